@@ -1,0 +1,26 @@
+//! Why a frame gives no TCP segment: a closed list, each reason counted on its own.
+
+use thiserror::Error;
+
+/// The reason that a frame was not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+pub enum Skip {
+    /// IP, but another protocol than TCP.
+    #[error("not TCP")]
+    NotTcp,
+    /// A link-layer frame that carries no IP (ARP, LLDP, …).
+    #[error("no IP inside the link-layer frame")]
+    OtherLink,
+    /// A link type that closecheck cannot decode.
+    #[error("unsupported link type")]
+    UnsupportedLink,
+    /// A later fragment of an IP packet: its TCP header travelled in the first one (RFC 791 3.2).
+    #[error("later fragment of an IP packet")]
+    Fragment,
+    /// Bytes that contradict the format they claim to be.
+    #[error("malformed: {0}")]
+    Malformed(&'static str),
+    /// The snap length ended the frame before the TCP header did.
+    #[error("cut off inside the headers")]
+    Cut,
+}

@@ -1,0 +1,5 @@
+//! Folds segments into connections.
+
+mod state;
+
+pub use state::{State, StatePath};

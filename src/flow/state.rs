@@ -1,0 +1,128 @@
+//! The connection states of RFC 9293 3.3.2, and the path of states that one end went through.
+
+use std::fmt;
+
+/// A state of one end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// No connection.
+    Closed,
+    /// Waiting for a SYN.
+    Listen,
+    /// SYN sent, nothing acknowledged.
+    SynSent,
+    /// SYN received and answered.
+    SynReceived,
+    /// Both directions open.
+    Established,
+    /// FIN sent, not acknowledged.
+    FinWait1,
+    /// FIN sent and acknowledged; the other end has not closed.
+    FinWait2,
+    /// The other end has closed, this one has not.
+    CloseWait,
+    /// Both sent a FIN, the two crossed, and this end's is not yet acknowledged.
+    Closing,
+    /// Closed after the other end; the FIN is not yet acknowledged.
+    LastAck,
+    /// Closed first; waits until no old segment can arrive any more.
+    TimeWait,
+}
+
+impl State {
+    /// Every state; its place here is its number inside a [`StatePath`], less one.
+    const ALL: [State; 11] = [
+        State::Closed,
+        State::Listen,
+        State::SynSent,
+        State::SynReceived,
+        State::Established,
+        State::FinWait1,
+        State::FinWait2,
+        State::CloseWait,
+        State::Closing,
+        State::LastAck,
+        State::TimeWait,
+    ];
+
+    /// The name as the RFC spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Closed => "CLOSED",
+            State::Listen => "LISTEN",
+            State::SynSent => "SYN-SENT",
+            State::SynReceived => "SYN-RECEIVED",
+            State::Established => "ESTABLISHED",
+            State::FinWait1 => "FIN-WAIT-1",
+            State::FinWait2 => "FIN-WAIT-2",
+            State::CloseWait => "CLOSE-WAIT",
+            State::Closing => "CLOSING",
+            State::LastAck => "LAST-ACK",
+            State::TimeWait => "TIME-WAIT",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The states of one end in order, four bits each: room for sixteen, more than the longest walk through
+/// the RFC's figure 5 takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StatePath(u64);
+
+impl StatePath {
+    /// The state at the end of the path; CLOSED for an end of which nothing was seen.
+    #[must_use]
+    pub fn last(self) -> State {
+        self.iter().last().unwrap_or(State::Closed)
+    }
+
+    /// The states from first to last.
+    pub fn iter(self) -> impl Iterator<Item = State> {
+        (0..16).map_while(move |place| {
+            let number = (self.0 >> (place * 4)) & 0xf;
+            State::ALL.get((number as usize).checked_sub(1)?).copied()
+        })
+    }
+
+    /// Appends a state unless the path ends with it or is full.
+    pub(super) fn push(&mut self, state: State) {
+        let length = self.iter().count();
+        if length == 16 || (length > 0 && self.last() == state) {
+            return;
+        }
+        let number = State::ALL.iter().position(|&each| each == state).map_or(0, |place| place + 1);
+        self.0 |= (number as u64) << (length * 4);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_gives_back_what_was_pushed_without_repetitions() {
+        let mut path = StatePath::default();
+        assert_eq!(path.last(), State::Closed);
+        for state in [State::Closed, State::SynSent, State::SynSent, State::Established] {
+            path.push(state);
+        }
+        let states: Vec<_> = path.iter().collect();
+        assert_eq!(states, [State::Closed, State::SynSent, State::Established]);
+    }
+
+    #[test]
+    fn a_full_path_keeps_its_sixteen_states() {
+        let mut path = StatePath::default();
+        for round in 0..40 {
+            path.push(State::ALL[round % 11]);
+        }
+        assert_eq!(path.iter().count(), 16);
+        assert_eq!(path.last(), State::ALL[15 % 11]);
+    }
+}
