@@ -87,7 +87,7 @@ pub struct TcpTimestamp {
 /// Parses the TCP header. A frame cut behind the fixed 20 bytes still gives its flags.
 pub(super) fn parse<'a>(frame: &Frame<'a>, ip: &IpPacket<'a>) -> Result<Segment<'a>, Skip> {
     let tcp = ip.tcp;
-    let fixed: [u8; MIN_HEADER_LEN] = array(tcp, 0).ok_or_else(|| match ip.tcp_len {
+    let fixed: [u8; MIN_HEADER_LEN] = array(tcp, 0).ok_or(match ip.tcp_len {
         Some(length) if length < MIN_HEADER_LEN => Skip::Malformed("TCP header under 20 bytes"),
         _ => Skip::Cut,
     })?;
@@ -163,7 +163,13 @@ mod tests {
     use super::*;
 
     fn frame(link: LinkType, data: &[u8], wire_len: usize) -> Frame<'_> {
-        Frame { number: 7, time: Timestamp::new(1, 0), link, wire_len: wire_len as u32, data }
+        Frame {
+            number: 7,
+            time: Timestamp::new(1, 0),
+            link,
+            wire_len: wire_len.try_into().unwrap(),
+            data,
+        }
     }
 
     fn syn_with_options(payload: &[u8]) -> Vec<u8> {

@@ -24,3 +24,18 @@ pub enum Skip {
     #[error("cut off inside the headers")]
     Cut,
 }
+
+impl Skip {
+    /// The counter that the frame falls into.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Skip::NotTcp => "not-tcp",
+            Skip::OtherLink => "other-link",
+            Skip::UnsupportedLink => "unsupported-link",
+            Skip::Fragment => "fragment",
+            Skip::Malformed(_) => "malformed",
+            Skip::Cut => "cut",
+        }
+    }
+}

@@ -1,5 +1,20 @@
-//! Folds segments into connections.
+//! Folds segments into connections: one state machine an end, offsets instead of sequence numbers.
+//!
+//! Guarantees: nothing panics on any segments in any order, and time is taken from the packets. What a
+//! connection's end means, who caused it and how sure that is, is not decided here.
+#![deny(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
+mod connection;
+mod half;
+mod key;
 mod state;
+mod table;
+mod transition;
 
+pub use connection::{Connection, Moment, Orientation, Reset};
+pub use half::{Fin, Half, Last};
+pub use key::{End, Pair};
 pub use state::{State, StatePath};
+pub use table::Table;
+
+use key::Key;

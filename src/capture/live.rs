@@ -1,0 +1,235 @@
+//! A live capture: libpcap in immediate, non-blocking mode, to be polled by its descriptor.
+
+use std::fmt::Write;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::{InterfaceFlags, if_nameindex, if_nametoindex};
+use pcap::{Active, Capture, Precision};
+use thiserror::Error;
+
+use crate::decode::{Frame, LinkType, Timestamp};
+
+/// The name of the loopback interface.
+pub const LOOPBACK: &str = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
+
+/// libpcap gives nanoseconds on Linux; the BSDs' packet filter counts microseconds.
+const NANOSECONDS: bool = cfg!(target_os = "linux");
+
+/// An open capture on one interface.
+pub struct Live {
+    handle: Capture<Active>,
+    interface: String,
+    link: LinkType,
+    snap_len: usize,
+    frames: u64,
+}
+
+/// A capture that cannot be opened or has broken.
+#[derive(Debug, Error)]
+pub enum LiveError {
+    /// There is no interface of that name.
+    #[error("there is no interface `{}`; this machine has {}", .name.escape_debug(), .available)]
+    NoSuchInterface {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        available: String,
+    },
+    /// The interface is not up.
+    #[error("interface `{0}` is down")]
+    Down(String),
+    /// The process may not capture.
+    #[error("no right to capture on `{interface}` ({message})")]
+    Denied {
+        /// The interface.
+        interface: String,
+        /// libpcap's words.
+        message: String,
+    },
+    /// The filter does not compile or cannot be set.
+    #[error("the filter `{}` does not work: {source}", .filter.escape_debug())]
+    Filter {
+        /// The filter expression.
+        filter: String,
+        /// libpcap's error.
+        source: pcap::Error,
+    },
+    /// Another failure of libpcap.
+    #[error("the capture on `{interface}` failed: {source}")]
+    Capture {
+        /// The interface.
+        interface: String,
+        /// libpcap's error.
+        source: pcap::Error,
+    },
+}
+
+impl LiveError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            LiveError::Down(interface) if cfg!(target_os = "linux") => {
+                Some(format!("bring it up with `ip link set {interface} up`"))
+            }
+            LiveError::Down(interface) => {
+                Some(format!("bring it up with `ifconfig {interface} up`"))
+            }
+            LiveError::Denied { .. } if cfg!(target_os = "linux") => Some(
+                "run it with sudo, or give the binary the right once with `sudo setcap \
+                 cap_net_raw=ep CLOSECHECK`, or let it use a private namespace with `--isolate \
+                 always`"
+                    .to_owned(),
+            ),
+            LiveError::Denied { .. } => Some(
+                "run it with sudo, or let your user read the packet filter devices: on macOS by \
+                 joining the group access_bpf that Wireshark's ChmodBPF sets up, on the BSDs by the \
+                 permissions of /dev/bpf"
+                    .to_owned(),
+            ),
+            LiveError::NoSuchInterface { .. }
+            | LiveError::Filter { .. }
+            | LiveError::Capture { .. } => None,
+        }
+    }
+}
+
+impl Live {
+    /// Opens `interface`, keeping the first `snap_len` bytes of each packet and up to `buffer` bytes of
+    /// packets that wait to be read. Nothing is filtered yet.
+    ///
+    /// # Errors
+    /// [`LiveError`] where there is no such interface, it is down, or the process may not capture.
+    pub fn open(interface: &str, snap_len: u16, buffer: i32) -> Result<Live, LiveError> {
+        check_interface(interface)?;
+        let failed = |source| match source {
+            pcap::Error::PcapError(message) if is_denial(&message) => {
+                LiveError::Denied { interface: interface.to_owned(), message }
+            }
+            source => LiveError::Capture { interface: interface.to_owned(), source },
+        };
+        let mut inactive = Capture::from_device(interface)
+            .map_err(failed)?
+            .immediate_mode(true)
+            .snaplen(snap_len.into())
+            .buffer_size(buffer);
+        if NANOSECONDS {
+            inactive = inactive.precision(Precision::Nano);
+        }
+        let handle = inactive.open().and_then(Capture::setnonblock).map_err(failed)?;
+        let link = LinkType::from_dlt(u32::try_from(handle.get_datalink().0).unwrap_or(u32::MAX));
+        Ok(Live {
+            handle,
+            interface: interface.to_owned(),
+            link,
+            snap_len: snap_len.into(),
+            frames: 0,
+        })
+    }
+
+    /// Lets only packets through that match the BPF expression, from now on.
+    ///
+    /// # Errors
+    /// [`LiveError::Filter`] where it does not compile or the kernel refuses it.
+    pub fn set_filter(&mut self, filter: &str) -> Result<(), LiveError> {
+        self.handle
+            .filter(filter, true)
+            .map_err(|source| LiveError::Filter { filter: filter.to_owned(), source })
+    }
+
+    /// Hands over every packet that has arrived, without waiting for more, and returns their number.
+    ///
+    /// # Errors
+    /// [`LiveError::Capture`] where libpcap fails, as it does when the interface is removed.
+    pub fn drain(&mut self, mut each: impl FnMut(&Frame<'_>)) -> Result<u64, LiveError> {
+        let before = self.frames;
+        let scale = if NANOSECONDS { 1 } else { 1000 };
+        loop {
+            let (frames, link, snap_len) = (&mut self.frames, self.link, self.snap_len);
+            let batch = self.handle.dispatch(None, |packet| {
+                *frames += 1;
+                let time = packet.header.ts;
+                each(&Frame {
+                    number: *frames,
+                    time: Timestamp::new(time.tv_sec, time.tv_usec.saturating_mul(scale)),
+                    link,
+                    wire_len: packet.header.len,
+                    data: packet.data.get(..snap_len).unwrap_or(packet.data),
+                });
+            });
+            match batch {
+                Ok(0) | Err(pcap::Error::TimeoutExpired) => return Ok(self.frames - before),
+                Ok(_) => {}
+                Err(source) => {
+                    return Err(LiveError::Capture { interface: self.interface.clone(), source });
+                }
+            }
+        }
+    }
+
+    /// Packets that the kernel dropped since the capture was opened, for want of buffer space.
+    ///
+    /// # Errors
+    /// [`LiveError::Capture`] where libpcap cannot tell.
+    pub fn dropped(&mut self) -> Result<u64, LiveError> {
+        self.handle
+            .stats()
+            .map(|stats| stats.dropped.into())
+            .map_err(|source| LiveError::Capture { interface: self.interface.clone(), source })
+    }
+
+    /// The interface's name.
+    #[must_use]
+    pub fn interface(&self) -> &str {
+        &self.interface
+    }
+
+    /// The link type of its frames.
+    #[must_use]
+    pub fn link(&self) -> LinkType {
+        self.link
+    }
+
+    /// The number of frames handed over so far.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+}
+
+impl AsFd for Live {
+    /// Readable when packets wait.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+fn is_denial(message: &str) -> bool {
+    ["permission", "not permitted"].iter().any(|word| message.to_lowercase().contains(word))
+}
+
+fn check_interface(name: &str) -> Result<(), LiveError> {
+    if name == "any" && cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    if if_nametoindex(name).is_err() {
+        return Err(LiveError::NoSuchInterface { name: name.to_owned(), available: available() });
+    }
+    let is_down = getifaddrs().is_ok_and(|mut all| {
+        all.any(|each| each.interface_name == name && !each.flags.contains(InterfaceFlags::IFF_UP))
+    });
+    if is_down { Err(LiveError::Down(name.to_owned())) } else { Ok(()) }
+}
+
+/// The interfaces of this machine, in words.
+fn available() -> String {
+    let Ok(interfaces) = if_nameindex() else { return "none that it tells of".to_owned() };
+    let mut text = String::new();
+    for interface in &interfaces {
+        let separator = if text.is_empty() { "" } else { ", " };
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{separator}{}", interface.name().to_string_lossy().escape_debug());
+    }
+    text
+}

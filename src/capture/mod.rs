@@ -1,0 +1,55 @@
+//! Frames in and out: live interfaces through libpcap, capture files through readers and writers of our
+//! own.
+//!
+//! What gets lost always surfaces: packets dropped by the kernel, files cut off inside a record, bytes
+//! that a full disk did not take.
+
+mod file;
+mod live;
+mod output;
+mod pcap_file;
+mod stop;
+
+pub use file::{CaptureFile, ReadError};
+pub use live::{LOOPBACK, Live, LiveError};
+pub use output::{Output, OutputError};
+pub use pcap_file::PcapWriter;
+pub use stop::Stop;
+
+use crate::decode::{Frame, LinkType, Timestamp};
+
+/// A frame that owns its bytes.
+#[derive(Clone, Debug)]
+pub struct OwnedFrame {
+    number: u64,
+    time: Timestamp,
+    link: LinkType,
+    wire_len: u32,
+    data: Box<[u8]>,
+}
+
+impl OwnedFrame {
+    /// The frame as the decoder takes it.
+    #[must_use]
+    pub fn as_frame(&self) -> Frame<'_> {
+        Frame {
+            number: self.number,
+            time: self.time,
+            link: self.link,
+            wire_len: self.wire_len,
+            data: &self.data,
+        }
+    }
+}
+
+impl From<&Frame<'_>> for OwnedFrame {
+    fn from(frame: &Frame<'_>) -> OwnedFrame {
+        OwnedFrame {
+            number: frame.number,
+            time: frame.time,
+            link: frame.link,
+            wire_len: frame.wire_len,
+            data: frame.data.into(),
+        }
+    }
+}

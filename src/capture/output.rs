@@ -1,0 +1,143 @@
+//! A file that is either complete or not there.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+use thiserror::Error;
+
+/// A file being written beside its target, to be put in its place at the end; a target that is no regular
+/// file (a device, a FIFO) is written to directly.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    out: BufWriter<Sink>,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Beside(NamedTempFile),
+    Direct(File),
+}
+
+/// A file that could not be written. Nothing of it is left.
+#[derive(Debug, Error)]
+#[error("cannot write {}: {source}", .path.display().to_string().escape_debug())]
+pub struct OutputError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Output {
+    /// Makes sure that `path` can be written, before anything is worth writing.
+    ///
+    /// # Errors
+    /// [`OutputError`] where it cannot.
+    pub fn create(path: &Path) -> Result<Output, OutputError> {
+        let sink = open(path).map_err(|source| OutputError { path: path.to_owned(), source })?;
+        Ok(Output { path: path.to_owned(), out: BufWriter::new(sink) })
+    }
+
+    /// Puts the complete file in its place, private to its owner.
+    ///
+    /// # Errors
+    /// [`OutputError`] where something did not reach the disk.
+    pub fn commit(mut self) -> Result<(), OutputError> {
+        let placed = self.out.flush().and_then(|()| match self.out.get_mut() {
+            Sink::Beside(file) => file.as_file().sync_all(),
+            Sink::Direct(_) => Ok(()),
+        });
+        let path = self.path;
+        let placed = placed.and_then(|()| match self.out.into_inner()? {
+            Sink::Beside(file) => file.persist(&path).map(drop).map_err(|error| error.error),
+            Sink::Direct(_) => Ok(()),
+        });
+        placed.map_err(|source| OutputError { path, source })
+    }
+
+    /// Gives an error of a write its file name.
+    #[must_use]
+    pub fn failed(&self, source: io::Error) -> OutputError {
+        OutputError { path: self.path.clone(), source }
+    }
+}
+
+fn open(path: &Path) -> io::Result<Sink> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(metadata) if !metadata.is_file() => {
+            OpenOptions::new().write(true).open(path).map(Sink::Direct)
+        }
+        _ => {
+            let folder = match path.parent() {
+                Some(parent) if parent != Path::new("") => parent,
+                _ => Path::new("."),
+            };
+            NamedTempFile::new_in(folder).map(Sink::Beside)
+        }
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Sink::Beside(file) => file.write(bytes),
+            Sink::Direct(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Sink::Beside(file) => file.flush(),
+            Sink::Direct(file) => file.flush(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_is_untouched_until_the_commit_and_complete_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.pcap");
+        fs::write(&path, "old").unwrap();
+        let mut output = Output::create(&path).unwrap();
+        output.write_all(b"new").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        output.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+        drop(Output::create(&path).unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_device_is_an_error_at_the_commit() {
+        let mut output = Output::create(Path::new("/dev/full")).unwrap();
+        output.write_all(b"lost").unwrap();
+        let error = output.commit().unwrap_err().to_string();
+        assert!(error.starts_with("cannot write /dev/full: No space left on device"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_an_error_at_once() {
+        let error = Output::create(Path::new("/no/such/folder/out.pcap")).unwrap_err();
+        assert!(
+            error.to_string().starts_with("cannot write /no/such/folder/out.pcap: No such file")
+        );
+        assert!(Output::create(Path::new("/")).is_err());
+    }
+}

@@ -1,0 +1,255 @@
+//! The arguments, as clap reads them, and the plan that they come to. Nothing is opened here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::Linger;
+use crate::flow::End;
+use crate::lab::{Exchange, Family, Isolation};
+use crate::report::{Format, Numbers};
+use crate::verdict::Expectation;
+
+const EXAMPLES: &str = "\
+Examples:
+  sudo closecheck --linger 1            the article's question: what does SetLinger(1) show?
+  closecheck --linger 0 --port 0        without sudo, in a private network namespace (Linux)
+  closecheck --linger 0 --expect rst    exit status 1 unless the connection is reset
+  closecheck --linger 1 -w out.pcap     keep the packets for tcpdump or Wireshark
+  closecheck read out.pcap              how did the connections in a capture end?
+
+Exit status:
+  0  as expected, or a report was made and nothing was expected
+  1  an expectation was not met
+  2  the arguments, an input or the system made it impossible
+  3  incomplete: packets dropped, capture cut off or empty, interrupted, deadline reached";
+
+/// Shows how a TCP connection ends: FIN handshake or RST, by whom and why.
+///
+/// Without a command, it drives one exchange between a server and a client of its own on the loopback,
+/// closes it under a chosen SO_LINGER value, captures the packets and reports how the connection ended.
+#[derive(Debug, Parser)]
+#[command(
+    name = "closecheck",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_long_help = EXAMPLES,
+    max_term_width = 100
+)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    lab: LabArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Judge every connection in a capture file.
+    Read(ReadArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct LabArgs {
+    /// SO_LINGER of the closing socket: off (or -1), or seconds; 0 aborts.
+    #[arg(long, value_name = "off|SECONDS", default_value = "off", allow_hyphen_values = true)]
+    linger: Linger,
+    /// The end that closes first.
+    #[arg(long, value_enum, value_name = "END", default_value = "server")]
+    closer: CloserArg,
+    /// Wait this long before closing (the article waits 10s).
+    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration)]
+    hold: Duration,
+    /// The server's port; 0 for any that is free.
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    port: u16,
+    /// Use ::1 instead of 127.0.0.1.
+    #[arg(short = '6', long)]
+    ipv6: bool,
+    /// Capture on this interface instead of the loopback.
+    #[arg(short, long, value_name = "INTERFACE")]
+    interface: Option<String>,
+    /// Use a private network namespace (Linux); auto: only without the right to capture on the host.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    isolate: IsolateArg,
+    /// Give up after this long, the hold not counted [default: 10s and the linger time].
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// Write the captured packets to a file that tcpdump and Wireshark open.
+    #[arg(short, long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// Show sequence numbers as they are in the header, not counted from the SYN.
+    #[arg(short = 'S', long)]
+    absolute: bool,
+    #[command(flatten)]
+    report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct ReadArgs {
+    /// The capture file.
+    file: PathBuf,
+    #[command(flatten)]
+    report: ReportArgs,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct ReportArgs {
+    /// Fail with status 1 unless every connection ended like this: VERDICT [by client|server] or not
+    /// VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
+    #[arg(long, value_name = "RULE")]
+    pub(super) expect: Option<Expectation>,
+    /// How to write the report.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
+    format: FormatArg,
+    /// Whether to use colour.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+}
+
+impl ReportArgs {
+    pub(super) fn format(&self) -> Format {
+        match self.format {
+            FormatArg::Table => Format::Table,
+            FormatArg::Plain => Format::Plain,
+            FormatArg::Json => Format::Json,
+            FormatArg::Ndjson => Format::Ndjson,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum CloserArg {
+    Server,
+    Client,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IsolateArg {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum FormatArg {
+    /// For people.
+    Table,
+    /// `key: value` lines, for diffs and screen readers.
+    Plain,
+    /// One object.
+    Json,
+    /// One object a connection, one a line.
+    Ndjson,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Plan {
+    /// Drive an exchange.
+    Lab(LabPlan),
+    /// Judge a capture file.
+    Read(ReadPlan),
+}
+
+#[derive(Debug)]
+pub(super) struct LabPlan {
+    pub(super) exchange: Exchange,
+    pub(super) write: Option<PathBuf>,
+    pub(super) numbers: Numbers,
+    pub(super) report: ReportArgs,
+}
+
+#[derive(Debug)]
+pub(super) struct ReadPlan {
+    pub(super) file: PathBuf,
+    pub(super) report: ReportArgs,
+}
+
+impl Args {
+    pub(super) fn into_plan(self) -> Plan {
+        match self.command {
+            None => Plan::Lab(self.lab.into_plan()),
+            Some(Command::Read(ReadArgs { file, report })) => Plan::Read(ReadPlan { file, report }),
+        }
+    }
+}
+
+impl LabArgs {
+    fn into_plan(self) -> LabPlan {
+        let exchange = Exchange {
+            linger: self.linger,
+            closer: match self.closer {
+                CloserArg::Server => End::Server,
+                CloserArg::Client => End::Client,
+            },
+            hold: self.hold,
+            family: if self.ipv6 { Family::V6 } else { Family::V4 },
+            port: self.port,
+            interface: self.interface,
+            isolation: match self.isolate {
+                IsolateArg::Auto => Isolation::Auto,
+                IsolateArg::Always => Isolation::Always,
+                IsolateArg::Never => Isolation::Never,
+            },
+            timeout: self.timeout,
+        };
+        LabPlan {
+            exchange,
+            write: self.write,
+            numbers: if self.absolute { Numbers::Absolute } else { Numbers::Relative },
+            report: self.report,
+        }
+    }
+}
+
+/// `10s`, `500ms`, `1m 30s`; a bare number counts seconds, as with sleep(1).
+fn duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(seconds.into()));
+    }
+    let parsed: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "not a length of time; write it as in 10s, 500ms or 1m30s".to_owned())?;
+    Duration::try_from(parsed).map_err(|_| "a length of time cannot be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_units_or_are_seconds() {
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        assert!(duration("-1s").unwrap_err().contains("negative"));
+        assert!(duration("soon").unwrap_err().contains("500ms"));
+    }
+
+    #[test]
+    fn a_negative_linger_is_a_value_not_an_option() {
+        let linger = |text| {
+            Args::try_parse_from(["closecheck", "--linger", text]).map(|args| args.lab.linger)
+        };
+        assert_eq!(linger("-1").unwrap(), Linger::Off);
+        assert!(linger("-2").unwrap_err().to_string().contains("out of range"));
+    }
+}

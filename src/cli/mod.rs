@@ -1,0 +1,29 @@
+//! The command line: arguments, then a plan, then one command.
+
+mod args;
+mod command;
+mod failure;
+mod lab;
+mod read;
+mod status;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+pub use args::Args;
+pub use status::Status;
+
+/// Runs closecheck with these arguments (the first is the program's name) and gives its exit status.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let plan = match Args::try_parse_from(arguments) {
+        Ok(args) => args.into_plan(),
+        Err(error) => return command::show_usage(&error),
+    };
+    let result = match plan {
+        args::Plan::Lab(plan) => lab::run(plan),
+        args::Plan::Read(plan) => read::run(&plan),
+    };
+    result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
+}

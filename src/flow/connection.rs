@@ -1,0 +1,314 @@
+//! One connection: what both directions add up to, and the events that ended it.
+//!
+//! Every segment of the 5-tuple goes through [`Connection::observe`]. What is kept are facts with the
+//! frames they rest on; what they mean is decided in [`verdict`](crate::verdict).
+
+use super::transition::Event;
+use super::{End, Fin, Half, Last, Pair, State};
+use crate::decode::{Endpoint, Segment, Timestamp};
+
+/// One incarnation of a 5-tuple.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its number in the order in which connections began, counted from 1.
+    pub id: u64,
+    /// Addresses and ports.
+    pub endpoints: Pair<Endpoint>,
+    /// Whether the client was told from the server by a SYN or by a guess.
+    pub orientation: Orientation,
+    /// Both directions, each named after its sender.
+    pub halves: Pair<Half>,
+    /// Time of the first segment.
+    pub start: Timestamp,
+    /// Time of the newest segment.
+    pub end: Timestamp,
+    /// Segments with payload, both directions together.
+    pub data_segments: u64,
+    /// The end whose FIN came first.
+    pub first_fin: Option<End>,
+    /// True where the second FIN was sent before its sender had heard the first.
+    pub fins_crossed: bool,
+    /// When and where both FINs had been acknowledged.
+    pub released: Option<Moment>,
+    /// The RST that ended the connection.
+    pub reset: Option<Reset>,
+    /// RSTs that came after the connection was over, or after it had been reset.
+    pub late_resets: u64,
+    /// RSTs that the receiver must have ignored (RFC 9293 3.10.7.4, RFC 5961 3.2).
+    pub ignored_resets: u64,
+}
+
+/// How client and server were told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orientation {
+    /// By a SYN or SYN-ACK.
+    Syn,
+    /// By the lower port, for want of a SYN.
+    Guess,
+}
+
+/// A frame and its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The frame.
+    pub frame: u64,
+    /// Its capture time.
+    pub time: Timestamp,
+}
+
+/// An RST that took effect, with the header fields that tell where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reset {
+    /// Its sender.
+    pub by: End,
+    /// Where and when it was seen.
+    pub at: Moment,
+    /// True where it had the ACK flag (`R.`): sent for a live socket, or refusing a SYN.
+    pub has_ack: bool,
+    /// Its window field.
+    pub window: u16,
+    /// True where it had a time stamp option; `None` where its options were cut off.
+    pub timestamp: Option<bool>,
+    /// True where its sequence number is certainly the one that the receiver expected next.
+    pub exact: bool,
+    /// The segment of the other end whose acknowledgement number became this RST's sequence number, as
+    /// the rule for answering a segment without a socket has it (RFC 9293 3.10.7.1).
+    pub answers: Option<Last>,
+    /// The states of both ends when it came.
+    pub states: Pair<State>,
+    /// Segments with payload seen before it.
+    pub data_segments: u64,
+}
+
+impl Connection {
+    pub(super) fn new(id: u64, segment: &Segment<'_>) -> Connection {
+        let flags = segment.flags;
+        let (orientation, source_is_client) = match (flags.syn(), flags.ack()) {
+            (true, ack) => (Orientation::Syn, !ack),
+            // No SYN: servers listen on the lower port more often than not.
+            (false, _) => (Orientation::Guess, segment.source.port >= segment.destination.port),
+        };
+        let (client, server) = if source_is_client {
+            (segment.source, segment.destination)
+        } else {
+            (segment.destination, segment.source)
+        };
+        Connection {
+            id,
+            endpoints: Pair { client, server },
+            orientation,
+            halves: Pair::default(),
+            start: segment.time,
+            end: segment.time,
+            data_segments: 0,
+            first_fin: None,
+            fins_crossed: false,
+            released: None,
+            reset: None,
+            late_resets: 0,
+            ignored_resets: 0,
+        }
+    }
+
+    /// The end that sent `segment`.
+    #[must_use]
+    pub fn sender(&self, segment: &Segment<'_>) -> End {
+        if segment.source == self.endpoints.client { End::Client } else { End::Server }
+    }
+
+    /// True once nothing more is owed: both FINs acknowledged, or reset.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.released.is_some() || self.reset.is_some()
+    }
+
+    /// True where nothing was seen but one end's SYNs.
+    #[must_use]
+    pub fn is_only_attempted(&self) -> bool {
+        self.halves.client.state() == State::SynSent && self.halves.server.packets == 0
+    }
+
+    /// True where this SYN begins another connection on the same ports instead of belonging here.
+    pub(super) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
+        let from = self.sender(segment);
+        let half = self.halves.at(from);
+        segment.flags.syn()
+            && !segment.flags.ack()
+            && !segment.flags.rst()
+            && self.is_over()
+            && !(half.syn_frame.is_some() && half.origin() == Some(segment.seq))
+    }
+
+    /// Takes the next segment into account.
+    pub(super) fn observe(&mut self, segment: &Segment<'_>) {
+        let from = self.sender(segment);
+        self.end = self.end.max(segment.time);
+        let half = self.halves.at_mut(from);
+        half.packets += 1;
+        if segment.flags.rst() {
+            self.observe_reset(from, segment);
+            return;
+        }
+        half.uses_timestamps |= segment.options.timestamp.is_some();
+        half.last = Some(Last {
+            frame: segment.frame,
+            ack: segment.flags.ack().then_some(segment.ack),
+            payload_len: segment.payload_len,
+        });
+        let syn = segment.flags.syn();
+        half.anchor(if syn { segment.seq } else { segment.seq.plus(u32::MAX) }, i64::from(!syn));
+        if syn {
+            self.observe_syn(from, segment);
+        } else if self.orientation == Orientation::Guess {
+            half.assume_established();
+            self.halves.at_mut(from.other()).assume_established();
+        }
+        if segment.flags.ack() {
+            self.observe_ack(from, segment);
+        }
+        self.observe_stream(from, segment);
+    }
+
+    fn observe_syn(&mut self, from: End, segment: &Segment<'_>) {
+        let half = self.halves.at_mut(from);
+        let bare = !segment.flags.ack();
+        if half.syn_frame.is_none() {
+            half.syn_frame = Some(segment.frame);
+            half.syn_was_bare = bare;
+        }
+        half.apply(if bare { Event::SendsSyn } else { Event::SendsSynAck });
+    }
+
+    /// What the acknowledgement in a segment of `from` says of the other direction, and what it proves
+    /// that `from` has received.
+    fn observe_ack(&mut self, from: End, segment: &Segment<'_>) {
+        let own_start = self.halves.at(from).offset(segment.seq).unwrap_or(0);
+        let own_fin = self.halves.at(from).fin;
+        let own_syn_acked = self.halves.at(from).acked >= 1;
+        let peer = self.halves.at_mut(from.other());
+        peer.anchor(segment.ack.plus(u32::MAX), 1);
+        let Some(ack) = peer.offset(segment.ack) else { return };
+        if ack > peer.next {
+            // An acknowledgement of bytes that the capture did not show. One that jumps by more than any
+            // window can hold (2^30, RFC 7323 2.3) is no acknowledgement of this connection's bytes.
+            if ack - peer.next > 1 << 30 {
+                return;
+            }
+            peer.unseen = true;
+            peer.next = ack;
+        }
+        peer.acked = peer.acked.max(ack);
+        if ack >= 1 && peer.syn_frame.is_some() && !segment.flags.syn() {
+            peer.apply(Event::SynIsAcked);
+            if own_syn_acked {
+                self.halves.at_mut(from).apply(Event::AcksSyn);
+            }
+        }
+        let peer = self.halves.at_mut(from.other());
+        let Some(fin) = peer.fin.as_mut().filter(|fin| ack > fin.offset) else { return };
+        if fin.acked_frame.is_none() {
+            fin.acked_frame = Some(segment.frame);
+            if own_fin.is_some_and(|own| own_start > own.offset) {
+                // The segment lies behind its sender's own FIN, which its receiver has therefore heard.
+                peer.apply(Event::HearsFin);
+            }
+            peer.apply(Event::FinIsAcked);
+        }
+        self.halves.at_mut(from).apply(Event::HearsFin);
+        self.note_release(segment);
+    }
+
+    fn observe_stream(&mut self, from: End, segment: &Segment<'_>) {
+        let half = self.halves.at_mut(from);
+        let Some(start) = half.offset(segment.seq) else { return };
+        let data_start = start + i64::from(segment.flags.syn());
+        let data_end = data_start + i64::from(segment.payload_len);
+        if segment.payload_len > 0 {
+            self.data_segments += 1;
+            half.unseen |= data_start > half.next.max(1);
+        }
+        half.next = half.next.max(data_end);
+        if segment.flags.fin() {
+            half.next = half.next.max(data_end + 1);
+            self.observe_fin(from, data_end, segment);
+        }
+    }
+
+    fn observe_fin(&mut self, from: End, offset: i64, segment: &Segment<'_>) {
+        let moment = Moment { frame: segment.frame, time: segment.time };
+        let half = self.halves.at_mut(from);
+        if half.fin.is_some() {
+            return;
+        }
+        half.fin = Some(Fin { offset, frame: moment.frame, time: moment.time, acked_frame: None });
+        half.apply(Event::SendsFin);
+        match self.first_fin {
+            None => self.first_fin = Some(from),
+            Some(first) => {
+                let first_fin = self.halves.at(first).fin;
+                self.fins_crossed = first_fin.is_some_and(|fin| fin.acked_frame.is_none());
+            }
+        }
+    }
+
+    fn note_release(&mut self, segment: &Segment<'_>) {
+        let acked = |half: &Half| half.fin.is_some_and(|fin| fin.acked_frame.is_some());
+        if self.released.is_none() && acked(&self.halves.client) && acked(&self.halves.server) {
+            self.released = Some(Moment { frame: segment.frame, time: segment.time });
+        }
+    }
+
+    fn observe_reset(&mut self, from: End, segment: &Segment<'_>) {
+        if self.is_over() {
+            self.late_resets += 1;
+            return;
+        }
+        let Some(exact) = self.reset_takes_effect(from, segment) else {
+            self.ignored_resets += 1;
+            return;
+        };
+        let answers = self
+            .halves
+            .at(from.other())
+            .last
+            .filter(|last| !segment.flags.ack() && last.ack == Some(segment.seq));
+        self.reset = Some(Reset {
+            by: from,
+            at: Moment { frame: segment.frame, time: segment.time },
+            has_ack: segment.flags.ack(),
+            window: segment.window,
+            timestamp: (!segment.options.unreadable).then_some(segment.options.timestamp.is_some()),
+            exact,
+            answers,
+            states: Pair::from_fn(|end| self.halves.at(end).state()),
+            data_segments: self.data_segments,
+        });
+        for end in End::BOTH {
+            self.halves.at_mut(end).apply(Event::Resets);
+        }
+    }
+
+    /// Whether the receiver of an RST acts on it: `None` where it must not, `Some(true)` where the
+    /// sequence number is certainly the expected one.
+    fn reset_takes_effect(&self, from: End, segment: &Segment<'_>) -> Option<bool> {
+        let (sender, receiver) = (self.halves.at(from), self.halves.at(from.other()));
+        if receiver.state() == State::SynSent && sender.syn_frame.is_none() {
+            // In SYN-SENT only an RST that acknowledges the SYN counts (RFC 9293 3.10.7.3).
+            let acks_syn = segment.flags.ack()
+                && receiver
+                    .offset(segment.ack)
+                    .is_some_and(|ack| (1..=receiver.next).contains(&ack));
+            return acks_syn.then_some(true);
+        }
+        let Some(offset) = sender.offset(segment.seq) else {
+            // Nothing of the sender was seen yet: no ground to call it unacceptable.
+            return Some(false);
+        };
+        // The receiver expects something between what it has acknowledged and what was sent; Linux also
+        // takes the FIN's own number (tcp_reset_check in net/ipv4/tcp_input.c).
+        let low = sender.acked.min(sender.next - i64::from(sender.fin.is_some()));
+        (low..=sender.next)
+            .contains(&offset)
+            .then_some(sender.acked == sender.next && offset == sender.next)
+    }
+}

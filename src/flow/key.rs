@@ -1,0 +1,84 @@
+//! Who is who: the two ends of a connection and the key that both directions share.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::decode::{Endpoint, Segment};
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum End {
+    /// The sender of the first SYN, or the better guess where none was seen.
+    Client,
+    /// The end that was called.
+    Server,
+}
+
+impl End {
+    /// Both ends, in the order in which they are shown.
+    pub const BOTH: [End; 2] = [End::Client, End::Server];
+
+    /// The end at the other side.
+    #[must_use]
+    pub fn other(self) -> End {
+        match self {
+            End::Client => End::Server,
+            End::Server => End::Client,
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            End::Client => "client",
+            End::Server => "server",
+        })
+    }
+}
+
+/// Something that each of the two ends has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pair<T> {
+    /// The client's.
+    pub client: T,
+    /// The server's.
+    pub server: T,
+}
+
+impl<T> Pair<T> {
+    /// Makes both from one function.
+    pub fn from_fn(mut make: impl FnMut(End) -> T) -> Pair<T> {
+        Pair { client: make(End::Client), server: make(End::Server) }
+    }
+
+    /// The one that `end` has.
+    #[must_use]
+    pub fn at(&self, end: End) -> &T {
+        match end {
+            End::Client => &self.client,
+            End::Server => &self.server,
+        }
+    }
+
+    /// The one that `end` has, to be changed.
+    pub fn at_mut(&mut self, end: End) -> &mut T {
+        match end {
+            End::Client => &mut self.client,
+            End::Server => &mut self.server,
+        }
+    }
+}
+
+/// The same for both directions of a 5-tuple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key(Endpoint, Endpoint);
+
+impl Key {
+    pub(super) fn of(segment: &Segment<'_>) -> Key {
+        let (a, b) = (segment.source, segment.destination);
+        if a <= b { Key(a, b) } else { Key(b, a) }
+    }
+}

@@ -1,0 +1,218 @@
+//! The plan of an exchange, and everything that must be ready before its first packet.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{LabError, Outcome, ends, outcome, watch};
+use crate::Linger;
+use crate::capture::{LOOPBACK, Live, Stop};
+use crate::flow::End;
+use crate::netlink::SocketTable;
+use crate::sandbox;
+
+/// Bytes kept of each packet: more than any of the exchange's has.
+const SNAP_LEN: u16 = 2048;
+/// The kernel's buffer for packets that wait to be read, in bytes.
+const BUFFER: i32 = 4 << 20;
+/// What the deadline adds to the hold and the linger time.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One exchange, as it is to be driven.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// SO_LINGER of the closing socket.
+    pub linger: Linger,
+    /// Who closes first.
+    pub closer: End,
+    /// How long the closer waits, once everything has been read, before it closes.
+    pub hold: Duration,
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// The server's port; 0 for any free one.
+    pub port: u16,
+    /// Where to capture; the loopback where `None`.
+    pub interface: Option<String>,
+    /// Whether to leave the host's network for a private one.
+    pub isolation: Isolation,
+    /// How long the exchange may take at the most, the hold not counted. Where `None`, ten seconds and
+    /// the linger time.
+    pub timeout: Option<Duration>,
+}
+
+/// The addresses that the exchange uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Family {
+    /// 127.0.0.1.
+    #[default]
+    V4,
+    /// `::1`.
+    V6,
+}
+
+/// Where the exchange takes place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// On the host with the right to capture, in a private network namespace without.
+    #[default]
+    Auto,
+    /// In a private network namespace: nobody else's traffic, every port free.
+    Always,
+    /// On the host.
+    Never,
+}
+
+impl Default for Exchange {
+    /// The article's exchange on port 8000, linger off, the server closing at once.
+    fn default() -> Exchange {
+        Exchange {
+            linger: Linger::Off,
+            closer: End::Server,
+            hold: Duration::ZERO,
+            family: Family::V4,
+            port: 8000,
+            interface: None,
+            isolation: Isolation::Auto,
+            timeout: None,
+        }
+    }
+}
+
+/// An exchange about to begin: the capture is open and filtered, the server's port is bound. Nothing that
+/// follows needs a special right.
+pub struct Prepared {
+    pub(super) exchange: Exchange,
+    pub(super) live: Live,
+    pub(super) listener: Socket,
+    pub(super) client: Socket,
+    pub(super) server_address: SocketAddr,
+    pub(super) client_address: SocketAddr,
+    /// The kernel's socket table, for the closing end and for afterwards; `None` where there is none to
+    /// ask.
+    pub(super) sockets: Option<[SocketTable; 2]>,
+}
+
+impl Exchange {
+    /// Makes everything ready: moves the calling thread into a private namespace if need be (for good;
+    /// without root that takes a process with a single thread), opens the capture, binds the ports.
+    ///
+    /// # Errors
+    /// [`LabError`], with nothing on the wire yet.
+    pub fn prepare(self) -> Result<Prepared, LabError> {
+        let isolated = match self.isolation {
+            Isolation::Always => true,
+            Isolation::Never => false,
+            Isolation::Auto => cfg!(target_os = "linux") && !sandbox::may_capture(),
+        };
+        if isolated {
+            sandbox::enter()?;
+        }
+        let interface = self.interface.as_deref().unwrap_or(LOOPBACK);
+        let mut live = Live::open(interface, SNAP_LEN, BUFFER)?;
+        let listener = self.socket().map_err(LabError::socket("make the server's socket"))?;
+        let server_address = self.bind_server(&listener)?;
+        let client = self.socket().map_err(LabError::socket("make the client's socket"))?;
+        let client_address =
+            bind(&client, self.address(0)).map_err(LabError::socket("bind the client's socket"))?;
+        live.set_filter(&format!("tcp port {}", server_address.port()))?;
+        let sockets = SocketTable::open().and_then(|one| Ok([one, SocketTable::open()?])).ok();
+        Ok(Prepared {
+            exchange: self,
+            live,
+            listener,
+            client,
+            server_address,
+            client_address,
+            sockets,
+        })
+    }
+
+    /// Prepares the exchange and runs it.
+    ///
+    /// # Errors
+    /// [`LabError`] where it could not take place. An exchange that took place and went wrong is an
+    /// [`Outcome`].
+    pub fn run(self) -> Result<Outcome, LabError> {
+        let stop = Stop::never().map_err(LabError::socket("make a pipe"))?;
+        self.prepare()?.run(&stop)
+    }
+
+    fn socket(&self) -> io::Result<Socket> {
+        let domain = match self.family {
+            Family::V4 => Domain::IPV4,
+            Family::V6 => Domain::IPV6,
+        };
+        Socket::new(domain, Type::STREAM, Some(Protocol::TCP))
+    }
+
+    fn address(&self, port: u16) -> SocketAddr {
+        let ip = match self.family {
+            Family::V4 => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            Family::V6 => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        };
+        SocketAddr::new(ip, port)
+    }
+
+    fn bind_server(&self, listener: &Socket) -> Result<SocketAddr, LabError> {
+        // The port may still be in TIME-WAIT from the run before.
+        listener.set_reuse_address(true).map_err(LabError::socket("set SO_REUSEADDR"))?;
+        let bound = bind(listener, self.address(self.port)).and_then(|address| {
+            listener.listen(1)?;
+            Ok(address)
+        });
+        bound.map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => LabError::PortTaken(self.port),
+            io::ErrorKind::PermissionDenied => LabError::PortDenied(self.port),
+            _ => LabError::Socket { step: "bind the server's port", source },
+        })
+    }
+
+    /// The time that the exchange may take from its first packet.
+    pub(super) fn time_limit(&self) -> Duration {
+        let linger = self.linger.duration().unwrap_or_default();
+        self.hold.saturating_add(self.timeout.unwrap_or(PATIENCE.saturating_add(linger)))
+    }
+}
+
+fn bind(socket: &Socket, address: SocketAddr) -> io::Result<SocketAddr> {
+    socket.bind(&address.into())?;
+    socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
+impl Prepared {
+    /// The interface that is captured on.
+    #[must_use]
+    pub fn interface(&self) -> &str {
+        self.live.interface()
+    }
+
+    /// Runs the exchange, until both ends are done and the wire is quiet, the time is up, or `stop`
+    /// becomes readable.
+    ///
+    /// # Errors
+    /// [`LabError`] where a thread or a pipe cannot be had or the capture breaks.
+    pub fn run(self, stop: &Stop) -> Result<Outcome, LabError> {
+        let limit = self.exchange.time_limit();
+        let (for_closer, for_afterwards) = match self.sockets {
+            Some([one, other]) => (Some(one), Some(other)),
+            None => (None, None),
+        };
+        let setting = ends::Setting {
+            closer: self.exchange.closer,
+            linger: self.exchange.linger,
+            hold: self.exchange.hold,
+            limit,
+            server: self.server_address,
+            client: self.client_address,
+        };
+        let running = ends::start(setting, self.listener, self.client, for_closer)
+            .map_err(LabError::socket("start the two ends"))?;
+        let mut live = self.live;
+        let seen = watch::watch(&mut live, self.client_address.into(), &running, stop, limit)?;
+        let closer_is_left =
+            for_afterwards.and_then(|table| setting.look_up(&table, setting.closer));
+        Ok(outcome::assemble(setting, seen, &live, running.progress(), closer_is_left))
+    }
+}

@@ -1,0 +1,157 @@
+//! Reads the capture while the two ends work, until nothing more is to be expected.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::LabError;
+use super::ends::Running;
+use crate::capture::{Live, OwnedFrame, Stop};
+use crate::decode::{Endpoint, Segment, Skip, decode};
+use crate::flow::{Connection, Table};
+
+/// How long the wire must be quiet once the connection is over and both ends are done.
+const QUIET: Duration = Duration::from_millis(20);
+/// How long it must be quiet once both ends are done though the connection is not over by the packets:
+/// longer than the delayed acknowledgements and first retransmissions that may still come (RFC 9293
+/// 3.8.6.3, RFC 6298 2.4).
+const QUIET_UNFINISHED: Duration = Duration::from_millis(1500);
+
+/// What the capture brought.
+pub(super) struct Seen {
+    /// Every frame that passed the filter.
+    pub(super) frames: Vec<OwnedFrame>,
+    /// The connections in them.
+    pub(super) table: Table,
+    /// Why frames held no segment.
+    pub(super) skipped: Vec<Skip>,
+    /// The client's end of the exchange.
+    pub(super) client: Endpoint,
+    /// How the watch ended.
+    pub(super) ended: Ended,
+    /// Packets that the kernel dropped.
+    pub(super) dropped: u64,
+}
+
+/// Why the watch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Both ends were done and the wire was quiet.
+    Quiet,
+    /// The time was up.
+    OutOfTime,
+    /// A stop was requested.
+    Stopped,
+}
+
+/// Captures until both ends are done and the wire is quiet, `stop` is readable, or `limit` is over.
+pub(super) fn watch(
+    live: &mut Live,
+    client: Endpoint,
+    running: &Running,
+    stop: &Stop,
+    limit: Duration,
+) -> Result<Seen, LabError> {
+    let mut seen = Seen {
+        frames: Vec::new(),
+        table: Table::default(),
+        skipped: Vec::new(),
+        client,
+        ended: Ended::Quiet,
+        dropped: 0,
+    };
+    // The ends keep to the limit themselves; a moment more lets the capture see how they end.
+    let deadline = now() + limit + QUIET;
+    let mut last_packet = now();
+    let mut ends_done = false;
+    loop {
+        if seen.drain(live)? > 0 {
+            last_packet = now();
+        }
+        let quiet_at = last_packet + if seen.is_over() { QUIET } else { QUIET_UNFINISHED };
+        let until = if ends_done { quiet_at.min(deadline) } else { deadline };
+        if now() >= until {
+            seen.ended = if ends_done { Ended::Quiet } else { Ended::OutOfTime };
+            break;
+        }
+        let ready = wait(live, stop, (!ends_done).then(|| running.done()), until)?;
+        if ready.stop {
+            seen.ended = Ended::Stopped;
+            break;
+        }
+        if ready.ends_done {
+            ends_done = true;
+            last_packet = now();
+        }
+    }
+    seen.drain(live)?;
+    seen.dropped = live.dropped()?;
+    Ok(seen)
+}
+
+impl Seen {
+    /// The connection of the exchange; the newest where the ports were used before.
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.table.current().find(|connection| connection.endpoints.client == self.client)
+    }
+
+    fn is_over(&self) -> bool {
+        self.connection().is_some_and(Connection::is_over)
+    }
+
+    fn drain(&mut self, live: &mut Live) -> Result<u64, LabError> {
+        let Seen { frames, table, skipped, .. } = self;
+        let count = live.drain(|frame| {
+            frames.push(frame.into());
+            match decode(frame) {
+                Ok(segment) => table.push(&segment),
+                Err(skip) => skipped.push(skip),
+            }
+        })?;
+        Ok(count)
+    }
+
+    /// The segments of the connection of the exchange.
+    pub(super) fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
+        self.frames
+            .iter()
+            .filter_map(|frame| decode(&frame.as_frame()).ok())
+            .filter(|segment| segment.source == self.client || segment.destination == self.client)
+    }
+}
+
+struct Ready {
+    stop: bool,
+    ends_done: bool,
+}
+
+/// Sleeps until a packet, a stop request or (unless they are known to be done) the end of both ends comes,
+/// or until the time given.
+fn wait(
+    live: &Live,
+    stop: &Stop,
+    done: Option<BorrowedFd<'_>>,
+    until: Instant,
+) -> Result<Ready, LabError> {
+    // One more millisecond, since poll() counts whole ones and would otherwise come back too early.
+    let left = until.saturating_duration_since(now()) + Duration::from_millis(1);
+    let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+    let watched = [Some(live.as_fd()), Some(stop.as_fd()), done];
+    let mut polled: Vec<PollFd<'_>> =
+        watched.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+    match poll(&mut polled, timeout) {
+        Ok(_) | Err(Errno::EINTR) => {}
+        Err(errno) => {
+            return Err(LabError::Socket { step: "wait for packets", source: errno.into() });
+        }
+    }
+    let ready = |place: usize| polled.get(place).is_some_and(|fd| fd.any().unwrap_or(false));
+    Ok(Ready { stop: ready(1), ends_done: ready(2) })
+}
+
+#[expect(clippy::disallowed_methods, reason = "a live capture is read in real time")]
+fn now() -> Instant {
+    Instant::now()
+}

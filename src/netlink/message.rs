@@ -1,0 +1,142 @@
+//! The netlink message format (linux/netlink.h): a 16-byte header in the host's byte order, then a body,
+//! padded to four bytes.
+
+use std::io;
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const HEADER_LEN: usize = 16;
+
+/// Marks every request.
+const NLM_F_REQUEST: u16 = 0x001;
+
+/// What the kernel is to answer a request with.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Expect {
+    /// One message.
+    Message,
+    /// A bare acknowledgement (NLM_F_ACK).
+    Acknowledgement,
+    /// A list of messages (NLM_F_DUMP).
+    List,
+}
+
+/// A request without its sequence number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request<'a> {
+    /// The message type, a number of the protocol.
+    pub(super) kind: u16,
+    pub(super) expect: Expect,
+    pub(super) body: &'a [u8],
+}
+
+impl Request<'_> {
+    /// The bytes to send.
+    pub(super) fn encode(&self, sequence: u32) -> Vec<u8> {
+        let length = u32::try_from(self.body.len().saturating_add(HEADER_LEN)).unwrap_or(u32::MAX);
+        let flags = NLM_F_REQUEST
+            | match self.expect {
+                Expect::Message => 0,
+                Expect::Acknowledgement => 0x004,
+                Expect::List => 0x300,
+            };
+        let mut bytes = Vec::with_capacity(self.body.len().saturating_add(HEADER_LEN));
+        bytes.extend(length.to_ne_bytes());
+        bytes.extend(self.kind.to_ne_bytes());
+        bytes.extend(flags.to_ne_bytes());
+        bytes.extend(sequence.to_ne_bytes());
+        bytes.extend([0; 4]); // our address: the kernel knows it
+        bytes.extend(self.body);
+        bytes
+    }
+}
+
+/// What the kernel answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer<'a> {
+    /// The body of a message.
+    Body(&'a [u8]),
+    /// An acknowledgement, or the end of a list.
+    Done,
+}
+
+/// The first answer to request `sequence` in a datagram, which may hold several messages; `None` where
+/// it holds only answers to others.
+///
+/// # Errors
+/// The errno that the kernel answered with; `InvalidData` where a length contradicts the datagram.
+pub(super) fn find_answer(mut datagram: &[u8], sequence: u32) -> io::Result<Option<Answer<'_>>> {
+    while !datagram.is_empty() {
+        let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+        let length = ne32(datagram, 0).ok_or_else(invalid)? as usize;
+        let kind = ne16(datagram, 4).ok_or_else(invalid)?;
+        let answered = ne32(datagram, 8).ok_or_else(invalid)?;
+        let body = datagram.get(HEADER_LEN..length).ok_or_else(invalid)?;
+        if answered == sequence {
+            return match kind {
+                // Both start with a number: 0, or an errno below zero.
+                NLMSG_ERROR | NLMSG_DONE => {
+                    match ne32(body, 0).ok_or_else(invalid)?.cast_signed() {
+                        0.. => Ok(Some(Answer::Done)),
+                        errno => Err(io::Error::from_raw_os_error(errno.saturating_neg())),
+                    }
+                }
+                _ => Ok(Some(Answer::Body(body))),
+            };
+        }
+        datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(None)
+}
+
+/// The 16-bit number at `offset`, in the host's byte order.
+fn ne16(data: &[u8], offset: usize) -> Option<u16> {
+    data.get(offset..)?.first_chunk().copied().map(u16::from_ne_bytes)
+}
+
+/// The 32-bit number at `offset`, in the host's byte order.
+pub(super) fn ne32(data: &[u8], offset: usize) -> Option<u32> {
+    data.get(offset..)?.first_chunk().copied().map(u32::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(kind: u16, sequence: u32, body: &[u8]) -> Vec<u8> {
+        let mut bytes = Request { kind, expect: Expect::Message, body }.encode(sequence);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    #[test]
+    fn an_answer_is_found_behind_answers_to_others() {
+        let datagram = [message(20, 6, b"old"), message(20, 7, b"new")].concat();
+        assert_eq!(find_answer(&datagram, 7).unwrap(), Some(Answer::Body(b"new")));
+        assert_eq!(find_answer(&datagram, 8).unwrap(), None);
+    }
+
+    #[test]
+    fn status_zero_is_an_acknowledgement_and_below_zero_an_errno() {
+        let acknowledgement = message(NLMSG_ERROR, 1, &0i32.to_ne_bytes());
+        assert_eq!(find_answer(&acknowledgement, 1).unwrap(), Some(Answer::Done));
+        let refusal = message(NLMSG_ERROR, 1, &(-1i32).to_ne_bytes());
+        assert_eq!(find_answer(&refusal, 1).unwrap_err().raw_os_error(), Some(1));
+        let hostile = message(NLMSG_DONE, 1, &i32::MIN.to_ne_bytes());
+        assert_eq!(find_answer(&hostile, 1).unwrap_err().raw_os_error(), Some(i32::MAX));
+    }
+
+    #[test]
+    fn a_length_that_contradicts_the_datagram_is_an_error() {
+        let whole = message(NLMSG_ERROR, 1, &0i32.to_ne_bytes());
+        for cut in 1..whole.len() {
+            let error = find_answer(&whole[..cut], 1).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{cut} bytes");
+        }
+        for length in [0u32, 1, 15, 4096, u32::MAX] {
+            let mut hostile = whole.clone();
+            hostile[..4].copy_from_slice(&length.to_ne_bytes());
+            assert!(find_answer(&hostile, 2).is_err(), "length {length}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The lab's screen: headline, packets, what each end saw, and why.
+
+use std::io::{self, Write};
+
+use comfy_table::CellAlignment;
+
+use super::record::{Lab, TimeWait};
+use super::table::{borderless, counted, write_in_colour, write_incomplete};
+use super::{Numbers, Packet, Record, Report, Styles, answer, escape, plain};
+use crate::decode::Flags;
+use crate::flow::{End, Pair};
+use crate::verdict::{Shape, Verdict};
+
+/// Columns that running text may take.
+const TEXT_WIDTH: usize = 80;
+
+/// The outcome of a lab exchange, ready to be shown.
+#[derive(Clone, Copy, Debug)]
+pub struct LabReport<'a> {
+    /// The capture and its connection, if one was seen.
+    pub report: &'a Report,
+    /// The connection's packets.
+    pub packets: &'a [Packet],
+    /// How their numbers are shown.
+    pub numbers: Numbers,
+}
+
+impl LabReport<'_> {
+    fn judged(&self) -> Option<(&Record, &Lab)> {
+        let record = self.report.connections.first()?;
+        Some((record, record.lab.as_ref()?))
+    }
+}
+
+/// Writes the screen.
+pub(super) fn write(lab: &LabReport<'_>, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
+    let Some((record, facts)) = lab.judged() else {
+        writeln!(out, "{}", styles.doubtful("no connection captured"))?;
+        return write_incomplete(&lab.report.capture, styles, out);
+    };
+    write_in_colour(record.close.verdict, &headline(record), styles, out)?;
+    writeln!(out, "{}", conditions(lab.report, record, facts))?;
+    write_incomplete(&lab.report.capture, styles, out)?;
+    writeln!(out)?;
+    write_packets(lab, styles, out)?;
+    writeln!(out)?;
+    write_ends(record, facts, styles, out)?;
+    writeln!(out)?;
+    write_text(&answer::why(record, facts), out)?;
+    if let Some(answer) = answer::question(record, facts) {
+        writeln!(out)?;
+        write_text(&answer, out)?;
+    }
+    Ok(())
+}
+
+/// Writes the same as `key: value` lines, a `packet:` line for each packet before them.
+pub(super) fn write_plain(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for packet in lab.packets {
+        write!(
+            out,
+            "packet: frame {}, {} to {}, [{}], seq {}",
+            packet.frame,
+            packet.from,
+            packet.from.other(),
+            packet.flags,
+            packet.seq_text(lab.numbers),
+        )?;
+        if packet.flags.ack() {
+            write!(out, ", ack {}", packet.ack_text(lab.numbers))?;
+        }
+        writeln!(out, ", length {}", packet.payload_len)?;
+    }
+    for record in &lab.report.connections {
+        plain::write(record, out)?;
+    }
+    write_incomplete(&lab.report.capture, Styles::PLAIN, out)
+}
+
+/// `FIN handshake, closed first by the server, four segments`.
+fn headline(record: &Record) -> String {
+    let close = &record.close;
+    let by = match (close.verdict, close.by) {
+        (Verdict::Fin, Some(by)) => format!(", closed first by the {by}"),
+        (Verdict::HalfClosed, Some(by)) => format!(", only the {by} sent a FIN"),
+        (_, Some(by)) => format!(", sent by the {by}"),
+        (_, None) => String::new(),
+    };
+    let shape = match close.shape {
+        Some(Shape::FourSegment) => ", four segments",
+        Some(Shape::ThreeSegment) => ", three segments",
+        Some(Shape::Simultaneous) => ", simultaneous",
+        None => "",
+    };
+    format!("{}{by}{shape}", close.verdict.headline())
+}
+
+fn conditions(report: &Report, record: &Record, lab: &Lab) -> String {
+    let interface = report.capture.interface.as_deref().unwrap_or_default();
+    let dropped = match report.capture.dropped {
+        Some(dropped) => format!("{dropped} dropped by the kernel"),
+        None => "drops unknown".to_owned(),
+    };
+    let linger = match lab.linger.seconds() {
+        None => "linger off".to_owned(),
+        Some(seconds) => format!("linger {seconds} s"),
+    };
+    format!(
+        "{linger} at the {}; server {}, client {}\n{} on {}, {dropped}",
+        lab.closer,
+        record.server,
+        record.client,
+        counted(report.capture.packets, "packet"),
+        escape(interface),
+    )
+}
+
+fn write_packets(lab: &LabReport<'_>, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = borderless(["#", "time", "direction", "flags", "seq", "ack", "length"]);
+    for right in [0, 1, 4, 5, 6] {
+        if let Some(column) = table.column_mut(right) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let start = lab.packets.first().map(|packet| packet.time);
+    for packet in lab.packets {
+        let elapsed = start.and_then(|start| packet.time.since(start));
+        table.add_row([
+            packet.frame.to_string(),
+            elapsed.map_or("clock stepped".into(), |time| format!("{:.6}", time.as_secs_f64())),
+            format!("{} → {}", packet.from, packet.from.other()),
+            format!("[{}]", packet.flags),
+            packet.seq_text(lab.numbers),
+            packet.ack_text(lab.numbers),
+            packet.payload_len.to_string(),
+        ]);
+    }
+    for (number, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        let flags = number.checked_sub(1).and_then(|index| lab.packets.get(index));
+        match flags.map(|packet| packet.flags) {
+            None => writeln!(out, "{}", styles.heading(line))?,
+            Some(flags) if flags.has(Flags::RST) => writeln!(out, "{}", styles.loud(line))?,
+            Some(flags) if flags.has(Flags::FIN) => writeln!(out, "{}", styles.calm(line))?,
+            Some(_) => writeln!(out, "{line}")?,
+        }
+    }
+    Ok(())
+}
+
+fn write_ends(record: &Record, lab: &Lab, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = |name: &str, text: String| {
+        writeln!(out, " {} {text}", styles.heading(format_args!("{name:<14}")))
+    };
+    let queues = match (lab.recv_q, lab.send_q) {
+        (Some(recv_q), Some(send_q)) => {
+            format!("; just before, Recv-Q {recv_q} and Send-Q {send_q}")
+        }
+        _ => "; Recv-Q and Send-Q not available here".to_owned(),
+    };
+    line("close()", format!("{} at the {}{queues}", answer::close_call(lab), lab.closer))?;
+    for (end, saw) in [(End::Client, lab.client_saw), (End::Server, lab.server_saw)] {
+        line(&format!("{end} saw"), saw.text().to_owned())?;
+    }
+    for end in End::BOTH {
+        line(&format!("{end} states"), record.states.at(end).join(" → "))?;
+    }
+    if let Some(time_wait) = &record.time_wait {
+        line("TIME-WAIT", time_wait_text(time_wait))?;
+    }
+    line("delivered", delivered(&lab.written, &lab.delivered))
+}
+
+fn time_wait_text(time_wait: &TimeWait) -> String {
+    let ends: Vec<String> = time_wait.ends.iter().map(End::to_string).collect();
+    let kernel = match time_wait.kernel {
+        Some(true) => "; the kernel's socket table has it",
+        Some(false) => "; but the kernel's socket table does not have it",
+        None => "; the kernel's socket table cannot be asked here",
+    };
+    format!("kept by the {}{kernel}", ends.join(" and the "))
+}
+
+fn delivered(written: &Pair<u64>, delivered: &Pair<u64>) -> String {
+    let each = |end: End| format!("{} of {} bytes", delivered.at(end), written.at(end));
+    let lost: u64 =
+        End::BOTH.iter().map(|&end| written.at(end).saturating_sub(*delivered.at(end))).sum();
+    let lost = match lost {
+        0 => "nothing lost".to_owned(),
+        lost => format!("{} written and never delivered", counted(lost, "byte")),
+    };
+    format!("client's {}, server's {}: {lost}", each(End::Client), each(End::Server))
+}
+
+/// Writes a paragraph, broken between words.
+fn write_text(text: &str, out: &mut dyn Write) -> io::Result<()> {
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        if column > 0 && column + 1 + width > TEXT_WIDTH {
+            writeln!(out)?;
+            column = 0;
+        }
+        if column > 0 {
+            write!(out, " ")?;
+            column += 1;
+        }
+        write!(out, "{word}")?;
+        column += width;
+    }
+    writeln!(out)
+}

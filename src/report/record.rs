@@ -1,0 +1,324 @@
+//! The record: what is said of one connection, and of a capture, in the form that programs read.
+//!
+//! Its JSON is a contract: `docs/schema.json` describes it, and [`SCHEMA`] changes with it.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use crate::Linger;
+use crate::decode::{Endpoint, Timestamp};
+use crate::flow::{Connection, End, Orientation, Pair, State};
+use crate::verdict::{
+    Cause, Close, Confidence, Evidence, Gap, Opening, Rule, Shape, Stage, Verdict,
+};
+
+/// Name and version of the record's form.
+pub const SCHEMA: &str = "closecheck/1";
+
+/// Everything that was found in one run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// Where the packets came from and what became of them.
+    pub capture: CaptureSummary,
+    /// The connections in the order in which they began.
+    pub connections: Vec<Record>,
+    /// How many there are of each verdict.
+    pub summary: Summary,
+}
+
+impl Report {
+    /// Puts a report together and counts its verdicts.
+    #[must_use]
+    pub fn new(capture: CaptureSummary, connections: Vec<Record>) -> Report {
+        let mut verdicts = BTreeMap::new();
+        for record in &connections {
+            *verdicts.entry(record.close.verdict.word()).or_insert(0) += 1;
+        }
+        let summary = Summary { connections: connections.len(), verdicts };
+        Report { schema: SCHEMA, capture, connections, summary }
+    }
+}
+
+/// Where the packets came from and what became of each: used + skipped = packets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CaptureSummary {
+    /// The capture files; none for a live capture.
+    pub files: Vec<String>,
+    /// The interface of a live capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+    /// Packets read.
+    pub packets: u64,
+    /// Packets that held a TCP segment.
+    pub tcp_segments: u64,
+    /// Packets that did not, by reason.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// Packets that the kernel dropped before they could be read; `None` where it does not tell.
+    pub dropped: Option<u64>,
+    /// The link types by name.
+    pub link_types: Vec<String>,
+    /// What makes the capture incomplete, in words.
+    pub incomplete: Vec<String>,
+}
+
+/// Connections by verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// All of them.
+    pub connections: usize,
+    /// Those of each verdict that occurs.
+    pub verdicts: BTreeMap<&'static str, u64>,
+}
+
+/// One connection and how it ended.
+#[derive(Clone, Debug, Serialize)]
+pub struct Record {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// Number in the order in which connections began, from 1.
+    pub id: u64,
+    /// The capture file it began in.
+    pub file: Option<String>,
+    /// The client's address and port.
+    #[serde(serialize_with = "endpoint")]
+    pub client: Endpoint,
+    /// The server's address and port.
+    #[serde(serialize_with = "endpoint")]
+    pub server: Endpoint,
+    /// `syn` where a SYN told client from server, `guess` otherwise.
+    #[serde(serialize_with = "orientation")]
+    pub orientation: Orientation,
+    /// Time of the first packet.
+    #[serde(serialize_with = "rfc3339")]
+    pub start: Timestamp,
+    /// Time of the last packet.
+    #[serde(serialize_with = "rfc3339")]
+    pub end: Timestamp,
+    /// How the connection began.
+    pub opening: Opening,
+    /// How it ended.
+    pub close: CloseRecord,
+    /// The states that each end went through (RFC 9293 3.3.2).
+    pub states: Pair<Vec<&'static str>>,
+    /// Who is left in TIME-WAIT.
+    pub time_wait: Option<TimeWait>,
+    /// Segments by sender.
+    pub packets: Pair<u64>,
+    /// Payload bytes by sender, each counted once.
+    pub bytes: Pair<u64>,
+    /// Payload bytes sent and never acknowledged, by sender.
+    pub at_risk: Pair<u64>,
+    /// What only the lab knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lab: Option<Lab>,
+}
+
+/// The end of a connection.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CloseRecord {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The closer.
+    pub by: Option<End>,
+    /// The shape of a FIN handshake.
+    pub shape: Option<Shape>,
+    /// Why an RST was sent.
+    pub cause: Option<Cause>,
+    /// How sure the cause is.
+    pub confidence: Option<Confidence>,
+    /// How far the connection had come when it was reset.
+    pub stage: Option<Stage>,
+    /// True where the capture shows the whole end.
+    pub complete: bool,
+    /// What it does not show.
+    pub gaps: Vec<Gap>,
+    /// From the first FIN or RST to the end of the release, in seconds.
+    pub seconds: Option<f64>,
+    /// The frames that prove it.
+    pub evidence: Vec<Evidence>,
+    /// The rule that decided.
+    pub rule: Rule,
+}
+
+/// An end or two in TIME-WAIT.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TimeWait {
+    /// Which, by the packets.
+    pub ends: Vec<End>,
+    /// Whether the kernel's socket table has the entry as well; `None` where it was not asked.
+    pub kernel: Option<bool>,
+}
+
+/// What the lab knows beyond the packets.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lab {
+    /// The name of the exchange.
+    pub scenario: &'static str,
+    /// Linger seconds; `null` for off.
+    #[serde(serialize_with = "linger")]
+    pub linger: Linger,
+    /// The end that closed first.
+    pub closer: End,
+    /// How long its close() took, in seconds; `None` where it had not returned at the deadline.
+    pub close_call_seconds: Option<f64>,
+    /// Bytes received and not read by the application, just before close, by the kernel.
+    pub recv_q: Option<u32>,
+    /// Bytes sent and not acknowledged, just before close, by the kernel.
+    pub send_q: Option<u32>,
+    /// How the client's connection ended for its application.
+    pub client_saw: Saw,
+    /// How the server's connection ended for its application.
+    pub server_saw: Saw,
+    /// Bytes that each end's application wrote.
+    pub written: Pair<u64>,
+    /// Of those, the bytes that the other end's application read.
+    pub delivered: Pair<u64>,
+    /// What the kernel said of the closing socket, where it can be asked.
+    pub kernel: Option<Kernel>,
+}
+
+/// The kernel's own view of the closing socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Kernel {
+    /// The states seen in the socket table, in order; CLOSED where it had no entry any more.
+    #[serde(serialize_with = "state_names")]
+    pub states: Vec<State>,
+}
+
+/// How a connection ended for the application at one end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Saw {
+    /// It closed the connection itself.
+    ClosedHere,
+    /// End of file: the other end closed.
+    Eof,
+    /// ECONNRESET.
+    Reset,
+    /// EPIPE on a write.
+    BrokenPipe,
+    /// ECONNREFUSED.
+    Refused,
+    /// Nothing until the deadline.
+    Timeout,
+    /// Another error of the socket.
+    Error,
+}
+
+impl Saw {
+    /// In words, as the system's error message has them.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Saw::ClosedHere => "closed here",
+            Saw::Eof => "end of file",
+            Saw::Reset => "connection reset by peer",
+            Saw::BrokenPipe => "broken pipe",
+            Saw::Refused => "connection refused",
+            Saw::Timeout => "nothing until the deadline",
+            Saw::Error => "a socket error",
+        }
+    }
+}
+
+impl Record {
+    /// The record of a connection and the judgement on it.
+    #[must_use]
+    pub fn new(connection: &Connection, close: Close, file: Option<String>) -> Record {
+        let states = |end| connection.halves.at(end).path().iter().map(State::name).collect();
+        Record {
+            schema: SCHEMA,
+            id: connection.id,
+            file,
+            client: connection.endpoints.client,
+            server: connection.endpoints.server,
+            orientation: connection.orientation,
+            start: connection.start,
+            end: connection.end,
+            opening: close.opening,
+            states: Pair::from_fn(states),
+            time_wait: time_wait(connection),
+            packets: Pair::from_fn(|end| connection.halves.at(end).packets),
+            bytes: Pair::from_fn(|end| connection.halves.at(end).bytes()),
+            at_risk: Pair::from_fn(|end| connection.halves.at(end).unacknowledged()),
+            lab: None,
+            close: CloseRecord {
+                complete: close.is_complete(),
+                verdict: close.verdict,
+                by: close.by,
+                shape: close.shape,
+                cause: close.cause,
+                confidence: close.confidence,
+                stage: close.stage,
+                gaps: close.gaps,
+                seconds: close.duration.map(|duration| duration.as_secs_f64()),
+                evidence: close.evidence,
+                rule: close.rule,
+            },
+        }
+    }
+}
+
+fn time_wait(connection: &Connection) -> Option<TimeWait> {
+    let waits = |&end: &End| connection.halves.at(end).path().last() == State::TimeWait;
+    let ends: Vec<End> = End::BOTH.into_iter().filter(waits).collect();
+    (!ends.is_empty()).then_some(TimeWait { ends, kernel: None })
+}
+
+/// A time as RFC 3339 has it, in UTC, with microseconds; nanoseconds only where they are not zero.
+pub(super) fn time_text(time: Timestamp) -> String {
+    match jiff::Timestamp::from_nanosecond(i128::from(time.nanoseconds())) {
+        Ok(time) if time.subsec_nanosecond() % 1000 == 0 => format!("{time:.6}"),
+        Ok(time) => format!("{time:.9}"),
+        // Out of reach: no i64 of nanoseconds is outside of jiff's range.
+        Err(_) => String::new(),
+    }
+}
+
+fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time_text(*time))
+}
+
+fn orientation<S: Serializer>(value: &Orientation, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(match value {
+        Orientation::Syn => "syn",
+        Orientation::Guess => "guess",
+    })
+}
+
+fn endpoint<S: Serializer>(value: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Form {
+        ip: std::net::IpAddr,
+        port: u16,
+    }
+    Form { ip: value.ip, port: value.port }.serialize(serializer)
+}
+
+fn linger<S: Serializer>(value: &Linger, serializer: S) -> Result<S::Ok, S::Error> {
+    value.seconds().serialize(serializer)
+}
+
+fn state_names<S: Serializer>(states: &[State], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(states.iter().map(|state| state.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_in_utc() {
+        assert_eq!(
+            time_text(Timestamp::new(1_632_572_504, 682_942_000)),
+            "2021-09-25T12:21:44.682942Z"
+        );
+        assert_eq!(time_text(Timestamp::new(0, 1)), "1970-01-01T00:00:00.000000001Z");
+        for extreme in [i64::MIN, i64::MAX] {
+            assert!(!time_text(Timestamp::new(0, extreme)).is_empty());
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! What the process may do, and giving it up: the user behind sudo, and capabilities(7).
+
+use std::io;
+
+use nix::unistd::{Gid, Uid, geteuid, getgid, getuid, setuid};
+use thiserror::Error;
+
+/// What [`drop_for_good`] left of the rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// Root became this user, with the user's groups and no capabilities. On macOS the supplementary
+    /// groups stay root's: there is no safe call to set them.
+    ToUser {
+        /// The real, effective and saved user.
+        uid: u32,
+        /// The real, effective and saved group.
+        gid: u32,
+    },
+    /// An unprivileged user, who may have had capabilities from setcap or a namespace, has none left.
+    Capabilities,
+    /// Root without sudo: nothing changed, as there is no user to become.
+    StillRoot,
+}
+
+/// Why the rights could not be dropped. Some may be gone already: the process should end.
+#[derive(Debug, Error)]
+pub enum RightsError {
+    /// The other threads would have kept their rights.
+    #[error("cannot drop rights with {0} threads running, only with one")]
+    Threads(usize),
+    /// A system call failed.
+    #[error("cannot drop rights: {step}")]
+    Step {
+        /// What was tried.
+        step: &'static str,
+        /// Its failure.
+        source: io::Error,
+    },
+    /// Every step succeeded and yet the process could become root again.
+    #[error("dropped to user {uid}, but root could be regained")]
+    Regained {
+        /// The user that was to remain.
+        uid: u32,
+    },
+}
+
+/// True where this thread may open a capture: CAP_NET_RAW on Linux, elsewhere root or an accessible
+/// `/dev/bpf0` (one that is merely busy counts).
+#[must_use]
+pub fn may_capture() -> bool {
+    #[cfg(target_os = "linux")]
+    return has_capability(rustix::thread::CapabilitySet::NET_RAW);
+    #[cfg(not(target_os = "linux"))]
+    return geteuid().is_root()
+        || std::fs::File::open("/dev/bpf0").map_or_else(
+            |error| error.raw_os_error() == Some(nix::errno::Errno::EBUSY as i32),
+            |_| true,
+        );
+}
+
+/// True where this thread may unshare its network namespace without a user namespace around it:
+/// CAP_SYS_ADMIN on Linux, elsewhere never.
+#[must_use]
+pub fn may_unshare_network() -> bool {
+    #[cfg(target_os = "linux")]
+    return has_capability(rustix::thread::CapabilitySet::SYS_ADMIN);
+    #[cfg(not(target_os = "linux"))]
+    return false;
+}
+
+/// Gives up every right that the capture, open by now, no longer needs, beyond return: under sudo the
+/// process becomes the user who called sudo; that user, and any other but plain root, loses all
+/// capabilities and can gain none by exec (no_new_privs). To be called once, with one thread.
+///
+/// # Errors
+/// A [`RightsError`]: several threads, a system call that failed, or a way back to root.
+pub fn drop_for_good() -> Result<Dropped, RightsError> {
+    #[cfg(target_os = "linux")]
+    match super::thread_count() {
+        0 | 1 => {}
+        threads => return Err(RightsError::Threads(threads)),
+    }
+    let variable = |name| std::env::var(name).ok();
+    let outcome = decide(
+        Process { uid: getuid().as_raw(), gid: getgid().as_raw(), euid: geteuid().as_raw() },
+        variable("SUDO_UID").as_deref(),
+        variable("SUDO_GID").as_deref(),
+    );
+    match outcome {
+        Dropped::StillRoot => {}
+        Dropped::Capabilities => drop_capabilities()?,
+        Dropped::ToUser { uid, gid } => {
+            become_user(Uid::from_raw(uid), Gid::from_raw(gid))?;
+            drop_capabilities()?;
+            if setuid(Uid::from_raw(0)).is_ok() {
+                return Err(RightsError::Regained { uid });
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// The ids that the decision rests on.
+#[derive(Clone, Copy, Debug)]
+struct Process {
+    /// Real user.
+    uid: u32,
+    /// Real group.
+    gid: u32,
+    /// Effective user.
+    euid: u32,
+}
+
+/// What is to become of a process with these ids and these values of SUDO_UID and SUDO_GID.
+///
+/// 1. Not root: the capabilities go.
+/// 2. Root by the set-user-ID bit: back to the real user, whose environment proves nothing.
+/// 3. Root with both variables naming a user other than root: that user.
+/// 4. Root otherwise: nothing.
+fn decide(process: Process, sudo_uid: Option<&str>, sudo_gid: Option<&str>) -> Dropped {
+    let by_set_user_id = process.uid != 0;
+    match (process.euid, unprivileged_id(sudo_uid), unprivileged_id(sudo_gid)) {
+        (1.., _, _) => Dropped::Capabilities,
+        (0, _, _) if by_set_user_id => Dropped::ToUser { uid: process.uid, gid: process.gid },
+        (0, Some(uid), Some(gid)) => Dropped::ToUser { uid, gid },
+        (0, None, _) | (0, _, None) => Dropped::StillRoot,
+    }
+}
+
+/// An id in plain digits that is neither root's nor −1, which setresuid(2) takes for "leave it".
+fn unprivileged_id(text: Option<&str>) -> Option<u32> {
+    text.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|digits| digits.parse().ok())
+        .filter(|&id| id != 0 && id != u32::MAX)
+}
+
+/// Sets groups and ids, in the order in which each still may be set.
+fn become_user(uid: Uid, gid: Gid) -> Result<(), RightsError> {
+    #[cfg(not(target_vendor = "apple"))]
+    nix::unistd::setgroups(&groups_of(uid, gid)).map_err(failed("set the supplementary groups"))?;
+    #[cfg(target_os = "linux")]
+    {
+        nix::unistd::setresgid(gid, gid, gid).map_err(failed("set the group"))?;
+        nix::unistd::setresuid(uid, uid, uid).map_err(failed("set the user"))
+    }
+    // With root's rights these set the real, effective and saved id.
+    #[cfg(not(target_os = "linux"))]
+    {
+        nix::unistd::setgid(gid).map_err(failed("set the group"))?;
+        setuid(uid).map_err(failed("set the user"))
+    }
+}
+
+/// The groups of a user by the system's user database; the one group where it has no entry or cannot be
+/// asked.
+#[cfg(not(target_vendor = "apple"))]
+fn groups_of(uid: Uid, gid: Gid) -> Vec<Gid> {
+    nix::unistd::User::from_uid(uid)
+        .ok()
+        .flatten()
+        .and_then(|user| std::ffi::CString::new(user.name).ok())
+        .and_then(|name| nix::unistd::getgrouplist(&name, gid).ok())
+        .unwrap_or_else(|| vec![gid])
+}
+
+/// Empties the effective, permitted and inheritable sets, and with them the ambient one, which the
+/// kernel keeps inside both of the latter (`cap_capset` in security/commoncap.c).
+#[cfg(target_os = "linux")]
+fn drop_capabilities() -> Result<(), RightsError> {
+    use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    set_capabilities(None, sets).map_err(failed("empty the capability sets"))?;
+    set_no_new_privs(true).map_err(failed("set no_new_privs"))
+}
+
+/// There are no capabilities.
+#[cfg(not(target_os = "linux"))]
+fn drop_capabilities() -> Result<(), RightsError> {
+    Ok(())
+}
+
+/// Names the step that failed.
+fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> RightsError {
+    move |error| RightsError::Step { step, source: error.into() }
+}
+
+/// True where the calling thread has the capability in effect.
+#[cfg(target_os = "linux")]
+fn has_capability(capability: rustix::thread::CapabilitySet) -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(capability))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: Process = Process { uid: 0, gid: 0, euid: 0 };
+
+    #[test]
+    fn root_under_sudo_becomes_the_user_who_called_it() {
+        let user = Dropped::ToUser { uid: 1000, gid: 100 };
+        assert_eq!(decide(ROOT, Some("1000"), Some("100")), user);
+    }
+
+    #[test]
+    fn root_without_a_usable_user_stays_root() {
+        let root = ["0", "00"];
+        let malformed = ["", "-1", "+1000", " 1000", "1000 ", "0x3e8", "user", "١٠"];
+        let out_of_range = ["4294967295", "4294967296", "99999999999999999999"];
+        for text in root.iter().chain(&malformed).chain(&out_of_range) {
+            assert_eq!(decide(ROOT, Some(text), Some("100")), Dropped::StillRoot, "{text:?}");
+            assert_eq!(decide(ROOT, Some("1000"), Some(text)), Dropped::StillRoot, "{text:?}");
+        }
+        assert_eq!(decide(ROOT, None, None), Dropped::StillRoot);
+        assert_eq!(decide(ROOT, Some("1000"), None), Dropped::StillRoot);
+        assert_eq!(decide(ROOT, None, Some("100")), Dropped::StillRoot);
+    }
+
+    #[test]
+    fn without_root_the_environment_decides_nothing() {
+        let user = Process { uid: 1000, gid: 1000, euid: 1000 };
+        assert_eq!(decide(user, None, None), Dropped::Capabilities);
+        assert_eq!(decide(user, Some("7"), Some("7")), Dropped::Capabilities);
+        let set_user_id = Process { euid: 0, ..user };
+        let back = Dropped::ToUser { uid: 1000, gid: 1000 };
+        assert_eq!(decide(set_user_id, Some("7"), Some("7")), back);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn several_threads_are_refused() {
+        let refusal = std::thread::spawn(drop_for_good).join().unwrap();
+        assert!(matches!(refusal, Err(RightsError::Threads(2..))), "{refusal:?}");
+    }
+}

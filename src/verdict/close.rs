@@ -1,0 +1,154 @@
+//! The rules that turn a connection's facts into a verdict.
+
+use std::time::Duration;
+
+use super::{Cause, Confidence, Evidence, Gap, Opening, Rule, Shape, Stage, Verdict};
+use super::{evidence, reset};
+use crate::flow::{Connection, End, Orientation, Reset, State};
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Close {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The closer: the end whose FIN or RST came first; for an RST verdict, the RST's sender.
+    pub by: Option<End>,
+    /// The shape of a FIN handshake.
+    pub shape: Option<Shape>,
+    /// Why the RST was sent.
+    pub cause: Option<Cause>,
+    /// How sure the cause is.
+    pub confidence: Option<Confidence>,
+    /// How far the connection had come when it was reset.
+    pub stage: Option<Stage>,
+    /// What the capture does not show.
+    pub gaps: Vec<Gap>,
+    /// From the first FIN or RST to the end of the release; `None` without both, or where the clock
+    /// stepped back in between.
+    pub duration: Option<Duration>,
+    /// The frames that prove it.
+    pub evidence: Vec<Evidence>,
+    /// The rule that decided.
+    pub rule: Rule,
+    /// How the beginning of the connection looks.
+    pub opening: Opening,
+}
+
+/// Judges how `connection` ended, as far as the capture goes. The first rule that holds decides:
+///
+/// 1. `refused`: an RST answered the SYN, before any SYN of the other end.
+/// 2. `rst`: an RST took effect, no FIN came before it.
+/// 3. `fin-then-rst`: an RST took effect after a FIN, before both FINs were acknowledged.
+/// 4. `fin`: both ends sent a FIN.
+/// 5. `half-closed`: one end did.
+/// 6. `unanswered`: nothing but SYNs of one end.
+/// 7. `open`: none of these.
+#[must_use]
+pub fn judge(connection: &Connection) -> Close {
+    let fins = End::BOTH.iter().filter(|&&end| connection.halves.at(end).fin.is_some()).count();
+    let reset = connection.reset.as_ref();
+    let opening = opening(connection);
+    let refused = opening == Opening::Refused;
+
+    let (verdict, rule) = match (reset, fins) {
+        (Some(_), _) if refused => (Verdict::Refused, rule(1, "RFC 9293 3.10.7.1")),
+        (Some(_), 0) => (Verdict::Rst, rule(2, "RFC 9293 3.10.7.4")),
+        (Some(_), _) => (Verdict::FinThenRst, rule(3, "RFC 9293 3.10.7.4")),
+        (None, 2) => (Verdict::Fin, rule(4, "RFC 9293 3.6")),
+        (None, 1) => (Verdict::HalfClosed, rule(5, "RFC 9293 3.6")),
+        (None, _) if connection.is_only_attempted() => {
+            (Verdict::Unanswered, rule(6, "RFC 9293 3.5"))
+        }
+        (None, _) => (Verdict::Open, rule(7, "RFC 9293 3.3.2")),
+    };
+    let cause = reset.map(|reset| match refused {
+        true => (Cause::Refusal, Confidence::Certain),
+        false => reset::cause(reset),
+    });
+    Close {
+        verdict,
+        by: reset.map(|reset| reset.by).or(connection.first_fin),
+        shape: (verdict == Verdict::Fin).then(|| shape(connection)).flatten(),
+        cause: cause.map(|(cause, _)| cause),
+        confidence: cause.map(|(_, confidence)| confidence),
+        stage: reset.map(reset::stage),
+        gaps: gaps(connection, opening, verdict),
+        duration: duration(connection),
+        evidence: evidence::collect(connection),
+        rule,
+        opening,
+    }
+}
+
+impl Close {
+    /// True where the capture shows the whole end.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.gaps.is_empty()
+    }
+
+    /// Adds what the capture as a whole lacks.
+    pub fn add_gap(&mut self, gap: Gap) {
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+}
+
+fn rule(id: u8, citation: &'static str) -> Rule {
+    Rule { id, citation }
+}
+
+fn opening(connection: &Connection) -> Opening {
+    let (client, server) = (&connection.halves.client, &connection.halves.server);
+    let answered = |reset: &Reset| {
+        reset.by == End::Server && reset.states.client == State::SynSent && reset.has_ack
+    };
+    match (client.syn_frame, server.syn_frame) {
+        (Some(_), Some(_)) if server.syn_was_bare => Opening::Simultaneous,
+        (_, Some(_)) if server.acked >= 1 => Opening::Handshake,
+        (_, Some(_)) => Opening::SynAck,
+        (Some(_), None) if connection.reset.as_ref().is_some_and(answered) => Opening::Refused,
+        (Some(_), None) if connection.is_only_attempted() => Opening::Syn,
+        (Some(_) | None, None) => Opening::Midstream,
+    }
+}
+
+/// Four segments where the second FIN's sender acknowledged the first before, three where it did so
+/// with its own FIN.
+fn shape(connection: &Connection) -> Option<Shape> {
+    if connection.fins_crossed {
+        return Some(Shape::Simultaneous);
+    }
+    let first = connection.first_fin?;
+    let first_fin = connection.halves.at(first).fin?;
+    let second_fin = connection.halves.at(first.other()).fin?;
+    Some(match first_fin.acked_frame? < second_fin.frame {
+        true => Shape::FourSegment,
+        false => Shape::ThreeSegment,
+    })
+}
+
+fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap> {
+    let midstream = opening == Opening::Midstream || connection.orientation == Orientation::Guess;
+    let hole = End::BOTH.iter().any(|&end| connection.halves.at(end).unseen);
+    let unacknowledged_fin = verdict == Verdict::Fin && connection.released.is_none();
+    let doubtful_reset = connection.reset.is_some_and(|reset| !reset.exact && hole);
+    [
+        (midstream, Gap::Midstream),
+        (hole, Gap::SequenceHole),
+        (unacknowledged_fin, Gap::LastAck),
+        (doubtful_reset, Gap::ResetInDoubt),
+    ]
+    .into_iter()
+    .filter_map(|(holds, gap)| holds.then_some(gap))
+    .collect()
+}
+
+fn duration(connection: &Connection) -> Option<Duration> {
+    let first_fin =
+        connection.first_fin.and_then(|end| connection.halves.at(end).fin).map(|fin| fin.time);
+    let reset = connection.reset.map(|reset| reset.at.time);
+    let end = connection.released.map(|moment| moment.time).or(reset)?;
+    end.since(first_fin.unwrap_or(end))
+}

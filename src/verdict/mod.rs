@@ -1,0 +1,16 @@
+//! Says how a connection ended: the verdict, its closer, its cause, and the frames that prove it.
+//!
+//! Pure: a [`Connection`](crate::flow::Connection) goes in, a [`Close`] comes out. A verdict is never
+//! stretched over missing evidence; what was not seen is listed as a [`Gap`].
+#![deny(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
+
+mod close;
+mod evidence;
+mod expect;
+mod reset;
+mod words;
+
+pub use close::{Close, judge};
+pub use evidence::Evidence;
+pub use expect::{Expectation, Outcome, RuleError};
+pub use words::{Cause, Confidence, Gap, Opening, Rule, Shape, Stage, Verdict};
