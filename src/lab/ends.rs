@@ -29,6 +29,8 @@ pub(super) struct Setting {
     pub(super) hold: Duration,
     /// How long everything may take.
     pub(super) limit: Duration,
+    /// True in a private network namespace.
+    pub(super) isolated: bool,
     pub(super) server: SocketAddr,
     pub(super) client: SocketAddr,
 }

@@ -84,6 +84,7 @@ impl Default for Exchange {
 /// follows needs a special right.
 pub struct Prepared {
     pub(super) exchange: Exchange,
+    pub(super) isolated: bool,
     pub(super) live: Live,
     pub(super) listener: Socket,
     pub(super) client: Socket,
@@ -120,6 +121,7 @@ impl Exchange {
         let sockets = SocketTable::open().and_then(|one| Ok([one, SocketTable::open()?])).ok();
         Ok(Prepared {
             exchange: self,
+            isolated,
             live,
             listener,
             client,
@@ -204,6 +206,7 @@ impl Prepared {
             linger: self.exchange.linger,
             hold: self.exchange.hold,
             limit,
+            isolated: self.isolated,
             server: self.server_address,
             client: self.client_address,
         };

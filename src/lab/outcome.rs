@@ -44,7 +44,7 @@ pub(super) fn assemble(
     closer_is_left: Option<SocketEntry>,
 ) -> Outcome {
     let lab = lab_facts(setting, &progress, closer_is_left);
-    let mut capture = summarise_capture(&seen, live);
+    let mut capture = summarise_capture(setting, &seen, live);
     let judged = seen.connection().map(|connection| {
         let mut close = judge(connection);
         if seen.dropped > 0 {
@@ -124,7 +124,7 @@ fn name_abort(close: &mut Close, lab: &Lab) {
     }
 }
 
-fn summarise_capture(seen: &Seen, live: &Live) -> CaptureSummary {
+fn summarise_capture(setting: Setting, seen: &Seen, live: &Live) -> CaptureSummary {
     let mut skipped = BTreeMap::new();
     for skip in &seen.skipped {
         *skipped.entry(skip.reason()).or_insert(0) += 1;
@@ -132,6 +132,7 @@ fn summarise_capture(seen: &Seen, live: &Live) -> CaptureSummary {
     CaptureSummary {
         files: Vec::new(),
         interface: Some(live.interface().to_owned()),
+        private_namespace: Some(setting.isolated),
         packets: live.frames(),
         tcp_segments: live.frames() - seen.skipped.len() as u64,
         skipped,

@@ -105,8 +105,12 @@ fn conditions(report: &Report, record: &Record, lab: &Lab) -> String {
         None => "linger off".to_owned(),
         Some(seconds) => format!("linger {seconds} s"),
     };
+    let place = match report.capture.private_namespace {
+        Some(true) => " in a private network namespace",
+        Some(false) | None => "",
+    };
     format!(
-        "{linger} at the {}; server {}, client {}\n{} on {}, {dropped}",
+        "{linger} at the {}; server {}, client {}\n{} on {}{place}, {dropped}",
         lab.closer,
         record.server,
         record.client,

@@ -50,6 +50,9 @@ pub struct CaptureSummary {
     /// The interface of a live capture.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interface: Option<String>,
+    /// True where that interface is in a network namespace of our own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private_namespace: Option<bool>,
     /// Packets read.
     pub packets: u64,
     /// Packets that held a TCP segment.
