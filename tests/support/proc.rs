@@ -1,6 +1,7 @@
 //! What the kernel tells of a running program, so that a test need not guess when to act.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::{Running, eventually};
 
@@ -21,16 +22,34 @@ pub(crate) fn status(running: &Running, name: &str) -> String {
 /// the program is in. By then the capture is open and the signals are taken over.
 #[track_caller]
 pub(crate) fn until_established(running: &mut Running, port: u16) {
-    let path = format!("/proc/{}/net/tcp", running.pid());
     let address = format!("0100007F:{port:04X}");
+    until_two_ends(running, |_, columns| {
+        // Number, local address, remote address.
+        columns.get(1..3).is_some_and(|ends| ends.contains(&address.as_str()))
+    });
+}
+
+/// The same wherever the exchange is, by the sockets that the program holds. Takes root, as the program
+/// may have changed its user.
+#[track_caller]
+pub(crate) fn until_established_anywhere(running: &mut Running) {
+    until_two_ends(running, |pid, columns| {
+        let Some(inode) = columns.get(9) else { return false };
+        let socket = PathBuf::from(format!("socket:[{inode}]"));
+        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+        descriptors.flatten().any(|each| fs::read_link(each.path()).is_ok_and(|to| to == socket))
+    });
+}
+
+#[track_caller]
+fn until_two_ends(running: &mut Running, is_ours: impl Fn(u32, &[&str]) -> bool) {
+    let pid = running.pid();
     eventually("both ends are ESTABLISHED", || {
         assert!(!running.has_ended(), "it has ended instead");
-        let table = fs::read_to_string(&path).unwrap_or_default();
+        let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
         let ends = table.lines().filter(|line| {
-            let mut columns = line.split_whitespace().skip(1);
-            let (local, remote) = (columns.next(), columns.next());
-            let ours = local == Some(&address) || remote == Some(&address);
-            ours && columns.next() == Some(ESTABLISHED)
+            let columns: Vec<&str> = line.split_whitespace().collect();
+            columns.get(3) == Some(&ESTABLISHED) && is_ours(pid, &columns)
         });
         ends.count() == 2
     });
