@@ -19,6 +19,8 @@ const SNAP_LEN: u16 = 2048;
 const BUFFER: i32 = 4 << 20;
 /// What the deadline adds to the hold and the linger time.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A century, which is for ever, and which a clock can still count from now.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// One exchange, as it is to be driven.
 #[derive(Clone, Debug)]
@@ -174,7 +176,8 @@ impl Exchange {
     /// The time that the exchange may take from its first packet.
     pub(super) fn time_limit(&self) -> Duration {
         let linger = self.linger.duration().unwrap_or_default();
-        self.hold.saturating_add(self.timeout.unwrap_or(PATIENCE.saturating_add(linger)))
+        let limit = self.hold.saturating_add(self.timeout.unwrap_or(PATIENCE + linger));
+        limit.min(FOR_EVER)
     }
 }
 
