@@ -28,7 +28,8 @@ fn judge(number: usize) -> String {
     let (linger, verdict, cause, saw) = CASES[number % CASES.len()];
     // Both closers and both families in turn within each case.
     let round = number / CASES.len();
-    let (closer, peer) = if round % 2 == 0 { ("server", "client") } else { ("client", "server") };
+    let (closer, peer) =
+        if round.is_multiple_of(2) { ("server", "client") } else { ("client", "server") };
     let mut command = closecheck(words("--isolate never --port 0 --hold 0 --format json"));
     command.args(["--linger", linger, "--closer", closer]);
     if round % 4 >= 2 {
