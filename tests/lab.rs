@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -125,6 +125,16 @@ fn every_case_is_judged_right_for_nobody_who_gets_a_private_namespace() {
     let (traffic, public) = (Traffic::start(), Public::new());
     matrix(true, |arguments| public.as_nobody(arguments));
     assert!(traffic.connections() > 0);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn someone_else_who_calls_on_the_port_is_neither_counted_nor_judged() {
+    let arguments = words("--isolate never --port 0 --hold 1s --format json --linger 0");
+    let mut running = Running::start(&mut closecheck(arguments));
+    let port = proc::until_established_anywhere(&mut running);
+    let _stranger = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    judge(&running.end(), "0", "server", false);
 }
 
 #[test]

@@ -119,7 +119,10 @@ impl Exchange {
         let client = self.socket().map_err(LabError::socket("make the client's socket"))?;
         let client_address =
             bind(&client, self.address(0)).map_err(LabError::socket("bind the client's socket"))?;
-        live.set_filter(&format!("tcp port {}", server_address.port()))?;
+        // Both ports, so that neither an earlier connection to the server's nor anyone else who calls
+        // there is taken for a part of this exchange.
+        let ports = (server_address.port(), client_address.port());
+        live.set_filter(&format!("tcp port {} and tcp port {}", ports.0, ports.1))?;
         let sockets = SocketTable::open().and_then(|one| Ok([one, SocketTable::open()?])).ok();
         Ok(Prepared {
             exchange: self,

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use super::{Running, eventually};
 
-/// ESTABLISHED in `/proc/net/tcp`.
+/// States as `/proc/net/tcp` has them.
 const ESTABLISHED: &str = "01";
+const LISTEN: &str = "0A";
 
 /// The value of a line of `/proc/PID/status`, blanks between its parts.
 #[track_caller]
@@ -29,16 +30,21 @@ pub(crate) fn until_established(running: &mut Running, port: u16) {
     });
 }
 
-/// The same wherever the exchange is, by the sockets that the program holds. Takes root, as the program
-/// may have changed its user.
+/// The same wherever the exchange is, by the sockets that the program holds, and the port it listens on.
+/// Takes root, as the program may have changed its user.
 #[track_caller]
-pub(crate) fn until_established_anywhere(running: &mut Running) {
-    until_two_ends(running, |pid, columns| {
+pub(crate) fn until_established_anywhere(running: &mut Running) -> u16 {
+    let is_ours = |pid: u32, columns: &[&str]| {
         let Some(inode) = columns.get(9) else { return false };
         let socket = PathBuf::from(format!("socket:[{inode}]"));
         let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
         descriptors.flatten().any(|each| fs::read_link(each.path()).is_ok_and(|to| to == socket))
-    });
+    };
+    until_two_ends(running, is_ours);
+    let listening = ends(running.pid(), LISTEN, is_ours);
+    let [address] = listening.as_slice() else { panic!("no one listener: {listening:?}") };
+    let (_, port) = address.split_once(':').expect("an address");
+    u16::from_str_radix(port, 16).expect("a port")
 }
 
 #[track_caller]
@@ -46,13 +52,19 @@ fn until_two_ends(running: &mut Running, is_ours: impl Fn(u32, &[&str]) -> bool)
     let pid = running.pid();
     eventually("both ends are ESTABLISHED", || {
         assert!(!running.has_ended(), "it has ended instead");
-        let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
-        let ends = table.lines().filter(|line| {
-            let columns: Vec<&str> = line.split_whitespace().collect();
-            columns.get(3) == Some(&ESTABLISHED) && is_ours(pid, &columns)
-        });
-        ends.count() == 2
+        ends(pid, ESTABLISHED, &is_ours).len() == 2
     });
+}
+
+/// The local addresses of the sockets in a state that are told to be ours.
+fn ends(pid: u32, state: &str, is_ours: impl Fn(u32, &[&str]) -> bool) -> Vec<String> {
+    let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
+    table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<&str>>())
+        .filter(|columns| columns.get(3) == Some(&state) && is_ours(pid, columns))
+        .filter_map(|columns| Some((*columns.get(1)?).to_owned()))
+        .collect()
 }
 
 /// Waits until no signal is left to be delivered to the program.
