@@ -84,6 +84,19 @@ fn tcpdump_shows_the_same_packets_with_the_same_absolute_numbers() {
         assert_eq!(ours.len(), theirs.len());
         assert!(theirs.iter().filter(|row| row.seq.is_some_and(|seq| seq > 101)).count() >= 4);
         assert_eq!(shown(&ours), theirs);
+
+        // The shape, by what tcpdump shows next to the first FIN: the peer's acknowledgement alone, or
+        // its FIN in the same segment.
+        let is_fin = |row: &&Row| row.flags.contains('F');
+        let fin = theirs.iter().position(|row| is_fin(&row));
+        let both = fin.and_then(|fin| theirs.get(fin + 1)).filter(is_fin).is_some();
+        let shape = match (fin, both) {
+            (None, _) => "",
+            (Some(_), true) => "\nshape: three-segment\n",
+            (Some(_), false) => "\nshape: four-segment\n",
+        };
+        assert!(ran.stdout.contains(shape), "not {shape:?}: {}", ran.stdout);
+        assert_eq!(ran.stdout.contains("\nshape: "), fin.is_some(), "{}", ran.stdout);
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
@@ -53,7 +54,19 @@ fn judge(number: usize) -> String {
     assert_eq!(capture["incomplete"], json!([]), "run {number}: {report:#}");
     let by = |end: &str| connection["packets"][end].as_u64().unwrap_or(0);
     assert_eq!(capture["packets"], by("client") + by("server"), "run {number}: {report:#}");
-    close["shape"].as_str().unwrap_or(verdict).to_owned()
+    assert_eq!(connection["id"], 1, "run {number}: {report:#}");
+    let shape = close["shape"].as_str().unwrap_or(verdict);
+    // The release is that many frames and no more.
+    let frames: BTreeSet<u64> = close["evidence"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|e| e["frame"].as_u64())
+        .collect();
+    let expected = ["rst", "", "three-segment", "four-segment"].iter().position(|&it| it == shape);
+    assert_eq!(frames.len(), expected.map_or(0, |place| place + 1), "run {number}: {report:#}");
+    assert_eq!(frames.last().copied(), capture["packets"].as_u64(), "run {number}: {report:#}");
+    shape.to_owned()
 }
 
 #[test]
