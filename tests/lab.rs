@@ -7,9 +7,12 @@ mod support;
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 
+use nix::sys::ptrace;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, waitpid};
 use serde_json::{Value, json};
 use support::traffic::Traffic;
-use support::{Public, Ran, Running, closecheck, proc, run, words};
+use support::{Public, Ran, Running, closecheck, eventually, proc, run, words};
 
 const LINGERS: [&str; 4] = ["off", "0", "1", "5"];
 const ENDS: [&str; 2] = ["server", "client"];
@@ -135,6 +138,38 @@ fn someone_else_who_calls_on_the_port_is_neither_counted_nor_judged() {
     let port = proc::until_established_anywhere(&mut running);
     let _stranger = TcpStream::connect(("127.0.0.1", port)).unwrap();
     judge(&running.end(), "0", "server", false);
+}
+
+#[test]
+fn stopping_and_continuing_the_program_changes_nothing() {
+    for (linger, closer) in [("1", "server"), ("0", "client")] {
+        let mut command = closecheck(words("--isolate always --hold 2s --format json"));
+        let mut running = Running::start(command.args(["--linger", linger, "--closer", closer]));
+        proc::until_established(&mut running, 8000);
+        running.signal(Signal::SIGSTOP);
+        eventually("it is stopped", || proc::status(&running, "State").starts_with('T'));
+        running.signal(Signal::SIGCONT);
+        judge(&running.end(), linger, closer, true);
+    }
+}
+
+/// Holds the peer's thread back until its kernel, tired of waiting, has acknowledged the FIN alone.
+#[test]
+#[ignore = "needs root"]
+fn a_peer_that_takes_its_time_makes_it_four_segments() {
+    for closer in ENDS {
+        let mut command = closecheck(words("--isolate never --port 0 --hold 2s --format json"));
+        let mut running = Running::start(command.args(["--linger", "1", "--closer", closer]));
+        proc::until_established_anywhere(&mut running);
+        let peer = proc::thread(&running, other(closer));
+        ptrace::attach(peer).unwrap();
+        waitpid(peer, Some(WaitPidFlag::__WALL)).unwrap();
+        proc::until_fin_wait_2(&mut running);
+        ptrace::detach(peer, None).unwrap();
+        let ran = running.end();
+        judge(&ran, "1", closer, false);
+        assert_eq!(ran.json()["connections"][0]["close"]["shape"], "four-segment");
+    }
 }
 
 #[test]

@@ -3,11 +3,15 @@
 use std::fs;
 use std::path::PathBuf;
 
+use nix::unistd::Pid;
+
 use super::{Running, eventually};
 
 /// States as `/proc/net/tcp` has them.
 const ESTABLISHED: &str = "01";
 const LISTEN: &str = "0A";
+const FIN_WAIT_2: &str = "05";
+const CLOSE_WAIT: &str = "08";
 
 /// The value of a line of `/proc/PID/status`, blanks between its parts.
 #[track_caller]
@@ -34,17 +38,53 @@ pub(crate) fn until_established(running: &mut Running, port: u16) {
 /// Takes root, as the program may have changed its user.
 #[track_caller]
 pub(crate) fn until_established_anywhere(running: &mut Running) -> u16 {
-    let is_ours = |pid: u32, columns: &[&str]| {
-        let Some(inode) = columns.get(9) else { return false };
-        let socket = PathBuf::from(format!("socket:[{inode}]"));
-        let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-        descriptors.flatten().any(|each| fs::read_link(each.path()).is_ok_and(|to| to == socket))
-    };
-    until_two_ends(running, is_ours);
-    let listening = ends(running.pid(), LISTEN, is_ours);
+    until_two_ends(running, is_held);
+    let listening = ends(running.pid(), LISTEN, is_held);
     let [address] = listening.as_slice() else { panic!("no one listener: {listening:?}") };
     let (_, port) = address.split_once(':').expect("an address");
     u16::from_str_radix(port, 16).expect("a port")
+}
+
+/// Waits until one end of the exchange has closed, and the other's kernel has acknowledged that while its
+/// application has not closed.
+#[track_caller]
+pub(crate) fn until_fin_wait_2(running: &mut Running) {
+    eventually("one end has closed", || {
+        assert!(!running.has_ended(), "it has ended instead");
+        // The socket of the end that has closed is no longer the program's, so by its peer.
+        let waiting = ends(running.pid(), CLOSE_WAIT, is_held);
+        let table = table(running.pid());
+        waiting.iter().any(|address| {
+            table.lines().any(|line| {
+                let columns: Vec<&str> = line.split_whitespace().collect();
+                columns.get(2) == Some(&address.as_str()) && columns.get(3) == Some(&FIN_WAIT_2)
+            })
+        })
+    });
+}
+
+/// The thread of that name.
+#[track_caller]
+pub(crate) fn thread(running: &Running, name: &str) -> Pid {
+    let tasks = fs::read_dir(format!("/proc/{}/task", running.pid())).expect("a process");
+    let named = |task: &fs::DirEntry| {
+        fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    let task = tasks.flatten().find(named).expect("a thread of that name");
+    Pid::from_raw(task.file_name().to_string_lossy().parse().expect("a number"))
+}
+
+/// True where a line of the table is about a socket that the program has open.
+fn is_held(pid: u32, columns: &[&str]) -> bool {
+    let Some(inode) = columns.get(9) else { return false };
+    let socket = PathBuf::from(format!("socket:[{inode}]"));
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    descriptors.flatten().any(|each| fs::read_link(each.path()).is_ok_and(|to| to == socket))
+}
+
+/// The IPv4 sockets of the network that the process is in.
+fn table(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default()
 }
 
 #[track_caller]
@@ -58,8 +98,7 @@ fn until_two_ends(running: &mut Running, is_ours: impl Fn(u32, &[&str]) -> bool)
 
 /// The local addresses of the sockets in a state that are told to be ours.
 fn ends(pid: u32, state: &str, is_ours: impl Fn(u32, &[&str]) -> bool) -> Vec<String> {
-    let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default();
-    table
+    table(pid)
         .lines()
         .map(|line| line.split_whitespace().collect::<Vec<&str>>())
         .filter(|columns| columns.get(3) == Some(&state) && is_ours(pid, columns))
