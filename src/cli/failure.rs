@@ -42,8 +42,8 @@ impl Failure {
             Failure::Read { source: ReadError::Unsupported(_), .. } => {
                 Some("convert it with `editcap -F pcap IN OUT`".to_owned())
             }
+            Failure::Output(error) => error.hint(),
             Failure::Rights(_)
-            | Failure::Output(_)
             | Failure::Read { .. }
             | Failure::LinkType { .. }
             | Failure::Signals(_)
