@@ -9,13 +9,16 @@ mod bytes;
 mod flags;
 mod frame;
 mod link;
+mod link_name;
+mod link_type;
 mod network;
 mod segment;
 mod seq;
 mod skip;
 
 pub use flags::Flags;
-pub use frame::{Frame, LinkType, Timestamp};
+pub use frame::{Frame, Timestamp};
+pub use link_type::LinkType;
 pub use segment::{Endpoint, Options, Segment, TcpTimestamp};
 pub use seq::Seq;
 pub use skip::Skip;
