@@ -4,14 +4,19 @@ use super::bytes::{Bytes, array};
 use super::layer::{Layer, Step, by_ethertype};
 use super::{LinkType, Skip, ethernet, ppp, wifi};
 
-/// The IP packet of the most common frames, Ethernet without tags and Linux cooked captures; `None` is
-/// for [`step`] to explain.
+/// The IP packet of the most common frames: Ethernet without tags, Linux cooked captures, the BSD loopback
+/// and bare IP; `None` is for [`step`] to explain.
 #[inline]
 pub(super) fn plain(link: LinkType, bytes: Bytes<'_>) -> Option<Bytes<'_>> {
     let (protocol_at, header_len) = match link {
         LinkType::ETHERNET => (12, 14),
         LinkType::LINUX_SLL => (14, 16),
         LinkType::LINUX_SLL2 => (0, 20),
+        LinkType::NULL => match array(bytes.data, 0)? {
+            [2 | 30, 0, 0, 0] => return bytes.skip(4).ok(),
+            _ => return None,
+        },
+        LinkType::RAW => return Some(bytes),
         _ => return None,
     };
     match array(bytes.data, protocol_at)? {

@@ -73,7 +73,10 @@ fn walk<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, Skip> {
             })?;
             continue;
         }
-        let (ip, inside) = network::parse(bytes)?;
+        let (ip, inside) = match network::plain(bytes) {
+            Some(parsed) => parsed,
+            None => network::parse(bytes)?,
+        };
         if ip.protocol == IpNumber::TCP {
             return segment::parse(frame, outer, &ip, inside);
         }

@@ -304,3 +304,43 @@ fn jumbo_payload_len(v6: &LaxIpv6Slice<'_>) -> Result<Option<usize>, Skip> {
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::samples;
+    use super::*;
+
+    #[test]
+    fn common_packets_take_the_direct_way() {
+        for packet in [samples::tcp_in_ipv4(), samples::tcp_in_ipv6()] {
+            assert!(plain(captured(&packet, packet.len())).is_some());
+        }
+    }
+
+    fn captured(data: &[u8], wire_len: usize) -> Bytes<'_> {
+        Bytes { data, wire_len, bounded: false, fragmented: false }
+    }
+
+    proptest! {
+        #[test]
+        fn the_direct_way_reads_what_etherparse_reads(
+            ipv6 in any::<bool>(),
+            changes in prop::collection::vec((0..50_usize, any::<u8>()), 0..4),
+            len in 0..120_usize,
+            on_wire in 0..200_usize,
+            bounded in any::<bool>(),
+        ) {
+            let mut data = if ipv6 { samples::tcp_in_ipv6() } else { samples::tcp_in_ipv4() };
+            for (at, byte) in changes {
+                data[at] = byte;
+            }
+            data.truncate(len);
+            let bytes = Bytes { bounded, ..captured(&data, on_wire.max(data.len())) };
+            if let Some(direct) = plain(bytes) {
+                prop_assert_eq!(format!("{:?}", Ok::<_, Skip>(direct)), format!("{:?}", parse(bytes)));
+            }
+        }
+    }
+}
