@@ -157,6 +157,11 @@ fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
         payload: &[],
         ttl: 64,
         ip_id: None,
+        tos: 0,
+        dont_fragment: true,
+        flow_label: None,
+        fragmented: false,
+        outer: None,
     }
 }
 
