@@ -180,3 +180,16 @@ fn the_longest_times_that_can_be_written_are_no_trouble() {
         run(&mut closecheck(arguments)).exits(0).complains("");
     }
 }
+
+#[test]
+fn what_the_user_typed_cannot_act_on_the_terminal() {
+    let ran = refused(&["--linger", "\u{1b}[31mx\u{7}\u{9b}y"], "invalid value 'x\\u{7}\\u{9b}y'");
+    assert!(ran.stderr.starts_with("closecheck: error: "), "{}", ran.stderr);
+    assert!(!ran.stderr.chars().any(|each| each.is_control() && each != '\n'), "{}", ran.stderr);
+}
+
+#[test]
+fn a_negative_time_is_called_one() {
+    refused(&["--hold", "-1s"], "a length of time cannot be negative");
+    refused(&["--timeout", "-1s"], "a length of time cannot be negative");
+}

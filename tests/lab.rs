@@ -235,3 +235,11 @@ fn the_article_s_screen_shows_headline_packets_both_ends_and_the_answer() {
     assert!(longest <= Some(80), "wider than a terminal:\n{screen}");
     assert!(!screen.contains('\u{1b}') && !screen.contains(" \n"), "{screen:?}");
 }
+
+#[test]
+fn an_expectation_that_is_not_met_is_told_with_what_happened_instead() {
+    let arguments = ["--isolate", "always", "--hold", "0", "--expect", "rst by client"];
+    run(&mut closecheck(arguments))
+        .exits(1)
+        .complains("closecheck: expected `rst by client`: connection 1 ended `fin by server`\n");
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
-use support::{Ran, Running, closecheck, now, proc, words};
+use support::{Ran, Running, clean, closecheck, now, proc, words};
 
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 /// A quarter of a second is promised; a machine that is busy with other tests gets more.
@@ -116,4 +116,19 @@ fn a_second_signal_ends_it_at_once_whatever_the_first_was() {
         assert_eq!(code, Some(128 + second as i32), "{first}, {second}: {:?}", ran.status.signal());
         drop(reader);
     }
+}
+
+#[test]
+fn a_signal_that_the_program_was_started_to_ignore_stays_ignored() {
+    let arguments = "--isolate always --hold 300ms --linger 0";
+    let mut command = clean("sh");
+    command.args(["-c", "trap '' INT HUP TERM; exec \"$0\" \"$@\"", support::PROGRAM]);
+    let mut running = Running::start(command.args(words(arguments)));
+    proc::until_established(&mut running, 8000);
+    for signal in SIGNALS {
+        running.signal(signal);
+    }
+    let ran = running.end();
+    ran.exits(0).complains("");
+    assert!(ran.stdout.starts_with("RST, sent by the server\n"), "{}", ran.stdout);
 }

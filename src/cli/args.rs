@@ -59,7 +59,7 @@ struct LabArgs {
     #[arg(long, value_enum, value_name = "END", default_value = "server")]
     closer: CloserArg,
     /// Wait this long before closing (the article waits 10s).
-    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration, allow_hyphen_values = true)]
     hold: Duration,
     /// The server's port; 0 for any that is free.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
@@ -74,7 +74,7 @@ struct LabArgs {
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     isolate: IsolateArg,
     /// Give up after this long, the hold not counted [default: 10s and the linger time].
-    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     timeout: Option<Duration>,
     /// Write the captured packets to a file that tcpdump and Wireshark open.
     #[arg(short, long, value_name = "FILE")]

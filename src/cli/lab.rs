@@ -3,12 +3,12 @@
 use std::io;
 
 use super::args::LabPlan;
-use super::command::{print, show_failure, styles, warn};
+use super::command::{check, print, show_failure, styles, warn_incomplete};
 use super::failure::Failure;
 use super::status::Status;
 use crate::capture::{Output, OutputError, PcapWriter, Stop};
 use crate::lab::Outcome;
-use crate::report::{LabReport, escape, write_lab};
+use crate::report::{LabReport, write_lab};
 use crate::sandbox;
 
 /// The snap length that a written file declares: no packet in it is longer.
@@ -26,14 +26,15 @@ pub(super) fn run(plan: LabPlan) -> Result<Status, Failure> {
     let report =
         LabReport { report: &outcome.report, packets: &outcome.packets, numbers: plan.numbers };
     print(|out| write_lab(&report, plan.report.format(), styles(plan.report.color), out))?;
-    for reason in &outcome.report.capture.incomplete {
-        warn(&format!("incomplete: {}", escape(reason)));
-    }
+    warn_incomplete(&outcome.report.capture, plan.report.format());
     match written {
         Err(error) => Ok(show_failure(&error.into())),
         // An exchange that did not come to its end shows nothing of what the expectation is about.
         Ok(()) if outcome.is_incomplete() => Ok(Status::Incomplete),
-        Ok(()) => Ok(Status::of(outcome.close.iter(), plan.report.expect.as_ref(), false)),
+        Ok(()) => {
+            let closes = outcome.close.iter().map(|close| (1, close));
+            Ok(check(closes, plan.report.expect.as_ref(), false))
+        }
     }
 }
 

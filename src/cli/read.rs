@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::args::ReadPlan;
-use super::command::{print, styles, warn};
+use super::command::{check, print, styles, warn_incomplete};
 use super::failure::Failure;
 use super::status::Status;
 use crate::capture::{CaptureFile, ReadError};
 use crate::decode::{Skip, decode};
 use crate::flow::Table;
-use crate::report::{CaptureSummary, Record, Report, escape, write};
+use crate::report::{CaptureSummary, Record, Report, write};
 use crate::verdict::{Close, Gap, judge};
 
 /// Reads the file to its end, or as far as it goes, and reports.
@@ -60,12 +60,9 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
             (close, record)
         })
         .collect();
-    let status =
-        Status::of(judged.iter().map(|(close, _)| close), plan.report.expect.as_ref(), cut_off);
-    let report = Report::new(capture, judged.into_iter().map(|(_, record)| record).collect());
+    let (closes, records): (Vec<Close>, Vec<Record>) = judged.into_iter().unzip();
+    let report = Report::new(capture, records);
     print(|out| write(&report, plan.report.format(), styles(plan.report.color), out))?;
-    for reason in &report.capture.incomplete {
-        warn(&format!("incomplete: {}", escape(reason)));
-    }
-    Ok(status)
+    warn_incomplete(&report.capture, plan.report.format());
+    Ok(check((1..).zip(&closes), plan.report.expect.as_ref(), cut_off))
 }

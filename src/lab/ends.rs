@@ -162,7 +162,7 @@ impl Party {
 
     /// The article's client: a greeting, then it reads.
     fn call(&self, socket: Socket, tell_drained: &SyncSender<()>) -> io::Result<Saw> {
-        socket.connect_timeout(&self.setting.server.into(), self.remaining())?;
+        socket.connect_timeout(&self.setting.server.into(), self.remaining_to_meet())?;
         self.write(&socket, GREETING)?;
         let mut buffer = [0; SERVER_BUFFER];
         let mut missing = SERVER_BUFFER;
@@ -215,7 +215,8 @@ impl Party {
     /// Accepts the exchange's own client; anyone else who calls is hung up on.
     fn accept(&self, listener: &Socket) -> io::Result<Socket> {
         loop {
-            let timeout = PollTimeout::try_from(self.remaining()).unwrap_or(PollTimeout::MAX);
+            let timeout =
+                PollTimeout::try_from(self.remaining_to_meet()).unwrap_or(PollTimeout::MAX);
             match poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], timeout) {
                 Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
                 Ok(_) => {}
@@ -267,6 +268,11 @@ impl Party {
 
     fn closes_first(&self) -> bool {
         self.end == self.setting.closer
+    }
+
+    /// The time left for the two ends to meet: the hold is not for waiting on a connection.
+    fn remaining_to_meet(&self) -> Duration {
+        self.remaining().saturating_sub(self.setting.hold).max(Duration::from_millis(1))
     }
 
     /// The time left; never zero, which a socket would take for no limit.

@@ -175,5 +175,8 @@ fn shortcomings(seen: &Seen, close: Option<&Close>, setting: Setting, live: &Liv
         }
         Some(_) => {}
     }
+    if let Some(by) = close.and_then(|close| close.by).filter(|&by| by != setting.closer) {
+        reasons.push(format!("the {by} ended the connection though the {} was to", setting.closer));
+    }
     reasons
 }

@@ -20,34 +20,34 @@ use closecheck::verdict::{Close, judge};
 
 /// One scenario of a file.
 #[derive(Clone, Debug)]
-pub struct Scenario {
-    pub name: String,
-    pub segments: Vec<Line>,
-    pub expected: Vec<String>,
+pub(crate) struct Scenario {
+    pub(crate) name: String,
+    pub(crate) segments: Vec<Line>,
+    pub(crate) expected: Vec<String>,
 }
 
 /// One segment, numbers relative.
 #[derive(Clone, Debug)]
-pub struct Line {
-    pub from: End,
-    pub flags: Flags,
-    pub seq: u32,
-    pub len: u32,
-    pub ack: u32,
-    pub window: u16,
-    pub timestamp: bool,
-    pub millis: i64,
+pub(crate) struct Line {
+    pub(crate) from: End,
+    pub(crate) flags: Flags,
+    pub(crate) seq: u32,
+    pub(crate) len: u32,
+    pub(crate) ack: u32,
+    pub(crate) window: u16,
+    pub(crate) timestamp: bool,
+    pub(crate) millis: i64,
 }
 
 /// Where the two ends are and what their initial sequence numbers are.
 #[derive(Clone, Copy, Debug)]
-pub struct Setting {
-    pub endpoints: Pair<Endpoint>,
-    pub isn: Pair<u32>,
+pub(crate) struct Setting {
+    pub(crate) endpoints: Pair<Endpoint>,
+    pub(crate) isn: Pair<u32>,
 }
 
 impl Setting {
-    pub fn new(client_isn: u32, server_isn: u32) -> Setting {
+    pub(crate) fn new(client_isn: u32, server_isn: u32) -> Setting {
         let end = |host, port| Endpoint { ip: [192, 0, 2, host].into(), port };
         Setting {
             endpoints: Pair { client: end(1, 50_000), server: end(2, 80) },
@@ -57,7 +57,7 @@ impl Setting {
 }
 
 /// Reads every scenario of a file.
-pub fn read(path: &Path) -> Vec<Scenario> {
+pub(crate) fn read(path: &Path) -> Vec<Scenario> {
     let text = std::fs::read_to_string(path).unwrap();
     let mut scenarios: Vec<Scenario> = Vec::new();
     let mut millis = 0;
@@ -125,7 +125,7 @@ fn parse(line: &str, millis: i64) -> Line {
 }
 
 /// Runs segments through the table and judges every connection.
-pub fn run(lines: &[Line], setting: Setting) -> Vec<(Connection, Close)> {
+pub(crate) fn run(lines: &[Line], setting: Setting) -> Vec<(Connection, Close)> {
     let mut table = Table::default();
     for (frame, line) in (1..).zip(lines) {
         table.push(&segment(line, setting, frame));
@@ -166,7 +166,7 @@ fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
 }
 
 /// The conclusion in the words of the scenario files, every fact of it.
-pub fn conclusion(connection: &Connection, close: &Close) -> Vec<String> {
+pub(crate) fn conclusion(connection: &Connection, close: &Close) -> Vec<String> {
     let mut facts = vec![match close.by {
         Some(by) => format!("{} by {by}", close.verdict),
         None => close.verdict.to_string(),
