@@ -183,7 +183,7 @@ fn the_longest_times_that_can_be_written_are_no_trouble() {
 
 #[test]
 fn what_the_user_typed_cannot_act_on_the_terminal() {
-    let ran = refused(&["--linger", "\u{1b}[31mx\u{7}\u{9b}y"], "invalid value 'x\\u{7}\\u{9b}y'");
+    let ran = refused(&["--linger", "\u{1b}[31mx\u{202e}"], "invalid value 'x\\u{202e}'");
     assert!(ran.stderr.starts_with("closecheck: error: "), "{}", ran.stderr);
     assert!(!ran.stderr.chars().any(|each| each.is_control() && each != '\n'), "{}", ran.stderr);
 }
