@@ -4,13 +4,16 @@
 //! What gets lost always surfaces: packets dropped by the kernel, files cut off inside a record, bytes
 //! that a full disk did not take.
 
+mod bpf;
 mod file;
+mod filter;
 mod live;
 mod output;
 mod pcap_file;
 mod stop;
 
 pub use file::{CaptureFile, ReadError};
+pub use filter::{Filter, FilterError, link_type_name};
 pub use live::{LOOPBACK, Live, LiveError};
 pub use output::{Output, OutputError};
 pub use pcap_file::PcapWriter;
