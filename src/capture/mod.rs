@@ -8,15 +8,19 @@ mod bpf;
 mod file;
 mod filter;
 mod live;
+mod merged;
 mod output;
-mod pcap_file;
+mod pcap_writer;
 mod stop;
 
-pub use file::{CaptureFile, ReadError};
+pub use file::{
+    CaptureFormat, Compression, Damage, Frames, Input, LONGEST_PACKET, Place, ReadError,
+};
 pub use filter::{Filter, FilterError, link_type_name};
 pub use live::{LOOPBACK, Live, LiveError};
+pub use merged::{Merged, OpenError};
 pub use output::{Output, OutputError};
-pub use pcap_file::PcapWriter;
+pub use pcap_writer::PcapWriter;
 pub use stop::Stop;
 
 use crate::decode::{Frame, LinkType, Timestamp};
