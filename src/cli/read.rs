@@ -11,7 +11,7 @@ use crate::report::{CaptureSummary, Record, Report, escape, write};
 use crate::verdict::{Close, Gap, judge};
 
 /// Why a packet that the filter does not match was not looked at.
-const FILTERED_OUT: &str = "filtered out";
+const FILTERED_OUT: &str = "filtered-out";
 
 /// Reads the captures to their ends, or as far as they go, and reports.
 pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {

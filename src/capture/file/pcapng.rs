@@ -20,8 +20,9 @@ const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
-/// Not packets, but events that Wireshark gives a frame number: an entry of the systemd journal.
-const JOURNAL_ENTRY: u32 = 9;
+/// No packets, but Wireshark gives them frame numbers: entries of the systemd journal, and custom blocks
+/// of either kind.
+const NUMBERED: [u32; 3] = [9, 0x0bad, 0x4000_0bad];
 
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 /// The longest block that is held in memory, which must have room for the longest packet and options.
@@ -48,7 +49,7 @@ pub(super) struct Pcapng {
 /// What is to be told of the packets taken so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Notes {
-    /// Events that have a frame number and are no packets.
+    /// Blocks that have a frame number and are no packets.
     pub(super) events: u64,
     /// Packets whose time was moved to fit.
     pub(super) clamped: u64,
@@ -140,7 +141,7 @@ impl Pcapng {
             INTERFACE_DESCRIPTION => self.take_interface(length, window),
             INTERFACE_STATISTICS if length <= LONGEST_BLOCK => self.take_statistics(length, window),
             _ => {
-                self.notes.events += u64::from(kind == JOURNAL_ENTRY);
+                self.notes.events += u64::from(NUMBERED.contains(&kind));
                 self.pass(length, window)
             }
         }

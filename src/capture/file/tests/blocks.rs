@@ -106,21 +106,23 @@ fn lost_packets_are_counted_by_packets_or_statistics_whichever_knows_more() {
 }
 
 #[test]
-fn a_journal_entry_has_a_frame_number_and_is_no_packet() {
+fn journal_entries_and_custom_blocks_have_frame_numbers_and_are_no_packets() {
     let bytes = [
         with(&LITTLE.enhanced(0, 1, 1, b"a", b"")),
         LITTLE.block(9, b"__REALTIME_TIMESTAMP=1\n"),
+        LITTLE.block(0x0bad, b"custom"),
+        LITTLE.block(0x4000_0bad, b"custom"),
         LITTLE.enhanced(0, 2, 1, b"b", b""),
     ]
     .concat();
     let numbers: Vec<u64> = read_whole(&bytes).iter().map(|row| row.0).collect();
-    assert_eq!(numbers, [1, 3]);
+    assert_eq!(numbers, [1, 5]);
 }
 
 #[test]
 fn a_block_that_is_not_understood_may_be_longer_than_memory_allows() {
     let long = vec![0; usize::try_from(LONGEST_PACKET).unwrap() + (2 << 20)];
-    let bytes = with(&[LITTLE.block(0x0bad, &long), LITTLE.enhanced(0, 1, 1, b"a", b"")].concat());
+    let bytes = with(&[LITTLE.block(0x0bae, &long), LITTLE.enhanced(0, 1, 1, b"a", b"")].concat());
     assert_eq!(read_whole(&bytes).len(), 1);
     let bytes = with(&LITTLE.block(6, &long));
     assert!(error(&bytes).contains("block length 18874380, expected at most"), "{}", error(&bytes));
@@ -133,7 +135,7 @@ fn claiming(kind: u32, length: u32) -> Vec<u8> {
 
 #[test]
 fn block_lengths_that_would_not_move_on_are_damage() {
-    for kind in [1, 2, 3, 5, 6, 0x0bad] {
+    for kind in [1, 2, 3, 5, 6, 0x0bae] {
         for length in [0, 1, 4, 8, 11] {
             let words = error(&claiming(kind, length));
             let expected = format!("block 3 at byte 48: block length {length}, expected at least");
@@ -164,7 +166,7 @@ fn a_section_header_in_the_middle_is_held_to_the_same_lengths() {
 
 #[test]
 fn a_block_larger_than_the_file_is_cut_off() {
-    for kind in [1, 2, 3, 5, 6, 0x0bad] {
+    for kind in [1, 2, 3, 5, 6, 0x0bae] {
         let (_, error) = read(&claiming(kind, 8192));
         let Some(ReadError::CutOff { expected: 8192, got: 4104, place }) = error else {
             panic!("{kind} {error:?}")

@@ -49,7 +49,7 @@ fn mixed_pcapng() -> Vec<u8> {
     [
         LITTLE.section(),
         LITTLE.interface(1, 0, &[resolution, LITTLE.option(2, b"eth0")].concat()),
-        LITTLE.block(0x0bad, b"a block that nobody knows"),
+        LITTLE.block(0x0bae, b"a block that nobody knows"),
         LITTLE.enhanced(0, 1_000, 60, b"enhanced", &comment),
         LITTLE.simple(3, b"smp"),
         LITTLE.interface(101, 0, b""),
