@@ -29,7 +29,7 @@ pub struct Live {
 #[derive(Debug, Error)]
 pub enum LiveError {
     /// There is no interface of that name.
-    #[error("there is no interface `{}`; this machine has {}", .name.escape_debug(), .available)]
+    #[error("there is no interface {}; this machine has {}", quoted(.name), .available)]
     NoSuchInterface {
         /// The name asked for.
         name: String,
@@ -37,10 +37,10 @@ pub enum LiveError {
         available: String,
     },
     /// The interface is not up.
-    #[error("interface `{0}` is down")]
+    #[error("interface {} is down", quoted(.0))]
     Down(String),
     /// The process may not capture.
-    #[error("no right to capture on `{interface}` ({message})")]
+    #[error("no right to capture on {} ({message})", quoted(.interface))]
     Denied {
         /// The interface.
         interface: String,
@@ -56,7 +56,7 @@ pub enum LiveError {
         source: pcap::Error,
     },
     /// Another failure of libpcap.
-    #[error("the capture on `{interface}` failed: {source}")]
+    #[error("the capture on {} failed: {source}", quoted(.interface))]
     Capture {
         /// The interface.
         interface: String,
@@ -71,10 +71,10 @@ impl LiveError {
     pub fn hint(&self) -> Option<String> {
         match self {
             LiveError::Down(interface) if cfg!(target_os = "linux") => {
-                Some(format!("bring it up with `ip link set {interface} up`"))
+                Some(format!("bring it up with `ip link set {} up`", interface.escape_debug()))
             }
             LiveError::Down(interface) => {
-                Some(format!("bring it up with `ifconfig {interface} up`"))
+                Some(format!("bring it up with `ifconfig {} up`", interface.escape_debug()))
             }
             LiveError::Denied { .. } if cfg!(target_os = "linux") => Some(
                 "run it with sudo, or give the binary the right once with `sudo setcap \
@@ -220,6 +220,15 @@ fn check_interface(name: &str) -> Result<(), LiveError> {
         all.any(|each| each.interface_name == name && !each.flags.contains(InterfaceFlags::IFF_UP))
     });
     if is_down { Err(LiveError::Down(name.to_owned())) } else { Ok(()) }
+}
+
+/// A name as it may be shown: nothing in it acts on a terminal, and one that is too long to be any
+/// interface's is cut.
+fn quoted(name: &str) -> String {
+    const LONGEST: usize = 32;
+    let cut = if name.chars().nth(LONGEST).is_some() { "…" } else { "" };
+    let start: String = name.chars().take(LONGEST).collect();
+    format!("`{}{cut}`", start.escape_debug())
 }
 
 /// The interfaces of this machine, in words.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -27,6 +28,17 @@ enum Sink {
 pub struct OutputError {
     path: PathBuf,
     source: io::Error,
+}
+
+impl OutputError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        (self.source.kind() == io::ErrorKind::PermissionDenied).then(|| {
+            "choose a folder that you may write to; under sudo, too, the file is written as you"
+                .to_owned()
+        })
+    }
 }
 
 impl Output {
@@ -74,7 +86,11 @@ fn open(path: &Path) -> io::Result<Sink> {
                 Some(parent) if parent != Path::new("") => parent,
                 _ => Path::new("."),
             };
-            NamedTempFile::new_in(folder).map(Sink::Beside)
+            // Opened here, since tempfile's own way adds the temporary name to its errors.
+            let private = |path: &Path| {
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+            };
+            tempfile::Builder::new().make_in(folder, private).map(Sink::Beside)
         }
     }
 }
@@ -92,14 +108,15 @@ impl Write for Output {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Sink::Beside(file) => file.write(bytes),
+            // The file itself: its wrapper adds the temporary name to the errors.
+            Sink::Beside(file) => file.as_file_mut().write(bytes),
             Sink::Direct(file) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Sink::Beside(file) => file.flush(),
+            Sink::Beside(file) => file.as_file_mut().flush(),
             Sink::Direct(file) => file.flush(),
         }
     }

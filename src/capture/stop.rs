@@ -9,8 +9,8 @@ use std::sync::atomic::AtomicBool;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
 
-/// Readable once SIGINT, SIGTERM or SIGHUP has come. A second one ends the process at once, with status
-/// 128 and its number as a shell reports it.
+/// Readable once SIGINT, SIGTERM or SIGHUP has come. A second one of any of the three ends the
+/// process at once, with status 128 and its number as a shell reports it.
 #[derive(Debug)]
 pub struct Stop {
     requested: UnixStream,
@@ -25,10 +25,11 @@ impl Stop {
     /// Whatever the system says where a pipe or a handler cannot be had.
     pub fn on_signals() -> io::Result<Stop> {
         let (requested, writer) = UnixStream::pair()?;
+        // One for all: the second signal need not be the same as the first.
+        let again = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM, SIGHUP] {
-            let again = Arc::new(AtomicBool::new(false));
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))?;
-            flag::register(signal, again)?;
+            flag::register(signal, Arc::clone(&again))?;
             low_level::pipe::register(signal, writer.try_clone()?)?;
         }
         Ok(Stop { requested, _writer: None })

@@ -39,8 +39,8 @@ impl Failure {
         match self {
             Failure::Lab(error) => error.hint(),
             Failure::Read(error) => hint_for(&error.source),
+            Failure::Output(error) => error.hint(),
             Failure::Rights(_)
-            | Failure::Output(_)
             | Failure::LinkType { .. }
             | Failure::Filter(_)
             | Failure::Signals(_)

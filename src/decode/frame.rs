@@ -1,7 +1,8 @@
 //! A captured frame before decoding: bytes, length on the wire, link type and time.
 
-use std::fmt;
 use std::time::Duration;
+
+use super::LinkType;
 
 /// One frame of a capture, borrowed from the reader's buffer.
 #[derive(Clone, Copy, Debug)]
@@ -40,56 +41,6 @@ impl Timestamp {
     #[must_use]
     pub fn since(self, earlier: Timestamp) -> Option<Duration> {
         u64::try_from(self.0.checked_sub(earlier.0)?).ok().map(Duration::from_nanos)
-    }
-}
-
-/// A link type by its LINKTYPE_ number (the one in capture files, not libpcap's DLT_ of one platform).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LinkType(pub u32);
-
-impl LinkType {
-    /// BSD and macOS loopback: address family in the capturing host's byte order.
-    pub const NULL: LinkType = LinkType(0);
-    /// Ethernet.
-    pub const ETHERNET: LinkType = LinkType(1);
-    /// Bare IPv4 or IPv6.
-    pub const RAW: LinkType = LinkType(101);
-    /// OpenBSD loopback: address family in network byte order.
-    pub const LOOP: LinkType = LinkType(108);
-    /// Linux cooked capture, version 1.
-    pub const LINUX_SLL: LinkType = LinkType(113);
-    /// Bare IPv4.
-    pub const IPV4: LinkType = LinkType(228);
-    /// Bare IPv6.
-    pub const IPV6: LinkType = LinkType(229);
-    /// Linux cooked capture, version 2 (the `any` device of current libpcap).
-    pub const LINUX_SLL2: LinkType = LinkType(276);
-
-    /// Translates libpcap's DLT_ number: they differ only for loopback and raw IP, whose DLT_ values are
-    /// 12 or 14 depending on the platform (libpcap pcap/dlt.h).
-    #[must_use]
-    pub fn from_dlt(dlt: u32) -> LinkType {
-        match dlt {
-            12 if cfg!(target_os = "openbsd") => LinkType::LOOP,
-            12 | 14 => LinkType::RAW,
-            other => LinkType(other),
-        }
-    }
-}
-
-impl fmt::Display for LinkType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            LinkType::NULL => f.write_str("NULL"),
-            LinkType::ETHERNET => f.write_str("EN10MB"),
-            LinkType::RAW => f.write_str("RAW"),
-            LinkType::LOOP => f.write_str("LOOP"),
-            LinkType::LINUX_SLL => f.write_str("LINUX_SLL"),
-            LinkType::IPV4 => f.write_str("IPV4"),
-            LinkType::IPV6 => f.write_str("IPV6"),
-            LinkType::LINUX_SLL2 => f.write_str("LINUX_SLL2"),
-            LinkType(other) => write!(f, "LINKTYPE {other}"),
-        }
     }
 }
 

@@ -8,12 +8,15 @@ pub enum Skip {
     /// IP, but another protocol than TCP.
     #[error("not TCP")]
     NotTcp,
-    /// A link-layer frame that carries no IP (ARP, LLDP, …).
+    /// A link-layer frame that carries no IP (ARP, LLDP, …), or several packets at once (802.11 A-MSDU).
     #[error("no IP inside the link-layer frame")]
     OtherLink,
     /// A link type that closecheck cannot decode.
     #[error("unsupported link type")]
     UnsupportedLink,
+    /// Encrypted below TCP (802.11, MACsec, PPP, ESP), so that nobody can tell what it holds.
+    #[error("encrypted below TCP")]
+    Encrypted,
     /// A later fragment of an IP packet: its TCP header travelled in the first one (RFC 791 3.2).
     #[error("later fragment of an IP packet")]
     Fragment,
@@ -33,6 +36,7 @@ impl Skip {
             Skip::NotTcp => "not-tcp",
             Skip::OtherLink => "other-link",
             Skip::UnsupportedLink => "unsupported-link",
+            Skip::Encrypted => "encrypted",
             Skip::Fragment => "fragment",
             Skip::Malformed(_) => "malformed",
             Skip::Cut => "cut",

@@ -267,6 +267,12 @@ impl Connection {
             self.ignored_resets += 1;
             return;
         };
+        let receiver = self.halves.at_mut(from.other());
+        if segment.flags.ack()
+            && let Some(ack) = receiver.offset(segment.ack).filter(|&ack| ack <= receiver.next)
+        {
+            receiver.acked = receiver.acked.max(ack);
+        }
         let answers = self
             .halves
             .at(from.other())

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::Socket;
 
@@ -215,8 +216,11 @@ impl Party {
     fn accept(&self, listener: &Socket) -> io::Result<Socket> {
         loop {
             let timeout = PollTimeout::try_from(self.remaining()).unwrap_or(PollTimeout::MAX);
-            if poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], timeout)? == 0 {
-                return Err(io::ErrorKind::TimedOut.into());
+            match poll(&mut [PollFd::new(listener.as_fd(), PollFlags::POLLIN)], timeout) {
+                Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+                Ok(_) => {}
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(errno.into()),
             }
             let (socket, peer) = listener.accept()?;
             if peer.as_socket() == Some(self.setting.client) {
@@ -226,8 +230,15 @@ impl Party {
     }
 
     fn read(&self, mut socket: &Socket, buffer: &mut [u8]) -> io::Result<usize> {
-        socket.set_read_timeout(Some(self.remaining()))?;
-        let count = socket.read(buffer)?;
+        // A read with a time limit ends with EINTR when the process is stopped and continued (signal(7)),
+        // which is nothing that the peer did.
+        let count = loop {
+            socket.set_read_timeout(Some(self.remaining()))?;
+            match socket.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => break outcome?,
+            }
+        };
         lock(&self.progress).read += count as u64;
         Ok(count)
     }

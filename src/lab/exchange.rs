@@ -19,6 +19,8 @@ const SNAP_LEN: u16 = 2048;
 const BUFFER: i32 = 4 << 20;
 /// What the deadline adds to the hold and the linger time.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A century, which is for ever, and which a clock can still count from now.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// One exchange, as it is to be driven.
 #[derive(Clone, Debug)]
@@ -117,7 +119,10 @@ impl Exchange {
         let client = self.socket().map_err(LabError::socket("make the client's socket"))?;
         let client_address =
             bind(&client, self.address(0)).map_err(LabError::socket("bind the client's socket"))?;
-        live.set_filter(&format!("tcp port {}", server_address.port()))?;
+        // Both ports, so that neither an earlier connection to the server's nor anyone else who calls
+        // there is taken for a part of this exchange.
+        let ports = (server_address.port(), client_address.port());
+        live.set_filter(&format!("tcp port {} and tcp port {}", ports.0, ports.1))?;
         let sockets = SocketTable::open().and_then(|one| Ok([one, SocketTable::open()?])).ok();
         Ok(Prepared {
             exchange: self,
@@ -174,7 +179,8 @@ impl Exchange {
     /// The time that the exchange may take from its first packet.
     pub(super) fn time_limit(&self) -> Duration {
         let linger = self.linger.duration().unwrap_or_default();
-        self.hold.saturating_add(self.timeout.unwrap_or(PATIENCE.saturating_add(linger)))
+        let limit = self.hold.saturating_add(self.timeout.unwrap_or(PATIENCE + linger));
+        limit.min(FOR_EVER)
     }
 }
 

@@ -86,7 +86,7 @@ fn lab_facts(
     closer_is_left: Option<SocketEntry>,
 ) -> Lab {
     let closing = progress.at(setting.closer).closing.clone().unwrap_or_default();
-    let saw = |end| progress.at(end).saw.unwrap_or(Saw::Timeout);
+    let saw = |end| progress.at(end).saw.unwrap_or(Saw::NothingYet);
     Lab {
         scenario: "drained",
         linger: setting.linger,
@@ -148,29 +148,32 @@ fn shortcomings(seen: &Seen, close: Option<&Close>, setting: Setting, live: &Liv
     if seen.dropped > 0 {
         reasons.push(format!("the kernel dropped {} packets", seen.dropped));
     }
-    match seen.ended {
-        Ended::Stopped => reasons.push("interrupted before the exchange was over".to_owned()),
-        Ended::OutOfTime => reasons.push(format!(
-            "the exchange was not over at its deadline of {:.1} s",
-            setting.limit.as_secs_f64()
-        )),
-        Ended::Quiet => {}
+    let limit = setting.limit.as_secs_f64();
+    let stopped = seen.ended == Ended::Stopped;
+    if stopped {
+        reasons.push("interrupted before the exchange was over".to_owned());
     }
     match close.map(|close| close.verdict) {
         None => reasons.push(format!(
-            "no packet of the exchange was seen on {}: {} talks to {} by way of the loopback",
+            "no packet of the exchange was seen on {} in {:.1} s: {} talks to {} by way of the loopback",
             live.interface(),
+            seen.watched.as_secs_f64(),
             setting.client,
             setting.server
         )),
-        Some(Verdict::Fin | Verdict::Rst | Verdict::FinThenRst) => {}
-        Some(Verdict::Unanswered | Verdict::Refused) => {
-            reasons.push("the connection was never established".to_owned());
+        Some(Verdict::Unanswered) if !stopped => {
+            reasons.push(format!("the SYN was not answered within {limit} s"));
         }
-        Some(Verdict::HalfClosed | Verdict::Open) if reasons.is_empty() => {
-            reasons.push("the connection was not closed by both ends".to_owned());
+        Some(Verdict::Refused) => reasons.push("the connection was refused".to_owned()),
+        Some(Verdict::HalfClosed | Verdict::Open) if !stopped => {
+            reasons.push(format!("the connection was not closed by both ends within {limit} s"));
         }
-        Some(Verdict::HalfClosed | Verdict::Open) => {}
+        Some(Verdict::Fin | Verdict::Rst | Verdict::FinThenRst)
+            if seen.ended == Ended::OutOfTime =>
+        {
+            reasons.push(format!("the exchange was not over at its deadline of {limit} s"));
+        }
+        Some(_) => {}
     }
     reasons
 }

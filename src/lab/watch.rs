@@ -31,6 +31,8 @@ pub(super) struct Seen {
     pub(super) client: Endpoint,
     /// How the watch ended.
     pub(super) ended: Ended,
+    /// How long it was.
+    pub(super) watched: Duration,
     /// Packets that the kernel dropped.
     pub(super) dropped: u64,
 }
@@ -60,11 +62,13 @@ pub(super) fn watch(
         skipped: Vec::new(),
         client,
         ended: Ended::Quiet,
+        watched: Duration::ZERO,
         dropped: 0,
     };
     // The ends keep to the limit themselves; a moment more lets the capture see how they end.
-    let deadline = now() + limit + QUIET;
-    let mut last_packet = now();
+    let begun = now();
+    let deadline = begun + limit + QUIET;
+    let mut last_packet = begun;
     let mut ends_done = false;
     loop {
         if seen.drain(live)? > 0 {
@@ -87,6 +91,7 @@ pub(super) fn watch(
         }
     }
     seen.drain(live)?;
+    seen.watched = now() - begun;
     seen.dropped = live.dropped()?;
     Ok(seen)
 }

@@ -27,10 +27,7 @@ pub(super) fn why(record: &Record, lab: &Lab) -> String {
             "Linger 0 makes close() abort: the kernel of the {closer} throws away what is queued, sends \
              one RST in place of a FIN and forgets the connection, so neither end keeps TIME-WAIT. The \
              {peer} gets \"{}\" instead of an end of file.",
-            match peer {
-                End::Client => lab.client_saw.text(),
-                End::Server => lab.server_saw.text(),
-            }
+            lab.saw(peer).text()
         ),
         (Verdict::Rst | Verdict::FinThenRst, _) => {
             "An RST was sent although the linger value does not call for one: something else in the \
@@ -82,7 +79,7 @@ pub(super) fn close_call(lab: &Lab) -> String {
     match lab.close_call_seconds {
         Some(seconds) if seconds < 1.0 => format!("{:.3} ms", seconds * 1000.0),
         Some(seconds) => format!("{seconds:.3} s"),
-        None => "longer than the deadline".to_owned(),
+        None => "longer than the exchange was watched".to_owned(),
     }
 }
 

@@ -156,23 +156,35 @@ fn write_ends(record: &Record, lab: &Lab, styles: Styles, out: &mut dyn Write) -
     let mut line = |name: &str, text: String| {
         writeln!(out, " {} {text}", styles.heading(format_args!("{name:<14}")))
     };
-    let queues = match (lab.recv_q, lab.send_q) {
-        (Some(recv_q), Some(send_q)) => {
-            format!("; just before, Recv-Q {recv_q} and Send-Q {send_q}")
-        }
-        _ => "; Recv-Q and Send-Q not available here".to_owned(),
-    };
-    line("close()", format!("{} at the {}{queues}", answer::close_call(lab), lab.closer))?;
-    for (end, saw) in [(End::Client, lab.client_saw), (End::Server, lab.server_saw)] {
-        line(&format!("{end} saw"), saw.text().to_owned())?;
+    if !lab.close_was_called() {
+        line("close()", format!("not called by the {}", lab.closer))?;
+    } else {
+        line(
+            "close()",
+            format!("{} at the {}{}", answer::close_call(lab), lab.closer, queues(lab)),
+        )?;
     }
     for end in End::BOTH {
-        line(&format!("{end} states"), record.states.at(end).join(" → "))?;
+        line(&format!("{end} saw"), lab.saw(end).text().to_owned())?;
+    }
+    for end in End::BOTH {
+        let states = record.states.at(end);
+        let path = if states.is_empty() { "none seen".to_owned() } else { states.join(" → ") };
+        line(&format!("{end} states"), path)?;
     }
     if let Some(time_wait) = &record.time_wait {
         line("TIME-WAIT", time_wait_text(time_wait))?;
     }
     line("delivered", delivered(&lab.written, &lab.delivered))
+}
+
+fn queues(lab: &Lab) -> String {
+    match (lab.recv_q, lab.send_q) {
+        (Some(recv_q), Some(send_q)) => {
+            format!("; just before, Recv-Q {recv_q} and Send-Q {send_q}")
+        }
+        _ => "; Recv-Q and Send-Q not available here".to_owned(),
+    }
 }
 
 fn time_wait_text(time_wait: &TimeWait) -> String {

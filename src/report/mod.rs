@@ -1,7 +1,7 @@
 //! Renders results into a writer: as a screen for people, as lines for diffs, as JSON for programs.
 //!
 //! Pure: no clock, no file, no terminal is asked anything here. Colour is decided by the caller and
-//! passed in as [`Styles`]; text that comes from outside goes through [`escape`].
+//! passed in as [`Styles`]; text that comes from outside goes through [`escape()`].
 
 mod answer;
 mod escape;

@@ -19,7 +19,9 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "opening: {}", record.opening)?;
     write_close(record, out)?;
     for end in End::BOTH {
-        writeln!(out, "{end} states: {}", record.states.at(end).join(", "))?;
+        let states = record.states.at(end);
+        let path = if states.is_empty() { "none seen".to_owned() } else { states.join(", ") };
+        writeln!(out, "{end} states: {path}")?;
     }
     if let Some(time_wait) = &record.time_wait {
         let ends: Vec<String> = time_wait.ends.iter().map(End::to_string).collect();
@@ -74,7 +76,8 @@ fn write_lab(lab: &Lab, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "closer: {}", lab.closer)?;
     match lab.close_call_seconds {
         Some(seconds) => writeln!(out, "close call seconds: {seconds:.6}")?,
-        None => writeln!(out, "close call seconds: not returned at the deadline")?,
+        None if lab.close_was_called() => writeln!(out, "close call seconds: not returned")?,
+        None => writeln!(out, "close call seconds: not called")?,
     }
     if let (Some(recv_q), Some(send_q)) = (lab.recv_q, lab.send_q) {
         writeln!(out, "queues before close: recv-q {recv_q}, send-q {send_q}")?;

@@ -165,7 +165,8 @@ pub struct Lab {
     pub linger: Linger,
     /// The end that closed first.
     pub closer: End,
-    /// How long its close() took, in seconds; `None` where it had not returned at the deadline.
+    /// How long its close() took, in seconds; `None` where it had not returned at the end or had not been
+    /// called.
     pub close_call_seconds: Option<f64>,
     /// Bytes received and not read by the application, just before close, by the kernel.
     pub recv_q: Option<u32>,
@@ -207,6 +208,8 @@ pub enum Saw {
     Refused,
     /// Nothing until the deadline.
     Timeout,
+    /// Nothing so far when the exchange was interrupted.
+    NothingYet,
     /// Another error of the socket.
     Error,
 }
@@ -222,8 +225,25 @@ impl Saw {
             Saw::BrokenPipe => "broken pipe",
             Saw::Refused => "connection refused",
             Saw::Timeout => "nothing until the deadline",
+            Saw::NothingYet => "nothing yet",
             Saw::Error => "a socket error",
         }
+    }
+}
+
+impl Lab {
+    /// How the connection ended for the application at this end.
+    #[must_use]
+    pub fn saw(&self, end: End) -> Saw {
+        match end {
+            End::Client => self.client_saw,
+            End::Server => self.server_saw,
+        }
+    }
+
+    /// True where the closing end came to its close().
+    pub(super) fn close_was_called(&self) -> bool {
+        self.saw(self.closer) == Saw::ClosedHere
     }
 }
 

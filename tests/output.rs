@@ -1,0 +1,129 @@
+//! Reports and files with nowhere to go: standard output full or without a reader, files that cannot be
+//! written.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, pipe};
+use std::path::Path;
+
+use support::{NOBODY, Public, Ran, closecheck, run, words};
+
+const FULL: &str = "No space left on device (os error 28)";
+
+fn full() -> File {
+    OpenOptions::new().write(true).open("/dev/full").expect("Linux has it")
+}
+
+/// Runs the lab in a private namespace with `-w FILE`.
+fn write(file: &Path) -> Ran {
+    run(closecheck(words("--isolate always --linger 0 --expect rst -w")).arg(file))
+}
+
+#[test]
+fn a_full_standard_output_is_an_error_in_every_format() {
+    for format in ["table", "plain", "json", "ndjson"] {
+        let mut command = closecheck(words("--isolate always --linger 0 --expect rst --format"));
+        let ran = run(command.arg(format).stdout(full()));
+        let text =
+            format!("closecheck: error: cannot write the report to standard output: {FULL}\n");
+        ran.exits(2).complains(&text);
+    }
+}
+
+#[test]
+fn help_that_a_full_standard_output_does_not_take_is_an_error() {
+    for option in ["--help", "--version"] {
+        run(closecheck([option]).stdout(full())).exits(2);
+    }
+}
+
+#[test]
+fn a_reader_that_is_gone_changes_no_status_and_leaves_no_trace() {
+    for (rule, status) in [("rst", 0), ("fin", 1)] {
+        for format in ["table", "plain", "json", "ndjson"] {
+            let (reader, writer) = pipe().unwrap();
+            drop(reader);
+            let arguments = ["--isolate", "always", "--linger", "0", "--expect", rule, "--format"];
+            let ran = run(closecheck(arguments).arg(format).stdout(writer));
+            ran.exits(status).complains("");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_leaves_after_the_first_line_has_the_headline() {
+    let (mut reader, writer) = pipe().unwrap();
+    let mut command = closecheck(words("--isolate always --linger 0"));
+    let running = support::Running::start(command.stdout(writer));
+    drop(command);
+    let mut headline = [0; 24];
+    reader.read_exact(&mut headline).unwrap();
+    drop(reader);
+    running.end().exits(0).complains("");
+    assert_eq!(&headline, b"RST, sent by the server\n");
+}
+
+#[test]
+fn a_file_without_a_folder_is_an_error_before_the_exchange() {
+    let ran = write(Path::new("/no/such/folder/out.pcap"));
+    let error = "cannot write /no/such/folder/out.pcap: No such file or directory (os error 2)";
+    ran.exits(2).complains(&format!("closecheck: error: {error}\n"));
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn a_folder_as_a_file_is_an_error_before_the_exchange() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = write(folder.path());
+    let error = format!("cannot write {}: is a directory", folder.path().display());
+    ran.exits(2).complains(&format!("closecheck: error: {error}\n"));
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn a_file_name_cannot_act_on_the_terminal() {
+    let ran = write(Path::new("/no/\u{1b}[31m/out.pcap"));
+    let error = "cannot write /no/\\u{1b}[31m/out.pcap: No such file or directory (os error 2)";
+    ran.exits(2).complains(&format!("closecheck: error: {error}\n"));
+}
+
+#[test]
+fn a_full_device_takes_the_file_but_not_the_report() {
+    let ran = write(Path::new("/dev/full"));
+    ran.exits(2).complains(&format!("closecheck: error: cannot write /dev/full: {FULL}\n"));
+    assert!(ran.stdout.starts_with("RST, sent by the server\n"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("end of file.\n"), "{}", ran.stdout);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_read_only_folder_is_an_error_with_a_hint_before_the_exchange() {
+    let public = Public::new();
+    let file = public.folder("read-only", NOBODY, "555").join("out.pcap");
+    let ran = run(public.as_nobody(words("--linger 0 -w")).arg(&file));
+    let error = format!("cannot write {}: Permission denied (os error 13)", file.display());
+    let hint = "choose a folder that you may write to; under sudo, too, the file is written as you";
+    ran.exits(2).complains(&format!("closecheck: error: {error}\n(hint: {hint})\n"));
+    assert_eq!(ran.stdout, "");
+}
+
+/// A file system of one page: room for the file, but not for the packets.
+#[test]
+#[ignore = "needs root"]
+fn a_disk_that_fills_up_leaves_the_old_file_and_nothing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = r#"
+        mount -t tmpfs -o size=4k tmpfs "$1" &&
+        printf old >"$1/out.pcap" &&
+        "$2" --isolate always --linger 0 -w "$1/out.pcap"
+        echo "status $?"; cat "$1/out.pcap"; echo; ls -A "$1""#;
+    let mut command = support::clean("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh"]).arg(folder.path()).arg(support::PROGRAM);
+    let ran = run(&mut command);
+    let path = folder.path().join("out.pcap");
+    ran.complains(&format!("closecheck: error: cannot write {}: {FULL}\n", path.display()));
+    assert!(ran.stdout.starts_with("RST, sent by the server\n"), "{}", ran.stdout);
+    assert!(ran.stdout.ends_with("\nstatus 2\nold\nout.pcap\n"), "{}", ran.stdout);
+}

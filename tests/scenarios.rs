@@ -1,0 +1,107 @@
+//! Holds the pure core against the scenarios in `tests/scenarios/`, each also under the changes that must
+//! not matter: other initial sequence numbers, other addresses, repeated segments.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a malformed scenario may fail the test in any way"
+)]
+
+#[path = "support/scenario.rs"]
+mod scenario;
+
+use std::path::Path;
+
+use scenario::{Scenario, Setting, conclusion, read, run};
+
+fn scenarios() -> Vec<(String, Scenario)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let named = |path: &std::path::PathBuf| {
+        let file = path.file_stem().unwrap().to_string_lossy().into_owned();
+        read(path).into_iter().map(move |scenario| (format!("{file}: {}", scenario.name), scenario))
+    };
+    files.iter().flat_map(named).collect()
+}
+
+#[test]
+fn every_scenario_has_its_conclusion() {
+    for (name, scenario) in scenarios() {
+        let judged = run(&scenario.segments, Setting::new(1000, 2000));
+        let [(connection, close)] = judged.as_slice() else {
+            panic!("{name}: {} connections", judged.len());
+        };
+        let facts = conclusion(connection, close);
+        for expected in &scenario.expected {
+            assert!(facts.contains(expected), "{name}: not `{expected}` in {facts:#?}");
+        }
+    }
+}
+
+#[test]
+fn initial_sequence_numbers_do_not_matter() {
+    for (name, scenario) in scenarios() {
+        let facts = |client, server| {
+            let judged = run(&scenario.segments, Setting::new(client, server));
+            judged
+                .iter()
+                .map(|(connection, close)| conclusion(connection, close))
+                .collect::<Vec<_>>()
+        };
+        let reference = facts(1000, 2000);
+        for isn in [0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX - 120, u32::MAX - 1, u32::MAX] {
+            assert_eq!(facts(isn, 2000), reference, "{name}: client's ISN {isn}");
+            assert_eq!(facts(1000, isn), reference, "{name}: server's ISN {isn}");
+            assert_eq!(facts(isn, isn), reference, "{name}: both ISNs {isn}");
+        }
+    }
+}
+
+#[test]
+fn the_order_of_the_addresses_does_not_matter() {
+    for (name, scenario) in scenarios() {
+        if scenario.expected.iter().any(|fact| fact == "opening midstream") {
+            continue; // without a SYN the ports are all there is to go by
+        }
+        let setting = Setting::new(1000, 2000);
+        let mut swapped = setting;
+        std::mem::swap(&mut swapped.endpoints.client, &mut swapped.endpoints.server);
+        let facts = |setting| {
+            let judged = run(&scenario.segments, setting);
+            judged
+                .iter()
+                .map(|(connection, close)| conclusion(connection, close))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(facts(swapped), facts(setting), "{name}");
+    }
+}
+
+#[test]
+fn a_repeated_segment_changes_no_verdict() {
+    for (name, scenario) in scenarios() {
+        let essence = |segments: &[scenario::Line]| {
+            let judged = run(segments, Setting::new(1000, 2000));
+            let facts = judged.iter().map(|(_, close)| {
+                (
+                    close.verdict,
+                    close.by,
+                    close.shape,
+                    close.cause,
+                    close.confidence,
+                    close.gaps.clone(),
+                )
+            });
+            facts.collect::<Vec<_>>()
+        };
+        let reference = essence(&scenario.segments);
+        for (place, line) in scenario.segments.iter().enumerate() {
+            let mut repeated = scenario.segments.clone();
+            repeated.insert(place, line.clone());
+            assert_eq!(essence(&repeated), reference, "{name}: segment {} twice", place + 1);
+        }
+    }
+}

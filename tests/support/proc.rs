@@ -1,0 +1,115 @@
+//! What the kernel tells of a running program, so that a test need not guess when to act.
+
+use std::fs;
+use std::path::PathBuf;
+
+use nix::unistd::Pid;
+
+use super::{Running, eventually};
+
+/// States as `/proc/net/tcp` has them.
+const ESTABLISHED: &str = "01";
+const LISTEN: &str = "0A";
+const FIN_WAIT_2: &str = "05";
+const CLOSE_WAIT: &str = "08";
+
+/// The value of a line of `/proc/PID/status`, blanks between its parts.
+#[track_caller]
+pub(crate) fn status(running: &Running, name: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{}/status", running.pid())).expect("a process");
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+        .map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "))
+        .unwrap_or_else(|| panic!("no {name} in\n{text}"))
+}
+
+/// Waits until both ends of an exchange on this port of 127.0.0.1 have each other, in the network that
+/// the program is in. By then the capture is open and the signals are taken over.
+#[track_caller]
+pub(crate) fn until_established(running: &mut Running, port: u16) {
+    let address = format!("0100007F:{port:04X}");
+    until_two_ends(running, |_, columns| {
+        // Number, local address, remote address.
+        columns.get(1..3).is_some_and(|ends| ends.contains(&address.as_str()))
+    });
+}
+
+/// The same wherever the exchange is, by the sockets that the program holds, and the port it listens on.
+/// Takes root, as the program may have changed its user.
+#[track_caller]
+pub(crate) fn until_established_anywhere(running: &mut Running) -> u16 {
+    until_two_ends(running, is_held);
+    let listening = ends(running.pid(), LISTEN, is_held);
+    let [address] = listening.as_slice() else { panic!("no one listener: {listening:?}") };
+    let (_, port) = address.split_once(':').expect("an address");
+    u16::from_str_radix(port, 16).expect("a port")
+}
+
+/// Waits until one end of the exchange has closed, and the other's kernel has acknowledged that while its
+/// application has not closed.
+#[track_caller]
+pub(crate) fn until_fin_wait_2(running: &mut Running) {
+    eventually("one end has closed", || {
+        assert!(!running.has_ended(), "it has ended instead");
+        // The socket of the end that has closed is no longer the program's, so by its peer.
+        let waiting = ends(running.pid(), CLOSE_WAIT, is_held);
+        let table = table(running.pid());
+        waiting.iter().any(|address| {
+            table.lines().any(|line| {
+                let columns: Vec<&str> = line.split_whitespace().collect();
+                columns.get(2) == Some(&address.as_str()) && columns.get(3) == Some(&FIN_WAIT_2)
+            })
+        })
+    });
+}
+
+/// The thread of that name.
+#[track_caller]
+pub(crate) fn thread(running: &Running, name: &str) -> Pid {
+    let tasks = fs::read_dir(format!("/proc/{}/task", running.pid())).expect("a process");
+    let named = |task: &fs::DirEntry| {
+        fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    let task = tasks.flatten().find(named).expect("a thread of that name");
+    Pid::from_raw(task.file_name().to_string_lossy().parse().expect("a number"))
+}
+
+/// True where a line of the table is about a socket that the program has open.
+fn is_held(pid: u32, columns: &[&str]) -> bool {
+    let Some(inode) = columns.get(9) else { return false };
+    let socket = PathBuf::from(format!("socket:[{inode}]"));
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
+    descriptors.flatten().any(|each| fs::read_link(each.path()).is_ok_and(|to| to == socket))
+}
+
+/// The IPv4 sockets of the network that the process is in.
+fn table(pid: u32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap_or_default()
+}
+
+#[track_caller]
+fn until_two_ends(running: &mut Running, is_ours: impl Fn(u32, &[&str]) -> bool) {
+    let pid = running.pid();
+    eventually("both ends are ESTABLISHED", || {
+        assert!(!running.has_ended(), "it has ended instead");
+        ends(pid, ESTABLISHED, &is_ours).len() == 2
+    });
+}
+
+/// The local addresses of the sockets in a state that are told to be ours.
+fn ends(pid: u32, state: &str, is_ours: impl Fn(u32, &[&str]) -> bool) -> Vec<String> {
+    table(pid)
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<&str>>())
+        .filter(|columns| columns.get(3) == Some(&state) && is_ours(pid, columns))
+        .filter_map(|columns| Some((*columns.get(1)?).to_owned()))
+        .collect()
+}
+
+/// Waits until no signal is left to be delivered to the program.
+#[track_caller]
+pub(crate) fn until_signals_are_delivered(running: &Running) {
+    eventually("the signal is delivered", || {
+        ["SigPnd", "ShdPnd"].iter().all(|name| status(running, name).trim_matches('0').is_empty())
+    });
+}

@@ -1,0 +1,198 @@
+//! Scenarios as text: segments in tcpdump's letters, then what must be concluded from them.
+//!
+//! ```text
+//! == a name in words
+//! client S    0
+//! server S.   0      ack 1
+//! client P.   1:12   ack 1   win 512 ts
+//! => rst by server; cause abort certain; stage later; opening handshake
+//! => client SYN-SENT ESTABLISHED CLOSED
+//! ```
+//!
+//! Numbers are relative to the sender's initial sequence number; `ack` to the other's. A window is 512
+//! unless `win` says otherwise. Each line is a millisecond after the one before, or after `+SECONDS`.
+
+use std::path::Path;
+
+use closecheck::decode::{Endpoint, Flags, Options, Segment, Seq, TcpTimestamp, Timestamp};
+use closecheck::flow::{Connection, End, Pair, Table};
+use closecheck::verdict::{Close, judge};
+
+/// One scenario of a file.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub name: String,
+    pub segments: Vec<Line>,
+    pub expected: Vec<String>,
+}
+
+/// One segment, numbers relative.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub from: End,
+    pub flags: Flags,
+    pub seq: u32,
+    pub len: u32,
+    pub ack: u32,
+    pub window: u16,
+    pub timestamp: bool,
+    pub millis: i64,
+}
+
+/// Where the two ends are and what their initial sequence numbers are.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    pub endpoints: Pair<Endpoint>,
+    pub isn: Pair<u32>,
+}
+
+impl Setting {
+    pub fn new(client_isn: u32, server_isn: u32) -> Setting {
+        let end = |host, port| Endpoint { ip: [192, 0, 2, host].into(), port };
+        Setting {
+            endpoints: Pair { client: end(1, 50_000), server: end(2, 80) },
+            isn: Pair { client: client_isn, server: server_isn },
+        }
+    }
+}
+
+/// Reads every scenario of a file.
+pub fn read(path: &Path) -> Vec<Scenario> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    let mut millis = 0;
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(name) = line.strip_prefix("== ") {
+            millis = 0;
+            scenarios.push(Scenario {
+                name: name.to_owned(),
+                segments: Vec::new(),
+                expected: Vec::new(),
+            });
+        } else if line.starts_with('#') {
+            continue;
+        } else if let Some(expected) = line.strip_prefix("=> ") {
+            let scenario = scenarios.last_mut().unwrap();
+            scenario.expected.extend(expected.split("; ").map(str::to_owned));
+        } else if let Some(seconds) = line.strip_prefix('+') {
+            millis += (seconds.parse::<f64>().unwrap() * 1000.0) as i64;
+        } else {
+            millis += 1;
+            scenarios.last_mut().unwrap().segments.push(parse(line, millis));
+        }
+    }
+    assert!(!scenarios.is_empty(), "{} holds no scenario", path.display());
+    scenarios
+}
+
+fn parse(line: &str, millis: i64) -> Line {
+    let mut words = line.split_whitespace();
+    let from = match words.next().unwrap() {
+        "client" => End::Client,
+        "server" => End::Server,
+        other => panic!("`{other}` is no end, in `{line}`"),
+    };
+    let flags = words.next().unwrap().chars().fold(Flags::default(), |flags, letter| {
+        flags
+            | match letter {
+                'F' => Flags::FIN,
+                'S' => Flags::SYN,
+                'R' => Flags::RST,
+                'P' => Flags::PSH,
+                '.' => Flags::ACK,
+                'U' => Flags::URG,
+                'E' => Flags::ECE,
+                'W' => Flags::CWR,
+                '-' => Flags::default(),
+                other => panic!("`{other}` is no flag, in `{line}`"),
+            }
+    });
+    let numbers = words.next().unwrap();
+    let (first, last) = numbers.split_once(':').unwrap_or((numbers, numbers));
+    // A keep-alive before any data stands at -1 + 1: written as a wrapped number.
+    let seq = first.parse::<i64>().unwrap() as u32;
+    let len = (last.parse::<i64>().unwrap() as u32).wrapping_sub(seq);
+    let mut parsed = Line { from, flags, seq, len, ack: 0, window: 512, timestamp: false, millis };
+    while let Some(word) = words.next() {
+        match word {
+            "ack" => parsed.ack = words.next().unwrap().parse().unwrap(),
+            "win" => parsed.window = words.next().unwrap().parse().unwrap(),
+            "ts" => parsed.timestamp = true,
+            other => panic!("`{other}` is not understood, in `{line}`"),
+        }
+    }
+    parsed
+}
+
+/// Runs segments through the table and judges every connection.
+pub fn run(lines: &[Line], setting: Setting) -> Vec<(Connection, Close)> {
+    let mut table = Table::default();
+    for (frame, line) in (1..).zip(lines) {
+        table.push(&segment(line, setting, frame));
+    }
+    let judged = |connection: Connection| {
+        let close = judge(&connection);
+        (connection, close)
+    };
+    table.into_connections().into_iter().map(judged).collect()
+}
+
+fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
+    let to = line.from.other();
+    let timestamp = line.timestamp.then_some(TcpTimestamp { value: 1, echo: 1 });
+    Segment {
+        frame,
+        time: Timestamp::new(0, line.millis * 1_000_000),
+        source: *setting.endpoints.at(line.from),
+        destination: *setting.endpoints.at(to),
+        seq: Seq(setting.isn.at(line.from).wrapping_add(line.seq)),
+        ack: match line.flags.ack() {
+            true => Seq(setting.isn.at(to).wrapping_add(line.ack)),
+            false => Seq(0),
+        },
+        flags: line.flags,
+        window: line.window,
+        options: Options { timestamp, ..Options::default() },
+        payload_len: line.len,
+        payload: &[],
+        ttl: 64,
+        ip_id: None,
+        tos: 0,
+        dont_fragment: true,
+        flow_label: None,
+        fragmented: false,
+        outer: None,
+    }
+}
+
+/// The conclusion in the words of the scenario files, every fact of it.
+pub fn conclusion(connection: &Connection, close: &Close) -> Vec<String> {
+    let mut facts = vec![match close.by {
+        Some(by) => format!("{} by {by}", close.verdict),
+        None => close.verdict.to_string(),
+    }];
+    facts.extend(close.shape.map(|shape| format!("shape {shape}")));
+    if let (Some(cause), Some(confidence)) = (close.cause, close.confidence) {
+        facts.push(format!("cause {cause} {confidence}"));
+    }
+    facts.extend(close.stage.map(|stage| format!("stage {stage}")));
+    facts.push(format!("opening {}", close.opening));
+    let gaps: Vec<&str> = close.gaps.iter().map(|gap| gap.word()).collect();
+    facts.push(if gaps.is_empty() {
+        "complete".to_owned()
+    } else {
+        format!("gaps {}", gaps.join(" "))
+    });
+    facts.push(format!("rule {}", close.rule.id));
+    for end in End::BOTH {
+        let half = connection.halves.at(end);
+        let states: Vec<&str> = half.path().iter().map(closecheck::flow::State::name).collect();
+        facts.push(format!("{end} {}", states.join(" ")));
+        facts.push(format!("{end} bytes {}", half.bytes()));
+        facts.push(format!("{end} at risk {}", half.unacknowledged()));
+    }
+    let frames: Vec<String> =
+        close.evidence.iter().map(|evidence| evidence.frame.to_string()).collect();
+    facts.push(format!("evidence {}", frames.join(" ")));
+    facts
+}
