@@ -78,15 +78,6 @@ fn compile(expression: &str, link: LinkType) -> Result<Program, FilterError> {
         .ok_or_else(|| failed("libpcap compiles it to an instruction that is not known".to_owned()))
 }
 
-/// A link type by its number and, where libpcap has one, its name.
-#[must_use]
-pub fn link_type_name(link: LinkType) -> String {
-    match Linktype(dlt(link)).get_name() {
-        Ok(name) => format!("{name} ({})", link.0),
-        Err(_) => format!("number {}", link.0),
-    }
-}
-
 /// libpcap's DLT_ number: the link type's number but for a few old ones that differ by platform
 /// (libpcap pcap-common.c).
 fn dlt(link: LinkType) -> i32 {
@@ -177,12 +168,5 @@ mod tests {
     #[test]
     fn no_filter_accepts_everything() {
         assert!(accepts("", &frame(LinkType::ETHERNET, &[])));
-    }
-
-    #[test]
-    fn link_types_have_libpcaps_names() {
-        assert_eq!(link_type_name(LinkType(189)), "USB_LINUX (189)");
-        assert_eq!(link_type_name(LinkType::RAW), "RAW (101)");
-        assert_eq!(link_type_name(LinkType(65_000)), "number 65000");
     }
 }

@@ -16,7 +16,7 @@ mod stop;
 pub use file::{
     CaptureFormat, Compression, Damage, Frames, Input, LONGEST_PACKET, Place, ReadError,
 };
-pub use filter::{Filter, FilterError, link_type_name};
+pub use filter::{Filter, FilterError};
 pub use live::{LOOPBACK, Live, LiveError};
 pub use merged::{Merged, OpenError};
 pub use output::{Output, OutputError};

@@ -5,7 +5,7 @@ use std::io;
 use nix::errno::Errno;
 use thiserror::Error;
 
-use crate::capture::{FilterError, OpenError, OutputError, ReadError, link_type_name};
+use crate::capture::{FilterError, OpenError, OutputError, ReadError};
 use crate::decode::LinkType;
 use crate::lab::LabError;
 use crate::report::escape;
@@ -22,8 +22,8 @@ pub(super) enum Failure {
     Output(#[from] OutputError),
     #[error("cannot read {}: {}", escape(&.0.input.to_string()), .0.source)]
     Read(OpenError),
-    #[error("cannot read {}: its link type is {}, which closecheck does not know",
-        escape(.name), link_type_name(*.link))]
+    #[error("cannot read {}: its link type is {link}, which closecheck does not know",
+        escape(.name))]
     LinkType { name: String, link: LinkType },
     #[error(transparent)]
     Filter(#[from] FilterError),
