@@ -4,16 +4,23 @@
 //! What gets lost always surfaces: packets dropped by the kernel, files cut off inside a record, bytes
 //! that a full disk did not take.
 
+mod bpf;
 mod file;
+mod filter;
 mod live;
+mod merged;
 mod output;
-mod pcap_file;
+mod pcap_writer;
 mod stop;
 
-pub use file::{CaptureFile, ReadError};
+pub use file::{
+    CaptureFormat, Compression, Damage, Frames, Input, LONGEST_PACKET, Place, ReadError,
+};
+pub use filter::{Filter, FilterError};
 pub use live::{LOOPBACK, Live, LiveError};
+pub use merged::{Merged, OpenError};
 pub use output::{Output, OutputError};
-pub use pcap_file::PcapWriter;
+pub use pcap_writer::PcapWriter;
 pub use stop::Stop;
 
 use crate::decode::{Frame, LinkType, Timestamp};

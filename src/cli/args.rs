@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::Linger;
+use crate::capture::Input;
 use crate::flow::End;
 use crate::lab::{Exchange, Family, Isolation};
 use crate::report::{Format, Numbers};
@@ -18,6 +19,7 @@ Examples:
   closecheck --linger 0 --expect rst    exit status 1 unless the connection is reset
   closecheck --linger 1 -w out.pcap     keep the packets for tcpdump or Wireshark
   closecheck read out.pcap              how did the connections in a capture end?
+  tcpdump -w - | closecheck read -      the same of a stream
 
 Exit status:
   0  as expected, or a report was made and nothing was expected
@@ -46,7 +48,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Judge every connection in a capture file.
+    /// Judge every connection in captures: pcap or pcapng files, plain or compressed with gzip or zstd.
     Read(ReadArgs),
 }
 
@@ -88,8 +90,12 @@ struct LabArgs {
 
 #[derive(Debug, clap::Args)]
 struct ReadArgs {
-    /// The capture file.
-    file: PathBuf,
+    /// The captures, read as one stream in time order; - for standard input.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Take only packets that match this BPF expression, as tcpdump has it.
+    #[arg(short, long, value_name = "BPF")]
+    filter: Option<String>,
     #[command(flatten)]
     report: ReportArgs,
 }
@@ -157,7 +163,7 @@ pub(super) enum Color {
 pub(super) enum Plan {
     /// Drive an exchange.
     Lab(LabPlan),
-    /// Judge a capture file.
+    /// Judge captures.
     Read(ReadPlan),
 }
 
@@ -171,7 +177,8 @@ pub(super) struct LabPlan {
 
 #[derive(Debug)]
 pub(super) struct ReadPlan {
-    pub(super) file: PathBuf,
+    pub(super) inputs: Vec<Input>,
+    pub(super) filter: Option<String>,
     pub(super) report: ReportArgs,
 }
 
@@ -179,7 +186,11 @@ impl Args {
     pub(super) fn into_plan(self) -> Plan {
         match self.command {
             None => Plan::Lab(self.lab.into_plan()),
-            Some(Command::Read(ReadArgs { file, report })) => Plan::Read(ReadPlan { file, report }),
+            Some(Command::Read(ReadArgs { files, filter, report })) => Plan::Read(ReadPlan {
+                inputs: files.into_iter().map(Input::from).collect(),
+                filter,
+                report,
+            }),
         }
     }
 }

@@ -40,6 +40,11 @@ pub(super) fn print(render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Re
     }
 }
 
+/// A line on standard error for something that does not end the command.
+pub(super) fn warn(text: &str) {
+    eprintln!("closecheck: warning: {text}");
+}
+
 /// Says on standard error what makes the capture incomplete, unless the same terminal shows it in the
 /// report.
 pub(super) fn warn_incomplete(capture: &CaptureSummary, format: Format) {
@@ -47,7 +52,7 @@ pub(super) fn warn_incomplete(capture: &CaptureSummary, format: Format) {
         return;
     }
     for reason in &capture.incomplete {
-        eprintln!("closecheck: warning: incomplete: {}", escape(reason));
+        warn(&format!("incomplete: {}", escape(reason)));
     }
 }
 

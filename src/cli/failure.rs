@@ -1,11 +1,11 @@
 //! Everything that ends a command without a report: exit status 2.
 
 use std::io;
-use std::path::PathBuf;
 
+use nix::errno::Errno;
 use thiserror::Error;
 
-use crate::capture::{OutputError, ReadError};
+use crate::capture::{FilterError, OpenError, OutputError, ReadError};
 use crate::decode::LinkType;
 use crate::lab::LabError;
 use crate::report::escape;
@@ -20,11 +20,13 @@ pub(super) enum Failure {
     Rights(#[from] RightsError),
     #[error(transparent)]
     Output(#[from] OutputError),
-    #[error("cannot read {}: {source}", escape(&.path.display().to_string()))]
-    Read { path: PathBuf, source: ReadError },
+    #[error("cannot read {}: {}", escape(&.0.input.to_string()), .0.source)]
+    Read(OpenError),
     #[error("cannot read {}: its link type is {link}, which closecheck does not know",
-        escape(&.path.display().to_string()))]
-    LinkType { path: PathBuf, link: LinkType },
+        escape(.name))]
+    LinkType { name: String, link: LinkType },
+    #[error(transparent)]
+    Filter(#[from] FilterError),
     #[error("cannot take over the signals: {0}")]
     Signals(io::Error),
     #[error("cannot write the report to standard output: {0}")]
@@ -36,18 +38,38 @@ impl Failure {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Failure::Lab(error) => error.hint(),
-            Failure::Read { source: ReadError::NotACapture(_), .. } => {
-                Some("captures of the pcap format are read, as `tcpdump -w` writes them".to_owned())
-            }
-            Failure::Read { source: ReadError::Unsupported(_), .. } => {
-                Some("convert it with `editcap -F pcap IN OUT`".to_owned())
-            }
+            Failure::Read(error) => hint_for(&error.source),
             Failure::Output(error) => error.hint(),
             Failure::Rights(_)
-            | Failure::Read { .. }
             | Failure::LinkType { .. }
+            | Failure::Filter(_)
             | Failure::Signals(_)
             | Failure::Report(_) => None,
         }
+    }
+}
+
+fn hint_for(error: &ReadError) -> Option<String> {
+    match error {
+        ReadError::NotACapture(_) | ReadError::Empty => Some(
+            "captures are read in the pcap and pcapng formats, as `tcpdump -w` and Wireshark write \
+             them, also inside gzip or zstd"
+                .to_owned(),
+        ),
+        ReadError::OtherFormat(_) => Some("convert it with `editcap IN OUT`".to_owned()),
+        ReadError::OtherCompression(_) => {
+            Some("decompress it first; `-` reads standard input".to_owned())
+        }
+        ReadError::Io(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => Some(
+            "allow the process more open files with `ulimit -n`, or put some of the captures \
+             together with mergecap first"
+                .to_owned(),
+        ),
+        ReadError::Io(_)
+        | ReadError::StandardInputTwice
+        | ReadError::CutOff { .. }
+        | ReadError::StreamCutOff { .. }
+        | ReadError::StreamDamaged { .. }
+        | ReadError::Damaged { .. } => None,
     }
 }

@@ -1,0 +1,114 @@
+//! Where a capture comes from: opens it, and frees it from its compression.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::{Compression, ReadError};
+
+/// Compressed bytes read at a time.
+const COMPRESSED_BUFFER: usize = 1 << 17;
+
+/// The name of a capture to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// A file, a named pipe or a device.
+    File(PathBuf),
+    /// Standard input, written `-`.
+    StandardInput,
+}
+
+impl Input {
+    pub(super) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        let file = match self {
+            Input::File(path) => File::open(path)?,
+            // A descriptor of its own, without the buffer of `std::io::Stdin` in between.
+            Input::StandardInput => File::from(io::stdin().as_fd().try_clone_to_owned()?),
+        };
+        if file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        Ok(Box::new(file))
+    }
+}
+
+impl From<PathBuf> for Input {
+    fn from(path: PathBuf) -> Input {
+        if path.as_os_str() == OsStr::new("-") { Input::StandardInput } else { Input::File(path) }
+    }
+}
+
+/// As it was given on the command line; what is not UTF-8 is replaced.
+impl fmt::Display for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Input::File(path) => path.display().fmt(f),
+            Input::StandardInput => f.write_str("-"),
+        }
+    }
+}
+
+/// How what begins with these bytes is compressed.
+pub(super) fn compression(first: &[u8]) -> Option<Compression> {
+    match first {
+        [0x1f, 0x8b, ..] => Some(Compression::Gzip),
+        // A zstd frame, or one to be skipped, which some programs put before the others.
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            Some(Compression::Zstd)
+        }
+        _ => None,
+    }
+}
+
+/// Decompresses, as a stream, what was `read` already and what is left of the `input`. Files that were
+/// put behind one another are read as one.
+pub(super) fn decompress(
+    compression: Compression,
+    read: Vec<u8>,
+    input: Box<dyn Read + Send>,
+) -> io::Result<Box<dyn Read + Send>> {
+    let input = BufReader::with_capacity(COMPRESSED_BUFFER, Cursor::new(read).chain(input));
+    Ok(match compression {
+        Compression::Gzip => Box::new(MultiGzDecoder::new(input)),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
+    })
+}
+
+/// What a file is that is no capture.
+pub(super) fn what_else(first: &[u8]) -> ReadError {
+    const FORMATS: [(&[u8], &str); 7] = [
+        (b"snoo", "a snoop capture"),
+        (b"btsn", "a btsnoop capture"),
+        (b"GMBU", "a Network Monitor capture"),
+        (b"RTSS", "a Network Monitor capture"),
+        (b"XCP\0", "a NetXRay capture"),
+        (b"TRSN", "a Sniffer capture"),
+        (b"ipt", "an iptrace capture"),
+    ];
+    const COMPRESSIONS: [(&[u8], &str); 7] = [
+        (b"\x1f\x8b", "gzip twice"),
+        (b"\x28\xb5\x2f\xfd", "zstd twice"),
+        (b"BZh", "bzip2"),
+        (b"\xfd7zX", "xz"),
+        (b"\x04\x22\x4d\x18", "lz4"),
+        (b"PK\x03\x04", "zip"),
+        (b"\x1f\x9d", "compress"),
+    ];
+    let known = |table: &[(&[u8], &'static str)]| {
+        table.iter().find(|(magic, _)| first.starts_with(magic)).map(|(_, name)| *name)
+    };
+    if first.is_empty() {
+        ReadError::Empty
+    } else if let Some(format) = known(&FORMATS) {
+        ReadError::OtherFormat(format)
+    } else if let Some(compression) = known(&COMPRESSIONS) {
+        ReadError::OtherCompression(compression)
+    } else {
+        ReadError::NotACapture(first.get(..4).unwrap_or(first).to_vec())
+    }
+}

@@ -1,0 +1,198 @@
+//! Several captures as one stream in time order.
+//!
+//! Takes the frame whose time is earliest among the captures' next ones; on a tie, the capture that was
+//! named first. The order within a capture is never changed, although clocks step and packets may stand
+//! out of time order. This is what mergecap does.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use thiserror::Error;
+
+use super::file::{Frames, Input, Packet, ReadError};
+use crate::decode::{Frame, Timestamp};
+
+/// Memory for all files' buffers together, of which each gets at least the smallest and at most the
+/// largest amount.
+const BUFFERS: usize = 16 << 20;
+const SMALLEST_BUFFER: usize = 64 << 10;
+const LARGEST_BUFFER: usize = 1 << 20;
+
+/// The frames of several captures in time order.
+#[derive(Debug)]
+pub struct Merged {
+    sources: Vec<Source>,
+    /// The sources that have a frame to give, but for the current one.
+    queue: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    /// The source of the last frame given, or nothing before the first.
+    current: Option<usize>,
+    started: bool,
+    faults: Vec<(usize, ReadError)>,
+}
+
+#[derive(Debug)]
+struct Source {
+    frames: Frames,
+    next: Option<Packet>,
+}
+
+/// A capture that cannot be opened.
+#[derive(Debug, Error)]
+#[error("cannot read {}: {source}", .input.to_string().escape_debug())]
+pub struct OpenError {
+    /// The one of those named.
+    pub input: Input,
+    /// Why.
+    pub source: ReadError,
+}
+
+impl Merged {
+    /// Opens all captures and reads their headers.
+    ///
+    /// # Errors
+    /// [`OpenError`] with the first that cannot be opened or is no capture.
+    pub fn open(inputs: &[Input]) -> Result<Merged, OpenError> {
+        let buffer = BUFFERS.checked_div(inputs.len()).unwrap_or(BUFFERS);
+        let buffer = buffer.clamp(SMALLEST_BUFFER, LARGEST_BUFFER);
+        let failed = |input: &Input, source| OpenError { input: input.clone(), source };
+        let mut standard_input = inputs.iter().filter(|input| **input == Input::StandardInput);
+        if let Some(again) = standard_input.nth(1) {
+            return Err(failed(again, ReadError::StandardInputTwice));
+        }
+        let frames = inputs
+            .iter()
+            .map(|input| Frames::open_with(input, buffer).map_err(|source| failed(input, source)))
+            .collect::<Result<_, _>>()?;
+        Ok(Merged::new(frames))
+    }
+
+    /// Merges captures that are open; they are numbered as they stand here.
+    #[must_use]
+    pub fn new(sources: Vec<Frames>) -> Merged {
+        let queue = BinaryHeap::with_capacity(sources.len());
+        let sources = sources.into_iter().map(|frames| Source { frames, next: None }).collect();
+        Merged { sources, queue, current: None, started: false, faults: Vec::new() }
+    }
+
+    /// The next frame and the number of its capture, counted from 0, or `None` when all have ended. A
+    /// frame's own number counts within its capture.
+    ///
+    /// A capture that cannot be read to its end ends there: see [`Merged::faults`].
+    #[inline]
+    pub fn next_frame(&mut self) -> Option<(usize, Frame<'_>)> {
+        let index = self.choose()?;
+        let source = self.sources.get(index)?;
+        Some((index, source.frames.frame(source.next.as_ref()?)))
+    }
+
+    /// The captures, as far as they were read.
+    pub fn sources(&self) -> impl Iterator<Item = &Frames> {
+        self.sources.iter().map(|source| &source.frames)
+    }
+
+    /// The captures that could not be read to their ends, and why.
+    #[must_use]
+    pub fn faults(&self) -> &[(usize, ReadError)] {
+        &self.faults
+    }
+
+    /// The source whose next frame is due.
+    #[inline]
+    fn choose(&mut self) -> Option<usize> {
+        if let Some(index) = self.current {
+            if let Some(time) = self.advance(index) {
+                match self.queue.peek() {
+                    Some(Reverse(other)) if *other < (time, index) => {
+                        self.queue.push(Reverse((time, index)));
+                    }
+                    _ => return Some(index),
+                }
+            }
+        } else if !self.started {
+            self.started = true;
+            for index in 0..self.sources.len() {
+                if let Some(time) = self.advance(index) {
+                    self.queue.push(Reverse((time, index)));
+                }
+            }
+        }
+        self.current = self.queue.pop().map(|Reverse((_, index))| index);
+        self.current
+    }
+
+    /// Takes a source's next frame, and gives its time.
+    #[inline]
+    fn advance(&mut self, index: usize) -> Option<Timestamp> {
+        let source = self.sources.get_mut(index)?;
+        source.next = source.frames.advance().unwrap_or_else(|error| {
+            self.faults.push((index, error));
+            None
+        });
+        source.next.as_ref().map(|packet| packet.time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::capture::PcapWriter;
+    use crate::decode::LinkType;
+
+    /// A capture with packets at these seconds.
+    fn capture(seconds: &[i64]) -> Vec<u8> {
+        let mut writer = PcapWriter::new(Vec::new(), LinkType::ETHERNET, 96).unwrap();
+        for &second in seconds {
+            let time = Timestamp::new(second, 0);
+            let link = LinkType::ETHERNET;
+            writer.write(&Frame { number: 1, time, link, wire_len: 4, data: b"data" }).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    fn merged(captures: Vec<Vec<u8>>) -> Merged {
+        let open = |bytes| Frames::from_reader(Cursor::new(bytes)).unwrap();
+        Merged::new(captures.into_iter().map(open).collect())
+    }
+
+    /// Capture, number and seconds of every frame.
+    fn order(stream: &mut Merged) -> Vec<(usize, u64, i64)> {
+        let mut order = Vec::new();
+        while let Some((index, frame)) = stream.next_frame() {
+            order.push((index, frame.number, frame.time.nanoseconds() / 1_000_000_000));
+        }
+        order
+    }
+
+    #[test]
+    fn frames_come_in_time_order_and_keep_their_numbers() {
+        let mut stream = merged(vec![capture(&[1, 4, 5]), capture(&[]), capture(&[2, 3, 6])]);
+        let expected = [(0, 1, 1), (2, 1, 2), (2, 2, 3), (0, 2, 4), (0, 3, 5), (2, 3, 6)];
+        assert_eq!(order(&mut stream), expected);
+        assert!(stream.next_frame().is_none());
+    }
+
+    #[test]
+    fn a_tie_goes_to_the_capture_named_first() {
+        let mut stream = merged(vec![capture(&[5, 5]), capture(&[5, 5]), capture(&[4, 5])]);
+        let expected = [(2, 1, 4), (0, 1, 5), (0, 2, 5), (1, 1, 5), (1, 2, 5), (2, 2, 5)];
+        assert_eq!(order(&mut stream), expected);
+    }
+
+    #[test]
+    fn the_order_within_a_capture_is_kept() {
+        let mut stream = merged(vec![capture(&[5, 1, 7]), capture(&[2, 6])]);
+        assert_eq!(order(&mut stream), [(1, 1, 2), (0, 1, 5), (0, 2, 1), (1, 2, 6), (0, 3, 7)]);
+    }
+
+    #[test]
+    fn a_capture_that_is_cut_off_ends_and_the_others_go_on() {
+        let mut cut = capture(&[1, 3]);
+        cut.pop();
+        let mut stream = merged(vec![cut, capture(&[2, 4])]);
+        assert_eq!(order(&mut stream), [(0, 1, 1), (1, 1, 2), (1, 2, 4)]);
+        let [(0, error)] = stream.faults() else { panic!("{:?}", stream.faults()) };
+        assert!(error.is_cut_off());
+    }
+}
