@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 
 use thiserror::Error;
 
-use super::file::{Frames, Input, Packet, ReadError};
+use super::file::{Frames, Input, Packet, Progress, ReadError};
 use crate::decode::{Frame, Timestamp};
 
 /// Memory for all files' buffers together, of which each gets at least the smallest and at most the
@@ -88,6 +88,18 @@ impl Merged {
     /// The captures, as far as they were read.
     pub fn sources(&self) -> impl Iterator<Item = &Frames> {
         self.sources.iter().map(|source| &source.frames)
+    }
+
+    /// How far all of them were read together.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.sources().map(Frames::progress).fold(
+            Progress { bytes: 0, total: Some(0) },
+            |sum, each| Progress {
+                bytes: sum.bytes.saturating_add(each.bytes),
+                total: sum.total.zip(each.total).map(|(a, b)| a.saturating_add(b)),
+            },
+        )
     }
 
     /// The captures that could not be read to their ends, and why.

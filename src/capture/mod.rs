@@ -14,7 +14,7 @@ mod pcap_writer;
 mod stop;
 
 pub use file::{
-    CaptureFormat, Compression, Damage, Frames, Input, LONGEST_PACKET, Place, ReadError,
+    CaptureFormat, Compression, Damage, Frames, Input, LONGEST_PACKET, Place, Progress, ReadError,
 };
 pub use filter::{Filter, FilterError};
 pub use live::{LOOPBACK, Live, LiveError};

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::Linger;
 use crate::capture::Input;
@@ -20,6 +21,8 @@ Examples:
   closecheck --linger 1 -w out.pcap     keep the packets for tcpdump or Wireshark
   closecheck read out.pcap              how did the connections in a capture end?
   tcpdump -w - | closecheck read -      the same of a stream
+  closecheck read --only rst --ladder out.pcap
+                                        draw how each reset connection ended
 
 Exit status:
   0  as expected, or a report was made and nothing was expected
@@ -96,6 +99,27 @@ struct ReadArgs {
     /// Take only packets that match this BPF expression, as tcpdump has it.
     #[arg(short, long, value_name = "BPF")]
     filter: Option<String>,
+    /// List only the connections that ended like this, by what was seen of them; --expect, if it is given,
+    /// is about these alone.
+    #[arg(long, value_name = "RULE")]
+    only: Option<Expectation>,
+    /// List each connection's packets: the newest N [default: 32], and older ones with SYN, FIN or RST.
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "32",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    packets: Option<u32>,
+    /// List at most N connections in a table, the worst first; 0 for all, which takes memory for all
+    /// [default: 50 on a terminal, 1000 elsewhere].
+    #[arg(long, value_name = "N")]
+    rows: Option<usize>,
+    /// Show sequence numbers as they are in the header, not counted from the SYN.
+    #[arg(short = 'S', long)]
+    absolute: bool,
     #[command(flatten)]
     report: ReportArgs,
 }
@@ -109,6 +133,9 @@ pub(super) struct ReportArgs {
     /// How to write the report.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: FormatArg,
+    /// Draw how the connection was closed, a lifeline an endpoint, the deciding packet marked.
+    #[arg(long)]
+    pub(super) ladder: bool,
     /// Whether to use colour.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) color: Color,
@@ -121,6 +148,7 @@ impl ReportArgs {
             FormatArg::Plain => Format::Plain,
             FormatArg::Json => Format::Json,
             FormatArg::Ndjson => Format::Ndjson,
+            FormatArg::Csv => Format::Csv,
         }
     }
 }
@@ -148,6 +176,8 @@ enum FormatArg {
     Json,
     /// One object a connection, one a line.
     Ndjson,
+    /// A header line, then a line a connection.
+    Csv,
 }
 
 /// When to colour.
@@ -179,18 +209,49 @@ pub(super) struct LabPlan {
 pub(super) struct ReadPlan {
     pub(super) inputs: Vec<Input>,
     pub(super) filter: Option<String>,
+    pub(super) only: Option<Expectation>,
+    /// How many packets of each connection are listed, if they are.
+    pub(super) packets: Option<usize>,
+    /// How many connections a table lists, if that was said.
+    pub(super) rows: Option<usize>,
+    pub(super) numbers: Numbers,
     pub(super) report: ReportArgs,
 }
 
 impl Args {
-    pub(super) fn into_plan(self) -> Plan {
-        match self.command {
+    /// The plan, unless the arguments contradict each other.
+    pub(super) fn into_plan(self) -> Result<Plan, clap::Error> {
+        let plan = match self.command {
             None => Plan::Lab(self.lab.into_plan()),
-            Some(Command::Read(ReadArgs { files, filter, report })) => Plan::Read(ReadPlan {
-                inputs: files.into_iter().map(Input::from).collect(),
-                filter,
-                report,
-            }),
+            Some(Command::Read(read)) => Plan::Read(read.into_plan()),
+        };
+        let (report, packets) = match &plan {
+            Plan::Lab(plan) => (&plan.report, false),
+            Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
+        };
+        let option = match (report.ladder, packets) {
+            (true, _) => "--ladder",
+            (false, true) => "--packets",
+            (false, false) => return Ok(plan),
+        };
+        if report.format().is_for_people() {
+            return Ok(plan);
+        }
+        let message = format!("{option} is for people: it needs --format table or plain");
+        Err(Args::command().error(ErrorKind::ArgumentConflict, message))
+    }
+}
+
+impl ReadArgs {
+    fn into_plan(self) -> ReadPlan {
+        ReadPlan {
+            inputs: self.files.into_iter().map(Input::from).collect(),
+            filter: self.filter,
+            only: self.only,
+            packets: self.packets.map(|packets| usize::try_from(packets).unwrap_or(usize::MAX)),
+            rows: self.rows,
+            numbers: numbers(self.absolute),
+            report: self.report,
         }
     }
 }
@@ -217,10 +278,14 @@ impl LabArgs {
         LabPlan {
             exchange,
             write: self.write,
-            numbers: if self.absolute { Numbers::Absolute } else { Numbers::Relative },
+            numbers: numbers(self.absolute),
             report: self.report,
         }
     }
+}
+
+fn numbers(absolute: bool) -> Numbers {
+    if absolute { Numbers::Absolute } else { Numbers::Relative }
 }
 
 /// `10s`, `500ms`, `1m 30s`; a bare number counts seconds, as with sleep(1).
@@ -236,8 +301,6 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -3,8 +3,10 @@
 use std::io;
 
 use super::args::LabPlan;
-use super::command::{check, print, show_failure, styles, warn_incomplete};
+use super::command::{show_failure, warn_incomplete};
 use super::failure::Failure;
+use super::judge::Judge;
+use super::out::{print, view};
 use super::status::Status;
 use crate::capture::{Output, OutputError, PcapWriter, Stop};
 use crate::lab::Outcome;
@@ -23,17 +25,20 @@ pub(super) fn run(plan: LabPlan) -> Result<Status, Failure> {
     let outcome = prepared.run(&stop)?;
     // A file that cannot be written takes nothing from the verdict, but the status must tell.
     let written = output.map_or(Ok(()), |output| write_packets(output, &outcome));
-    let report =
-        LabReport { report: &outcome.report, packets: &outcome.packets, numbers: plan.numbers };
-    print(|out| write_lab(&report, plan.report.format(), styles(plan.report.color), out))?;
+    let view = view(&plan.report, plan.numbers);
+    let report = LabReport { report: &outcome.report, packets: &outcome.packets, view };
+    print(|out| write_lab(&report, out))?;
     warn_incomplete(&outcome.report.capture, plan.report.format());
     match written {
         Err(error) => Ok(show_failure(&error.into())),
         // An exchange that did not come to its end shows nothing of what the expectation is about.
         Ok(()) if outcome.is_incomplete() => Ok(Status::Incomplete),
         Ok(()) => {
-            let closes = outcome.close.iter().map(|close| (1, close));
-            Ok(check(closes, plan.report.expect.as_ref(), false))
+            let mut judge = Judge::new(None, plan.report.expect.as_ref());
+            if let Some(close) = &outcome.close {
+                judge.selects(1, close);
+            }
+            Ok(judge.conclude(false))
         }
     }
 }

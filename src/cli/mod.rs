@@ -3,7 +3,10 @@
 mod args;
 mod command;
 mod failure;
+mod judge;
 mod lab;
+mod out;
+mod progress;
 mod read;
 mod status;
 
@@ -17,8 +20,8 @@ pub use status::Status;
 
 /// Runs closecheck with these arguments (the first is the program's name) and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let plan = match Args::try_parse_from(arguments) {
-        Ok(args) => args.into_plan(),
+    let plan = match Args::try_parse_from(arguments).and_then(Args::into_plan) {
+        Ok(plan) => plan,
         Err(error) => return command::show_usage(&error),
     };
     let result = match plan {

@@ -1,17 +1,25 @@
 //! Judges every connection in captures.
 
+use std::collections::HashMap;
+
 use super::args::ReadPlan;
-use super::command::{check, print, styles, warn, warn_incomplete};
+use super::command::{warn, warn_incomplete};
 use super::failure::Failure;
+use super::judge::Judge;
+use super::out::{Out, Pace, view};
+use super::progress::Progress;
 use super::status::Status;
 use crate::capture::{Filter, Frames, Input, Merged, ReadError};
-use crate::decode::{LinkType, Skip, decode};
-use crate::flow::Table;
-use crate::report::{CaptureSummary, Record, Report, escape, write};
+use crate::decode::{LinkType, Segment, Skip, decode};
+use crate::flow::{Connection, Table};
+use crate::report::{CaptureSummary, Format, Listing, Packet, Record, Trace, escape};
 use crate::verdict::{Close, Gap, judge};
 
 /// Why a packet that the filter does not match was not looked at.
 const FILTERED_OUT: &str = "filtered-out";
+
+/// Packets of each connection that are kept for its diagram.
+const LADDER: usize = 32;
 
 /// Reads the captures to their ends, or as far as they go, and reports.
 pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
@@ -23,8 +31,14 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
         .transpose()?;
     let mut capture = CaptureSummary::default();
     let mut table = Table::default();
-    while let Some((index, frame)) = captures.next_frame() {
+    let mut traces = Traces::new(plan);
+    let mut progress = Progress::new();
+    let mut counted = 0;
+    loop {
+        progress.update(counted, || captures.progress());
+        let Some((index, frame)) = captures.next_frame() else { break };
         capture.packets += 1;
+        counted = capture.packets;
         if let Some(filter) = &mut filter
             && !filter.accepts(&frame)?
         {
@@ -35,6 +49,7 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
             Ok(segment) => {
                 capture.tcp_segments += 1;
                 table.push(&segment);
+                traces.push(&segment, &table);
             }
             Err(Skip::UnsupportedLink) => {
                 return Err(Failure::LinkType {
@@ -45,34 +60,109 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
             Err(skip) => *capture.skipped.entry(skip.reason()).or_insert(0) += 1,
         }
     }
+    progress.erase();
     describe(&mut capture, &plan.inputs, &captures);
+    let mut report = Reporting::new(plan);
     let ended_early = !captures.faults().is_empty();
     let dropped = capture.dropped.is_some_and(|dropped| dropped > 0);
-    let file = match plan.inputs.as_slice() {
-        [input] => Some(input.to_string()),
-        _ => None,
-    };
-    let judged: Vec<(Close, Record)> = table
-        .into_connections()
-        .iter()
-        .map(|connection| {
-            let mut close = judge(connection);
-            if ended_early && !connection.is_over() {
-                close.add_gap(Gap::CutOff);
-            }
-            if dropped {
-                close.add_gap(Gap::Dropped);
-            }
-            let record = Record::new(connection, close.clone(), file.clone());
-            (close, record)
-        })
-        .collect();
-    let (closes, records): (Vec<Close>, Vec<Record>) = judged.into_iter().unzip();
-    let report = Report::new(capture, records);
-    print(|out| write(&report, plan.report.format(), styles(plan.report.color), out))?;
-    warn_incomplete(&report.capture, plan.report.format());
-    let incomplete = !report.capture.incomplete.is_empty();
-    Ok(check((1..).zip(&closes), plan.report.expect.as_ref(), incomplete))
+    for connection in table.into_connections() {
+        let mut close = judge(&connection);
+        if ended_early && !connection.is_over() {
+            close.add_gap(Gap::CutOff);
+        }
+        if dropped {
+            close.add_gap(Gap::Dropped);
+        }
+        report.connection(&connection, close, traces.take(connection.id))?;
+        if report.is_pointless() {
+            break;
+        }
+    }
+    report.finish(&capture)
+}
+
+/// The report while it is written, and what the rules come to.
+struct Reporting<'a> {
+    judge: Judge<'a>,
+    listing: Listing,
+    out: Out,
+    format: Format,
+    file: Option<String>,
+}
+
+impl<'a> Reporting<'a> {
+    fn new(plan: &'a ReadPlan) -> Reporting<'a> {
+        let mut view = view(&plan.report, plan.numbers);
+        view.packets = plan.packets.is_some();
+        if let Some(rows) = plan.rows {
+            view.rows = Some(rows).filter(|&rows| rows > 0);
+        }
+        let live = plan.inputs.contains(&Input::StandardInput);
+        Reporting {
+            judge: Judge::new(plan.only.as_ref(), plan.report.expect.as_ref()),
+            listing: Listing::new(view),
+            out: Out::new(Pace::of(view.format, live)),
+            format: view.format,
+            file: match plan.inputs.as_slice() {
+                [input] => Some(input.to_string()),
+                _ => None,
+            },
+        }
+    }
+
+    /// Takes a connection that nothing more will come of.
+    fn connection(
+        &mut self,
+        connection: &Connection,
+        close: Close,
+        packets: Option<Trace>,
+    ) -> Result<(), Failure> {
+        if !self.judge.selects(connection.id, &close) {
+            return Ok(());
+        }
+        let record = Record::new(connection, close, self.file.clone());
+        let Reporting { listing, out, .. } = self;
+        out.write(|out| listing.connection(record, packets, out))
+    }
+
+    /// True where no one reads the report and nothing else depends on what is to come.
+    fn is_pointless(&self) -> bool {
+        self.out.reader_is_gone() && self.judge.expects_nothing()
+    }
+
+    fn finish(self, capture: &CaptureSummary) -> Result<Status, Failure> {
+        let Reporting { judge, listing, mut out, format, .. } = self;
+        out.write(|out| listing.finish(capture, judge.selected_from(), out))?;
+        out.flush()?;
+        warn_incomplete(capture, format);
+        Ok(judge.conclude(!capture.incomplete.is_empty()))
+    }
+}
+
+/// The packets of the connections that are not yet reported, where they are asked for.
+struct Traces {
+    keep: Option<usize>,
+    traces: HashMap<u64, Trace>,
+}
+
+impl Traces {
+    fn new(plan: &ReadPlan) -> Traces {
+        let ladder = plan.report.ladder.then_some(LADDER);
+        Traces { keep: plan.packets.max(ladder), traces: HashMap::new() }
+    }
+
+    /// Takes the segment that the table has taken last.
+    #[inline]
+    fn push(&mut self, segment: &Segment<'_>, table: &Table) {
+        let Some(keep) = self.keep else { return };
+        let Some(connection) = table.connection_of(segment) else { return };
+        let trace = self.traces.entry(connection.id).or_insert_with(|| Trace::new(keep));
+        trace.push(Packet::new(segment, connection));
+    }
+
+    fn take(&mut self, connection: u64) -> Option<Trace> {
+        self.traces.remove(&connection)
+    }
 }
 
 /// Says where the packets came from and what is not as it should be with that.

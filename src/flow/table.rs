@@ -34,6 +34,12 @@ impl Table {
         self.current.values()
     }
 
+    /// The connection that took the segment, once it was [pushed](Table::push) and before another is.
+    #[must_use]
+    pub fn connection_of(&self, segment: &Segment<'_>) -> Option<&Connection> {
+        self.current.get(&Key::of(segment))
+    }
+
     /// Every connection, in the order in which they began.
     #[must_use]
     pub fn into_connections(self) -> Vec<Connection> {

@@ -8,7 +8,7 @@ use crate::capture::{Live, OwnedFrame};
 use crate::decode::LinkType;
 use crate::flow::{End, Pair, State};
 use crate::netlink::SocketEntry;
-use crate::report::{CaptureSummary, Kernel, Lab, Packet, Record, Report, Saw};
+use crate::report::{CaptureSummary, Kernel, Lab, Record, Report, Saw, Trace};
 use crate::verdict::{Cause, Close, Confidence, Gap, Verdict, judge};
 
 /// The outcome of one exchange.
@@ -19,7 +19,7 @@ pub struct Outcome {
     /// The record in its report: the capture, and the connection if one was seen.
     pub report: Report,
     /// The connection's packets.
-    pub packets: Vec<Packet>,
+    pub packets: Trace,
     /// Every frame that was captured.
     pub frames: Vec<OwnedFrame>,
     /// The link type of the frames.
@@ -60,8 +60,7 @@ pub(super) fn assemble(
             time_wait.kernel =
                 closer_is_left.filter(|_| by_closer).map(|entry| entry.state == State::TimeWait);
         }
-        let packets: Vec<Packet> =
-            seen.segments().map(|segment| Packet::new(&segment, connection)).collect();
+        let packets = seen.trace(connection.id);
         record.lab = Some(lab);
         (close, record, packets)
     });
@@ -69,7 +68,7 @@ pub(super) fn assemble(
         shortcomings(&seen, judged.as_ref().map(|(close, ..)| close), setting, live);
     let (close, record, packets) = match judged {
         Some((close, record, packets)) => (Some(close), vec![record], packets),
-        None => (None, Vec::new(), Vec::new()),
+        None => (None, Vec::new(), Trace::unlimited()),
     };
     Outcome {
         close,

@@ -9,8 +9,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::LabError;
 use super::ends::Running;
 use crate::capture::{Live, OwnedFrame, Stop};
-use crate::decode::{Endpoint, Segment, Skip, decode};
+use crate::decode::{Endpoint, Skip, decode};
 use crate::flow::{Connection, Table};
+use crate::report::{Packet, Trace};
 
 /// How long the wire must be quiet once the connection is over and both ends are done.
 const QUIET: Duration = Duration::from_millis(20);
@@ -118,12 +119,21 @@ impl Seen {
         Ok(count)
     }
 
-    /// The segments of the connection of the exchange.
-    pub(super) fn segments(&self) -> impl Iterator<Item = Segment<'_>> {
-        self.frames
-            .iter()
-            .filter_map(|frame| decode(&frame.as_frame()).ok())
-            .filter(|segment| segment.source == self.client || segment.destination == self.client)
+    /// The packets of the connection with this number, with the states that each led to: they go through
+    /// a table once more, as they came.
+    pub(super) fn trace(&self, connection: u64) -> Trace {
+        let mut table = Table::default();
+        let mut trace = Trace::unlimited();
+        for frame in &self.frames {
+            let Ok(segment) = decode(&frame.as_frame()) else { continue };
+            table.push(&segment);
+            if let Some(observed) = table.connection_of(&segment)
+                && observed.id == connection
+            {
+                trace.push(Packet::new(&segment, observed));
+            }
+        }
+        trace
     }
 }
 

@@ -1,20 +1,92 @@
-//! JSON: the records as the schema has them.
+//! JSON: the records as the schema has them, each written as it comes.
 
 use std::io::{self, Write};
 
-use super::Report;
+use serde::Serialize;
 
-/// One object with the capture, its connections and their summary.
-pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
+use super::{CaptureSummary, Record, SCHEMA, Summary};
+
+/// Writes one object a connection, one a line.
+pub(super) fn write_line(record: &Record, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, record)?;
     writeln!(out)
 }
 
-/// One object a connection, one a line.
-pub(super) fn write_lines(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    for record in &report.connections {
-        serde_json::to_writer(&mut *out, record)?;
-        writeln!(out)?;
+/// One object with the connections, then the capture and the summary, which are known only at the end.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    begun: bool,
+}
+
+impl Document {
+    pub(super) fn connection(&mut self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
+        if self.begun {
+            write!(out, ",\n    ")?;
+        } else {
+            self.begin(out)?;
+            write!(out, "\n    ")?;
+        }
+        self.begun = true;
+        write_indented(record, "    ", out)
     }
-    Ok(())
+
+    pub(super) fn finish(
+        self,
+        capture: &CaptureSummary,
+        summary: &Summary,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        if self.begun {
+            write!(out, "\n  ],\n  \"capture\": ")?;
+        } else {
+            self.begin(out)?;
+            write!(out, "],\n  \"capture\": ")?;
+        }
+        write_indented(capture, "  ", out)?;
+        write!(out, ",\n  \"summary\": ")?;
+        write_indented(summary, "  ", out)?;
+        writeln!(out, "\n}}")
+    }
+
+    fn begin(&self, out: &mut dyn Write) -> io::Result<()> {
+        write!(out, "{{\n  \"schema\": \"{SCHEMA}\",\n  \"connections\": [")
+    }
+}
+
+/// Writes a value over several lines, all but the first behind `indent`. A line break is never inside of a
+/// string in JSON, where it is written `\n`.
+fn write_indented<T: Serialize>(value: &T, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut lines = text.split('\n');
+    write!(out, "{}", lines.next().unwrap_or_default())?;
+    lines.try_for_each(|line| write!(out, "\n{indent}{line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{RELEASE, RESET, SHORT, connection};
+
+    #[test]
+    fn what_is_written_in_pieces_is_one_object() {
+        for count in 0..=2 {
+            let mut records = vec![connection(SHORT, RESET).0, connection(SHORT, RELEASE).0];
+            records.truncate(count);
+            if let Some(record) = records.first_mut() {
+                record.file = Some("two\nlines".to_owned());
+            }
+            let mut document = Document::default();
+            let mut out = Vec::new();
+            for record in &records {
+                document.connection(record, &mut out).unwrap();
+            }
+            document.finish(&CaptureSummary::default(), &Summary::default(), &mut out).unwrap();
+            let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            let mut pretty = serde_json::to_string_pretty(&value).unwrap();
+            pretty.push('\n');
+            assert_eq!(pretty.lines().count(), String::from_utf8(out).unwrap().lines().count());
+            assert_eq!(value["connections"], serde_json::to_value(&records).unwrap());
+            assert!(value["capture"].is_object() && value["summary"].is_object());
+        }
+    }
 }

@@ -2,12 +2,10 @@
 
 use std::io::{self, Write};
 
-use comfy_table::CellAlignment;
-
 use super::record::{Lab, TimeWait};
-use super::table::{borderless, counted, write_in_colour, write_incomplete};
-use super::{Numbers, Packet, Record, Report, Styles, answer, escape, plain};
-use crate::decode::Flags;
+use super::table::{write_in_colour, write_incomplete};
+use super::text::{counted, write_wrapped};
+use super::{Record, Report, Styles, Trace, View, answer, escape, ladder, packet_list, plain};
 use crate::flow::{End, Pair};
 use crate::verdict::{Shape, Verdict};
 
@@ -20,9 +18,9 @@ pub struct LabReport<'a> {
     /// The capture and its connection, if one was seen.
     pub report: &'a Report,
     /// The connection's packets.
-    pub packets: &'a [Packet],
-    /// How their numbers are shown.
-    pub numbers: Numbers,
+    pub packets: &'a Trace,
+    /// How all of it is shown.
+    pub view: View,
 }
 
 impl LabReport<'_> {
@@ -33,7 +31,8 @@ impl LabReport<'_> {
 }
 
 /// Writes the screen.
-pub(super) fn write(lab: &LabReport<'_>, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let styles = lab.view.styles;
     let Some((record, facts)) = lab.judged() else {
         writeln!(out, "{}", styles.doubtful("no connection captured"))?;
         return write_incomplete(&lab.report.capture, styles, out);
@@ -42,37 +41,33 @@ pub(super) fn write(lab: &LabReport<'_>, styles: Styles, out: &mut dyn Write) ->
     writeln!(out, "{}", conditions(lab.report, record, facts))?;
     write_incomplete(&lab.report.capture, styles, out)?;
     writeln!(out)?;
-    write_packets(lab, styles, out)?;
+    packet_list::write(lab.packets, record.start, lab.view.numbers, styles, out)?;
     writeln!(out)?;
+    if lab.view.ladder {
+        ladder::write(record, lab.packets, &lab.view, out)?;
+        writeln!(out)?;
+    }
     write_ends(record, facts, styles, out)?;
     writeln!(out)?;
-    write_text(&answer::why(record, facts), out)?;
+    write_wrapped(&answer::why(record, facts), TEXT_WIDTH, out)?;
     if let Some(answer) = answer::question(record, facts) {
         writeln!(out)?;
-        write_text(&answer, out)?;
+        write_wrapped(&answer, TEXT_WIDTH, out)?;
     }
     Ok(())
 }
 
 /// Writes the same as `key: value` lines, a `packet:` line for each packet before them.
 pub(super) fn write_plain(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> {
-    for packet in lab.packets {
-        write!(
-            out,
-            "packet: frame {}, {} to {}, [{}], seq {}",
-            packet.frame,
-            packet.from,
-            packet.from.other(),
-            packet.flags,
-            packet.seq_text(lab.numbers),
-        )?;
-        if packet.flags.ack() {
-            write!(out, ", ack {}", packet.ack_text(lab.numbers))?;
-        }
-        writeln!(out, ", length {}", packet.payload_len)?;
+    if let Some((record, _)) = lab.judged() {
+        packet_list::write_plain(lab.packets, record.start, lab.view.numbers, out)?;
     }
     for record in &lab.report.connections {
         plain::write(record, out)?;
+        if lab.view.ladder {
+            ladder::write(record, lab.packets, &lab.view, out)?;
+            writeln!(out)?;
+        }
     }
     write_incomplete(&lab.report.capture, Styles::PLAIN, out)
 }
@@ -117,39 +112,6 @@ fn conditions(report: &Report, record: &Record, lab: &Lab) -> String {
         counted(report.capture.packets, "packet"),
         escape(interface),
     )
-}
-
-fn write_packets(lab: &LabReport<'_>, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = borderless(["#", "time", "direction", "flags", "seq", "ack", "length"]);
-    for right in [0, 1, 4, 5, 6] {
-        if let Some(column) = table.column_mut(right) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let start = lab.packets.first().map(|packet| packet.time);
-    for packet in lab.packets {
-        let elapsed = start.and_then(|start| packet.time.since(start));
-        table.add_row([
-            packet.frame.to_string(),
-            elapsed.map_or("clock stepped".into(), |time| format!("{:.6}", time.as_secs_f64())),
-            format!("{} → {}", packet.from, packet.from.other()),
-            format!("[{}]", packet.flags),
-            packet.seq_text(lab.numbers),
-            packet.ack_text(lab.numbers),
-            packet.payload_len.to_string(),
-        ]);
-    }
-    for (number, line) in table.lines().enumerate() {
-        let line = line.trim_end();
-        let flags = number.checked_sub(1).and_then(|index| lab.packets.get(index));
-        match flags.map(|packet| packet.flags) {
-            None => writeln!(out, "{}", styles.heading(line))?,
-            Some(flags) if flags.has(Flags::RST) => writeln!(out, "{}", styles.loud(line))?,
-            Some(flags) if flags.has(Flags::FIN) => writeln!(out, "{}", styles.calm(line))?,
-            Some(_) => writeln!(out, "{line}")?,
-        }
-    }
-    Ok(())
 }
 
 fn write_ends(record: &Record, lab: &Lab, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
@@ -206,23 +168,4 @@ fn delivered(written: &Pair<u64>, delivered: &Pair<u64>) -> String {
         lost => format!("{} written and never delivered", counted(lost, "byte")),
     };
     format!("client's {}, server's {}: {lost}", each(End::Client), each(End::Server))
-}
-
-/// Writes a paragraph, broken between words.
-fn write_text(text: &str, out: &mut dyn Write) -> io::Result<()> {
-    let mut column = 0;
-    for word in text.split_whitespace() {
-        let width = word.chars().count();
-        if column > 0 && column + 1 + width > TEXT_WIDTH {
-            writeln!(out)?;
-            column = 0;
-        }
-        if column > 0 {
-            write!(out, " ")?;
-            column += 1;
-        }
-        write!(out, "{word}")?;
-        column += width;
-    }
-    writeln!(out)
 }

@@ -1,21 +1,32 @@
-//! Renders results into a writer: as a screen for people, as lines for diffs, as JSON for programs.
+//! Renders results into a writer: as a screen for people, as lines for diffs, as JSON or CSV for programs.
 //!
-//! Pure: no clock, no file, no terminal is asked anything here. Colour is decided by the caller and
-//! passed in as [`Styles`]; text that comes from outside goes through [`escape()`].
+//! Pure: no clock, no file, no terminal is asked anything here. Colour, width and characters are decided
+//! by the caller and passed in as a [`View`]; text that comes from outside goes through [`escape()`].
+//! Connections are written as they come by a [`Listing`], and forgotten.
 
 mod answer;
+mod csv;
 mod escape;
 mod json;
 mod lab;
+mod ladder;
+mod listing;
+mod packet_list;
 mod packets;
 mod plain;
 mod record;
+#[cfg(test)]
+mod samples;
 mod style;
 mod table;
+mod tally;
+mod text;
 
 pub use escape::escape;
 pub use lab::LabReport;
-pub use packets::{Numbers, Packet};
+pub use ladder::Glyphs;
+pub use listing::Listing;
+pub use packets::{Numbers, Packet, Trace};
 pub use record::{
     CaptureSummary, CloseRecord, Kernel, Lab, Record, Report, SCHEMA, Saw, Summary, TimeWait,
 };
@@ -35,40 +46,56 @@ pub enum Format {
     Json,
     /// One JSON object a connection, one a line.
     Ndjson,
+    /// A line a connection, for spreadsheets and databases.
+    Csv,
 }
 
-/// Writes what was found in captures.
-///
-/// # Errors
-/// Whatever the writer fails with.
-pub fn write(
-    report: &Report,
-    format: Format,
-    styles: Styles,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    match format {
-        Format::Table => table::write(report, styles, out),
-        Format::Plain => report.connections.iter().try_for_each(|record| plain::write(record, out)),
-        Format::Json => json::write(report, out),
-        Format::Ndjson => json::write_lines(report, out),
+impl Format {
+    /// True for the forms that people read.
+    #[must_use]
+    pub fn is_for_people(self) -> bool {
+        match self {
+            Format::Table | Format::Plain => true,
+            Format::Json | Format::Ndjson | Format::Csv => false,
+        }
     }
+}
+
+/// What is shown, and how.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct View {
+    /// The form.
+    pub format: Format,
+    /// Its colours.
+    pub styles: Styles,
+    /// How sequence numbers are shown.
+    pub numbers: Numbers,
+    /// Whether each connection's packets are listed.
+    pub packets: bool,
+    /// Whether each connection's teardown is drawn.
+    pub ladder: bool,
+    /// What it is drawn with.
+    pub glyphs: Glyphs,
+    /// The columns that there are; `None` where lines may be of any length.
+    pub width: Option<usize>,
+    /// The most connections that a table lists; `None` for all, which are then all held in memory.
+    pub rows: Option<usize>,
 }
 
 /// Writes the outcome of one lab exchange.
 ///
 /// # Errors
 /// Whatever the writer fails with.
-pub fn write_lab(
-    lab: &LabReport<'_>,
-    format: Format,
-    styles: Styles,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    match format {
-        Format::Table => lab::write(lab, styles, out),
+pub fn write_lab(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> {
+    match lab.view.format {
+        Format::Table => lab::write(lab, out),
         Format::Plain => lab::write_plain(lab, out),
-        Format::Json => json::write(lab.report, out),
-        Format::Ndjson => json::write_lines(lab.report, out),
+        Format::Json | Format::Ndjson | Format::Csv => {
+            let mut listing = Listing::new(lab.view);
+            for record in &lab.report.connections {
+                listing.connection(record.clone(), None, out)?;
+            }
+            listing.finish(&lab.report.capture, None, out)
+        }
     }
 }

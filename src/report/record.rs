@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+use super::tally::Tally;
 use crate::Linger;
 use crate::decode::{Endpoint, Timestamp};
 use crate::flow::{Connection, End, Orientation, Pair, State};
@@ -33,11 +34,9 @@ impl Report {
     /// Puts a report together and counts its verdicts.
     #[must_use]
     pub fn new(capture: CaptureSummary, connections: Vec<Record>) -> Report {
-        let mut verdicts = BTreeMap::new();
-        for record in &connections {
-            *verdicts.entry(record.close.verdict.word()).or_insert(0) += 1;
-        }
-        let summary = Summary { connections: connections.len(), verdicts };
+        let mut tally = Tally::default();
+        connections.iter().for_each(|record| tally.add(record));
+        let summary = tally.summary(None);
         Report { schema: SCHEMA, capture, connections, summary }
     }
 }
@@ -70,10 +69,13 @@ pub struct CaptureSummary {
 /// Connections by verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// All of them.
-    pub connections: usize,
+    /// All that are listed.
+    pub connections: u64,
     /// Those of each verdict that occurs.
     pub verdicts: BTreeMap<&'static str, u64>,
+    /// How many there were, where a rule selected those to be listed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selected_from: Option<u64>,
 }
 
 /// One connection and how it ended.
@@ -193,8 +195,7 @@ pub struct Kernel {
 }
 
 /// How a connection ended for the application at one end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saw {
     /// It closed the connection itself.
     ClosedHere,
@@ -215,6 +216,20 @@ pub enum Saw {
 }
 
 impl Saw {
+    /// The word that programs read.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Saw::ClosedHere => "closed-here",
+            Saw::Eof => "eof",
+            Saw::Reset => "reset",
+            Saw::BrokenPipe => "broken-pipe",
+            Saw::Refused => "refused",
+            Saw::Timeout => "timeout",
+            Saw::NothingYet => "nothing-yet",
+            Saw::Error => "error",
+        }
+    }
+
     /// In words, as the system's error message has them.
     #[must_use]
     pub fn text(self) -> &'static str {
@@ -306,10 +321,15 @@ fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::E
 }
 
 fn orientation<S: Serializer>(value: &Orientation, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(match value {
+    serializer.serialize_str(orientation_word(*value))
+}
+
+/// The word that programs read.
+pub(super) fn orientation_word(orientation: Orientation) -> &'static str {
+    match orientation {
         Orientation::Syn => "syn",
         Orientation::Guess => "guess",
-    })
+    }
 }
 
 fn endpoint<S: Serializer>(value: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {
@@ -319,6 +339,12 @@ fn endpoint<S: Serializer>(value: &Endpoint, serializer: S) -> Result<S::Ok, S::
         port: u16,
     }
     Form { ip: value.ip, port: value.port }.serialize(serializer)
+}
+
+impl Serialize for Saw {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
 }
 
 fn linger<S: Serializer>(value: &Linger, serializer: S) -> Result<S::Ok, S::Error> {

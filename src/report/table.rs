@@ -1,33 +1,124 @@
-//! The screen for captures: a summary by verdict, then a row a connection.
+//! The screen for captures: a summary by verdict, side and cause, then the connections, worst first.
 
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table, presets};
 
-use super::{CaptureSummary, Record, Report, Styles, escape};
+use super::tally::{Tally, severity};
+use super::text::{counted, grouped, wrap};
+use super::{CaptureSummary, Record, Styles, Trace, View, escape, ladder, packet_list};
 use crate::verdict::Verdict;
 
-/// Writes the summary, the connections, and what makes the capture incomplete.
-pub(super) fn write(report: &Report, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}", styles.heading(summary_line(report)))?;
-    write_incomplete(&report.capture, styles, out)?;
-    if report.connections.is_empty() {
+/// The worst connections, no more than there are rows for.
+#[derive(Debug)]
+pub(super) struct Screen {
+    view: View,
+    /// The best of them on top, to make room for a worse one.
+    kept: BinaryHeap<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    record: Box<Record>,
+    packets: Option<Trace>,
+}
+
+impl Kept {
+    /// Worst first; what is incomplete before what is not; then in the order in which they began.
+    fn rank(&self) -> (u8, bool, u64) {
+        let close = &self.record.close;
+        (severity(close.verdict), close.complete, self.record.id)
+    }
+}
+
+impl Screen {
+    pub(super) fn new(view: View) -> Screen {
+        Screen { view, kept: BinaryHeap::new() }
+    }
+
+    pub(super) fn add(&mut self, record: Record, packets: Option<Trace>) {
+        self.kept.push(Kept { record: Box::new(record), packets });
+        if self.view.rows.is_some_and(|rows| self.kept.len() > rows) {
+            self.kept.pop();
+        }
+    }
+
+    /// Writes the summary, what makes the capture incomplete, and the connections.
+    pub(super) fn write(
+        self,
+        capture: &CaptureSummary,
+        tally: &Tally,
+        selected_from: Option<u64>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let Screen { view, kept } = self;
+        let kept = kept.into_sorted_vec();
+        let heading = summary_line(capture, tally, selected_from);
+        let width = view.width.unwrap_or(usize::MAX);
+        for line in wrap(&heading, width) {
+            writeln!(out, "{}", view.styles.heading(line))?;
+        }
+        write_incomplete(capture, view.styles, out)?;
+        if kept.is_empty() {
+            return Ok(());
+        }
+        if tally.total() > 1 {
+            writeln!(out)?;
+            write_kinds(tally, view.styles, out)?;
+        }
+        writeln!(out)?;
+        let records: Vec<&Record> = kept.iter().map(|kept| &*kept.record).collect();
+        write_connections(&records, width, view.styles, out)?;
+        let left = tally.total().saturating_sub(kept.len() as u64);
+        if left > 0 {
+            let left = grouped(left);
+            writeln!(out, "… {left} more: use --rows 0, --only RULE or --format ndjson")?;
+        }
+        kept.iter().try_for_each(|kept| write_details(kept, &view, out))
+    }
+}
+
+impl PartialEq for Kept {
+    fn eq(&self, other: &Kept) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Kept {}
+
+impl PartialOrd for Kept {
+    fn partial_cmp(&self, other: &Kept) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Kept {
+    fn cmp(&self, other: &Kept) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+/// The packets of one connection, as a list, a diagram, or both.
+fn write_details(kept: &Kept, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    let Some(packets) = kept.packets.as_ref().filter(|_| view.packets || view.ladder) else {
         return Ok(());
-    }
+    };
+    let record = &kept.record;
     writeln!(out)?;
-    let mut table = borderless(["#", "client", "server", "verdict", "by", "cause", "bytes"]);
-    if let Some(column) = table.column_mut(0) {
-        column.set_cell_alignment(CellAlignment::Right);
+    let heading = format!("connection {}: {}", record.id, ended(record));
+    write_in_colour(record.close.verdict, &heading, view.styles, out)?;
+    if view.packets {
+        packet_list::write(packets, record.start, view.numbers, view.styles, out)?;
     }
-    for record in &report.connections {
-        table.add_row(row(record));
+    if view.packets && view.ladder {
+        writeln!(out)?;
     }
-    write_rows(
-        &table,
-        out,
-        |index| report.connections.get(index).map(|record| record.close.verdict),
-        styles,
-    )
+    if view.ladder {
+        ladder::write(record, packets, view, out)?;
+    }
+    Ok(())
 }
 
 /// A table without borders whose rows are one line each.
@@ -35,23 +126,6 @@ pub(super) fn borderless<const N: usize>(header: [&str; N]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
     table
-}
-
-/// Writes a borderless table, each row in the colour of its verdict.
-fn write_rows(
-    table: &Table,
-    out: &mut dyn Write,
-    verdict: impl Fn(usize) -> Option<Verdict>,
-    styles: Styles,
-) -> io::Result<()> {
-    for (number, line) in table.lines().enumerate() {
-        let line = line.trim_end();
-        match number.checked_sub(1).and_then(&verdict) {
-            None => writeln!(out, "{}", styles.heading(line))?,
-            Some(verdict) => write_in_colour(verdict, line, styles, out)?,
-        }
-    }
-    Ok(())
 }
 
 /// One line in the colour that its verdict has everywhere.
@@ -84,43 +158,251 @@ pub(super) fn write_incomplete(
     Ok(())
 }
 
-fn summary_line(report: &Report) -> String {
-    let capture = &report.capture;
-    let verdicts: Vec<String> = report
-        .summary
-        .verdicts
-        .iter()
-        .map(|(verdict, count)| format!("{count} {verdict}"))
-        .collect();
+fn summary_line(capture: &CaptureSummary, tally: &Tally, selected_from: Option<u64>) -> String {
+    let mut verdicts: Vec<(Verdict, u64)> = Vec::new();
+    for (kind, count) in tally.kinds() {
+        match verdicts.last_mut() {
+            Some((verdict, sum)) if *verdict == kind.verdict => *sum += count,
+            _ => verdicts.push((kind.verdict, count)),
+        }
+    }
+    let verdicts: Vec<String> =
+        verdicts.iter().map(|(verdict, count)| format!("{} {verdict}", grouped(*count))).collect();
     let colon = if verdicts.is_empty() { "" } else { ": " };
+    let connections = match selected_from {
+        Some(all) => {
+            format!("{} of {} selected", grouped(tally.total()), counted(all, "connection"))
+        }
+        None => counted(tally.total(), "connection"),
+    };
     format!(
-        "{}{colon}{} ({}, {})",
-        counted(report.summary.connections as u64, "connection"),
+        "{connections}{colon}{} ({}, {})",
         verdicts.join(", "),
         counted(capture.packets, "packet"),
         counted(capture.tcp_segments, "TCP segment"),
     )
 }
 
-/// `1 packet`, `2 packets`.
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
+/// How many connections there are of each verdict, side and cause.
+fn write_kinds(tally: &Tally, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = borderless(["count", "verdict", "by", "cause"]);
+    if let Some(column) = table.column_mut(0) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let kinds: Vec<_> = tally.kinds().collect();
+    for (kind, count) in &kinds {
+        table.add_row([
+            grouped(*count),
+            kind.verdict.to_string(),
+            kind.by().map(|by| by.to_string()).unwrap_or_default(),
+            kind.cause.map(|(cause, sure)| format!("{cause} ({sure})")).unwrap_or_default(),
+        ]);
+    }
+    let verdict = |index: usize| kinds.get(index).map(|(kind, _)| kind.verdict);
+    write_rows(&table, out, verdict, styles)
 }
 
-fn row(record: &Record) -> [String; 7] {
-    let close = &record.close;
-    let cause = match (close.cause, close.confidence) {
+/// Writes a row each, or where they do not fit the width, a block of lines each.
+fn write_connections(
+    records: &[&Record],
+    width: usize,
+    styles: Styles,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let table = wide(records);
+    if table.lines().all(|line| line.trim_end().chars().count() <= width) {
+        let verdict = |index: usize| records.get(index).map(|record| record.close.verdict);
+        return write_rows(&table, out, verdict, styles);
+    }
+    write_blocks(records, width, styles, out)
+}
+
+fn wide(records: &[&Record]) -> Table {
+    let any_gaps = records.iter().any(|record| !record.close.gaps.is_empty());
+    let mut table =
+        borderless(["#", "client", "server", "verdict", "by", "cause", "bytes", "gaps"]);
+    if !any_gaps {
+        table.set_header(["#", "client", "server", "verdict", "by", "cause", "bytes"]);
+    }
+    if let Some(column) = table.column_mut(0) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for record in records {
+        let close = &record.close;
+        let mut row = vec![
+            record.id.to_string(),
+            record.client.to_string(),
+            record.server.to_string(),
+            close.verdict.to_string(),
+            close.by.map(|by| by.to_string()).unwrap_or_default(),
+            cause(record),
+            bytes(record),
+        ];
+        if any_gaps {
+            row.push(gaps(record));
+        }
+        table.add_row(row);
+    }
+    table
+}
+
+/// The client over the server, beside them how the connection ended, as many lines as that takes.
+fn write_blocks(
+    records: &[&Record],
+    width: usize,
+    styles: Styles,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let columns = |text: String| text.chars().count();
+    let number = records.iter().map(|record| columns(record.id.to_string())).max().unwrap_or(1);
+    let ends = records.iter().flat_map(|record| [record.client, record.server]);
+    let ends = ends.map(|end| columns(end.to_string())).max().unwrap_or(0).max(14);
+    // The longest word is that of a verdict and its side: it is not broken.
+    let rest = width.saturating_sub(number + ends + 6).max(22);
+    let heading = format!(" {:>number$}  {:<ends$}  end", "#", "client, server");
+    writeln!(out, "{}", styles.heading(heading))?;
+    for record in records {
+        let mut facts = vec![ended(record)];
+        facts.extend(Some(cause(record)).filter(|cause| !cause.is_empty()));
+        facts.push(format!("bytes {}", bytes(record)));
+        facts.extend(
+            Some(gaps(record)).filter(|gaps| !gaps.is_empty()).map(|gaps| format!("gaps: {gaps}")),
+        );
+        let facts: Vec<String> = facts.iter().flat_map(|fact| wrap(fact, rest)).collect();
+        let ends_of = [record.client.to_string(), record.server.to_string()];
+        for line in 0..facts.len().max(2) {
+            let id = if line == 0 { record.id.to_string() } else { String::new() };
+            let end = ends_of.get(line).map_or("", String::as_str);
+            let fact = facts.get(line).map_or("", String::as_str);
+            let text = format!(" {id:>number$}  {end:<ends$}  {fact}");
+            write_in_colour(record.close.verdict, text.trim_end(), styles, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a borderless table, each row in the colour of its verdict.
+fn write_rows(
+    table: &Table,
+    out: &mut dyn Write,
+    verdict: impl Fn(usize) -> Option<Verdict>,
+    styles: Styles,
+) -> io::Result<()> {
+    for (number, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        match number.checked_sub(1).and_then(&verdict) {
+            None => writeln!(out, "{}", styles.heading(line))?,
+            Some(verdict) => write_in_colour(verdict, line, styles, out)?,
+        }
+    }
+    Ok(())
+}
+
+/// `rst by server`
+fn ended(record: &Record) -> String {
+    match record.close.by {
+        Some(by) => format!("{} by {by}", record.close.verdict),
+        None => record.close.verdict.to_string(),
+    }
+}
+
+fn cause(record: &Record) -> String {
+    match (record.close.cause, record.close.confidence) {
         (Some(cause), Some(confidence)) => format!("{cause} ({confidence})"),
         _ => String::new(),
-    };
-    [
-        record.id.to_string(),
-        record.client.to_string(),
-        record.server.to_string(),
-        close.verdict.to_string(),
-        close.by.map(|by| by.to_string()).unwrap_or_default(),
-        cause,
-        format!("{} / {}", record.bytes.client, record.bytes.server),
-    ]
+    }
+}
+
+fn bytes(record: &Record) -> String {
+    format!("{} / {}", record.bytes.client, record.bytes.server)
+}
+
+fn gaps(record: &Record) -> String {
+    let gaps: Vec<&str> = record.close.gaps.iter().map(|gap| gap.word()).collect();
+    gaps.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{LONG, RELEASE, RESET, SHORT, connection};
+    use crate::verdict::Gap;
+
+    /// The screen for connections of these addresses and ends, numbered as they stand here.
+    fn screen(connections: Vec<Record>, view: View, selected_from: Option<u64>) -> String {
+        let mut tally = Tally::default();
+        let mut screen = Screen::new(view);
+        for (id, record) in (1..).zip(connections) {
+            tally.add(&record);
+            screen.add(Record { id, ..record }, None);
+        }
+        let mut out = Vec::new();
+        let capture = CaptureSummary::default();
+        screen.write(&capture, &tally, selected_from, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn mixed(ends: [&str; 2]) -> Vec<Record> {
+        let record = |segments| connection(ends, segments).0;
+        let mut holed = record(RESET);
+        holed.close.gaps = vec![Gap::Midstream, Gap::SequenceHole];
+        holed.close.complete = false;
+        vec![record(RELEASE), record(&RESET[..5]), record(RESET), holed, record(&RESET[..1])]
+    }
+
+    #[test]
+    fn the_worst_come_first_and_what_is_incomplete_before_what_is_not() {
+        let screen = screen(mixed(SHORT), View::default(), None);
+        let expected = "\
+5 connections: 2 rst, 1 unanswered, 1 open, 1 fin (0 packets, 0 TCP segments)
+
+ count  verdict     by      cause
+     2  rst         server  abort (certain)
+     1  unanswered
+     1  open
+     1  fin         client
+
+ #  client           server          verdict     by      cause            bytes   gaps
+ 4  127.0.0.1:50000  127.0.0.1:8000  rst         server  abort (certain)  11 / 0  midstream, sequence-hole
+ 3  127.0.0.1:50000  127.0.0.1:8000  rst         server  abort (certain)  11 / 0
+ 5  127.0.0.1:50000  127.0.0.1:8000  unanswered                           0 / 0
+ 2  127.0.0.1:50000  127.0.0.1:8000  open                                 11 / 0
+ 1  127.0.0.1:50000  127.0.0.1:8000  fin         client                   0 / 0
+";
+        assert_eq!(screen, expected, "\n{screen}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_stacked_and_never_cut() {
+        let view = View { width: Some(80), ..View::default() };
+        let screen = screen(mixed(LONG), view, None);
+        assert!(screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
+        let block = "
+ 4  [2001:db8:1111:2222:3333:4444:5555:6666]:50000  rst by server
+    [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:60000  abort (certain)
+                                                    bytes 11 / 0
+                                                    gaps: midstream,
+                                                    sequence-hole
+";
+        assert!(screen.contains(block), "{screen}");
+    }
+
+    #[test]
+    fn rows_have_a_limit_that_is_told_and_the_counts_have_none() {
+        let view = View { rows: Some(2), ..View::default() };
+        let screen = screen(mixed(SHORT), view, None);
+        let listed: Vec<&str> = screen.lines().filter(|line| line.contains("50000")).collect();
+        assert_eq!(listed.len(), 2);
+        assert!(listed[0].starts_with(" 4 ") && listed[1].starts_with(" 3 "), "{screen}");
+        assert!(screen.ends_with("\n… 3 more: use --rows 0, --only RULE or --format ndjson\n"));
+        assert!(screen.starts_with("5 connections: 2 rst"));
+    }
+
+    #[test]
+    fn a_selection_says_of_how_many() {
+        let one = screen(vec![connection(SHORT, RESET).0], View::default(), Some(300_000));
+        assert!(one.starts_with("1 of 300,000 connections selected: 1 rst (0 packets"));
+        let none = screen(Vec::new(), View::default(), Some(2));
+        assert_eq!(none, "0 of 2 connections selected (0 packets, 0 TCP segments)\n");
+    }
 }

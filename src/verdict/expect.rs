@@ -63,8 +63,15 @@ impl Expectation {
         if self.by.is_some() && close.gaps.contains(&Gap::Midstream) && self.verdict_fits(close) {
             return Outcome::Undecided(Gap::Midstream);
         }
+        if self.describes(close) { Outcome::Met } else { Outcome::Broken }
+    }
+
+    /// True where the connection is one that the rule describes by what was seen of it, whatever was not:
+    /// for choosing what to list, not for passing anything.
+    #[must_use]
+    pub fn describes(&self, close: &Close) -> bool {
         let fits = self.verdict_fits(close) && (self.by.is_none() || self.by == close.by);
-        if fits != self.negated { Outcome::Met } else { Outcome::Broken }
+        fits != self.negated
     }
 
     fn verdict_fits(&self, close: &Close) -> bool {
@@ -161,6 +168,8 @@ mod tests {
         for rule in ["fin", "not rst", "rst", "not fin"] {
             assert_eq!(check(rule, &holed), Outcome::Undecided(Gap::Dropped), "{rule}");
         }
+        let describes = |rule: &str| rule.parse::<Expectation>().unwrap().describes(&holed);
+        assert_eq!(["fin", "not rst", "rst", "not fin"].map(describes), [true, true, false, false]);
     }
 
     #[test]

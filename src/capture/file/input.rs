@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -24,16 +26,55 @@ pub enum Input {
 }
 
 impl Input {
-    pub(super) fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+    /// Opens it, with a counter of the bytes that are read from it, and its size where that is known.
+    pub(super) fn open(&self) -> io::Result<(Box<dyn Read + Send>, Meter)> {
         let file = match self {
             Input::File(path) => File::open(path)?,
             // A descriptor of its own, without the buffer of `std::io::Stdin` in between.
             Input::StandardInput => File::from(io::stdin().as_fd().try_clone_to_owned()?),
         };
-        if file.metadata()?.is_dir() {
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        Ok(Box::new(file))
+        let total = metadata.is_file().then_some(metadata.len());
+        let meter = Meter { bytes: Arc::default(), total };
+        Ok((Box::new(Metered { file, bytes: Arc::clone(&meter.bytes) }), meter))
+    }
+}
+
+/// How far a file was read; shared with the reader in use, which may be inside of a decompressor.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Meter {
+    bytes: Arc<AtomicU64>,
+    total: Option<u64>,
+}
+
+impl Meter {
+    pub(super) fn progress(&self) -> Progress {
+        Progress { bytes: self.bytes.load(Relaxed), total: self.total }
+    }
+}
+
+/// How far captures were read, in bytes as they are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// What was read.
+    pub bytes: u64,
+    /// What there is, where that is known.
+    pub total: Option<u64>,
+}
+
+struct Metered {
+    file: File,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.bytes.fetch_add(read as u64, Relaxed);
+        Ok(read)
     }
 }
 

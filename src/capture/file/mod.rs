@@ -29,8 +29,9 @@ use std::ops::Range;
 
 use crate::decode::{Frame, LinkType, Timestamp};
 pub use error::{CaptureFormat, Compression, Damage, Place, ReadError};
-pub use input::Input;
+pub use input::{Input, Progress};
 
+use input::Meter;
 use pcap::Pcap;
 use pcapng::Pcapng;
 use window::Window;
@@ -47,6 +48,7 @@ pub struct Frames {
     compression: Option<Compression>,
     packets: u64,
     ended: bool,
+    meter: Meter,
 }
 
 enum Format {
@@ -82,7 +84,8 @@ impl Frames {
 
     /// Opens a capture file that is read in portions of `buffer` bytes.
     pub(super) fn open_with(input: &Input, buffer: usize) -> Result<Frames, ReadError> {
-        Frames::start(input.open()?, buffer)
+        let (input, meter) = input.open()?;
+        Ok(Frames { meter, ..Frames::start(input, buffer)? })
     }
 
     fn start(input: Box<dyn Read + Send>, buffer: usize) -> Result<Frames, ReadError> {
@@ -111,7 +114,7 @@ impl Frames {
     }
 
     fn new(window: Window, format: Format, compression: Option<Compression>) -> Frames {
-        Frames { window, format, compression, packets: 0, ended: false }
+        Frames { window, format, compression, packets: 0, ended: false, meter: Meter::default() }
     }
 
     /// The next frame, or `None` at the end and after an error.
@@ -165,6 +168,12 @@ impl Frames {
             wire_len: packet.wire_len,
             data: self.window.taken(packet.data.clone()),
         }
+    }
+
+    /// How far the file was read; nothing is known of other streams.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        self.meter.progress()
     }
 
     /// The format it is read as.

@@ -1,0 +1,298 @@
+//! CSV (RFC 4180): a header line, then a line a connection, with the paths of the record's JSON as columns.
+//!
+//! Lists are put together in one field: words by spaces, evidence by semicolons. What is `null` or not
+//! there is empty.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use super::record::{Lab, orientation_word, time_text};
+use super::{Record, escape};
+use crate::flow::Pair;
+
+/// The columns, in the order in which they are written. New ones come last but for the lab's.
+pub(super) const COLUMNS: &[&str] = &[
+    "schema",
+    "id",
+    "file",
+    "client.ip",
+    "client.port",
+    "server.ip",
+    "server.port",
+    "orientation",
+    "start",
+    "end",
+    "opening",
+    "close.verdict",
+    "close.by",
+    "close.shape",
+    "close.cause",
+    "close.confidence",
+    "close.stage",
+    "close.complete",
+    "close.gaps",
+    "close.seconds",
+    "close.evidence",
+    "close.rule.id",
+    "close.rule.citation",
+    "states.client",
+    "states.server",
+    "time_wait.ends",
+    "time_wait.kernel",
+    "packets.client",
+    "packets.server",
+    "bytes.client",
+    "bytes.server",
+    "at_risk.client",
+    "at_risk.server",
+    "lab.scenario",
+    "lab.linger",
+    "lab.closer",
+    "lab.close_call_seconds",
+    "lab.recv_q",
+    "lab.send_q",
+    "lab.client_saw",
+    "lab.server_saw",
+    "lab.written.client",
+    "lab.written.server",
+    "lab.delivered.client",
+    "lab.delivered.server",
+    "lab.kernel.states",
+];
+
+/// Writes the header line.
+pub(super) fn write_header(out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{}\r\n", COLUMNS.join(","))
+}
+
+/// Writes one connection.
+pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
+    let close = &record.close;
+    let mut line = Line::default();
+    line.add(record.schema);
+    line.add(record.id);
+    line.text(record.file.as_deref().unwrap_or_default());
+    for end in [record.client, record.server] {
+        line.add(end.ip);
+        line.add(end.port);
+    }
+    line.add(orientation_word(record.orientation));
+    line.add(time_text(record.start));
+    line.add(time_text(record.end));
+    line.add(record.opening);
+    line.add(close.verdict);
+    line.option(close.by);
+    line.option(close.shape);
+    line.option(close.cause);
+    line.option(close.confidence);
+    line.option(close.stage);
+    line.add(close.complete);
+    line.list(&close.gaps, " ");
+    line.option(close.seconds);
+    let evidence: Vec<String> =
+        close.evidence.iter().map(|each| format!("{} {}", each.frame, each.text)).collect();
+    line.text(&evidence.join("; "));
+    line.add(close.rule.id);
+    line.text(close.rule.citation);
+    line.list(&record.states.client, " ");
+    line.list(&record.states.server, " ");
+    let time_wait = record.time_wait.as_ref();
+    line.list(time_wait.map_or(&[][..], |time_wait| &time_wait.ends), " ");
+    line.option(time_wait.and_then(|time_wait| time_wait.kernel));
+    for pair in [&record.packets, &record.bytes, &record.at_risk] {
+        line.pair(pair);
+    }
+    match &record.lab {
+        Some(lab) => add_lab(lab, &mut line),
+        None => {
+            let columns = COLUMNS.iter().filter(|name| name.starts_with("lab."));
+            columns.for_each(|_| line.add(""));
+        }
+    }
+    write!(out, "{}\r\n", line.text)
+}
+
+fn add_lab(lab: &Lab, line: &mut Line) {
+    line.add(lab.scenario);
+    line.option(lab.linger.seconds());
+    line.add(lab.closer);
+    line.option(lab.close_call_seconds);
+    line.option(lab.recv_q);
+    line.option(lab.send_q);
+    line.add(lab.client_saw.word());
+    line.add(lab.server_saw.word());
+    line.pair(&lab.written);
+    line.pair(&lab.delivered);
+    line.list(lab.kernel.as_ref().map_or(&[][..], |kernel| &kernel.states), " ");
+}
+
+/// A line in the making.
+#[derive(Default)]
+struct Line {
+    text: String,
+    begun: bool,
+}
+
+impl Line {
+    /// A field of our own words and numbers.
+    fn add(&mut self, value: impl Display) {
+        use std::fmt::Write;
+        if self.begun {
+            self.text.push(',');
+        }
+        self.begun = true;
+        // Writing to a String cannot fail.
+        let _ = write!(self.text, "{value}");
+    }
+
+    fn option(&mut self, value: Option<impl Display>) {
+        match value {
+            Some(value) => self.add(value),
+            None => self.add(""),
+        }
+    }
+
+    fn pair(&mut self, pair: &Pair<u64>) {
+        self.add(pair.client);
+        self.add(pair.server);
+    }
+
+    fn list<T: ToString>(&mut self, values: &[T], between: &str) {
+        let words: Vec<String> = values.iter().map(ToString::to_string).collect();
+        self.add(words.join(between));
+    }
+
+    /// A field of text: harmless to terminals and to spreadsheets, and quoted where it must be.
+    fn text(&mut self, value: &str) {
+        let value = escape(value);
+        // A spreadsheet takes a field that begins like this for a formula.
+        let guard = if value.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+        if value.contains([',', '"', '\r', '\n']) {
+            self.add(format_args!("\"{guard}{}\"", value.replace('"', "\"\"")));
+        } else {
+            self.add(format_args!("{guard}{value}"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::Linger;
+    use crate::flow::{End, State};
+    use crate::report::samples::{RELEASE, RESET, SHORT, connection};
+    use crate::report::{Kernel, Saw};
+
+    fn lab() -> Lab {
+        Lab {
+            scenario: "drained",
+            linger: Linger::Seconds(1),
+            closer: End::Server,
+            close_call_seconds: Some(0.5),
+            recv_q: Some(0),
+            send_q: Some(7),
+            client_saw: Saw::Eof,
+            server_saw: Saw::ClosedHere,
+            written: Pair { client: 1, server: 2 },
+            delivered: Pair { client: 3, server: 4 },
+            kernel: Some(Kernel { states: vec![State::Established, State::Closed] }),
+        }
+    }
+
+    fn line(record: &Record) -> String {
+        let mut out = Vec::new();
+        write(record, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// The fields of a line as RFC 4180 has them.
+    fn fields(line: &str) -> Vec<String> {
+        let mut fields = vec![String::new()];
+        let mut quoted = false;
+        let mut letters = line.strip_suffix("\r\n").unwrap().chars().peekable();
+        while let Some(letter) = letters.next() {
+            let field = fields.last_mut().unwrap();
+            match letter {
+                '"' if quoted && letters.next_if_eq(&'"').is_some() => field.push('"'),
+                '"' => quoted = !quoted,
+                ',' if !quoted => fields.push(String::new()),
+                letter => field.push(letter),
+            }
+        }
+        fields
+    }
+
+    /// The paths and values of a record's JSON, in CSV's words.
+    fn flattened(path: &str, value: &Value, into: &mut Vec<(String, String)>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    let dot = if path.is_empty() { "" } else { "." };
+                    flattened(&format!("{path}{dot}{name}"), value, into);
+                }
+            }
+            Value::Array(list) => {
+                let word = |value: &Value| match value.get("frame") {
+                    Some(frame) => format!("{frame} {}", value["text"].as_str().unwrap()),
+                    None => value.as_str().unwrap().to_owned(),
+                };
+                let words: Vec<String> = list.iter().map(word).collect();
+                let between = if path == "close.evidence" { "; " } else { " " };
+                into.push((path.to_owned(), words.join(between)));
+            }
+            Value::Null => into.push((path.to_owned(), String::new())),
+            Value::String(text) => into.push((path.to_owned(), text.clone())),
+            Value::Number(number) if number.is_f64() => {
+                into.push((path.to_owned(), number.as_f64().unwrap().to_string()));
+            }
+            other => into.push((path.to_owned(), other.to_string())),
+        }
+    }
+
+    #[test]
+    fn a_line_is_the_record_flattened() {
+        for segments in [RESET, RELEASE] {
+            let mut record = connection(SHORT, segments).0;
+            record.file = Some("a, \"b\".pcap".to_owned());
+            record.lab = Some(lab());
+            let mut json = Vec::new();
+            flattened("", &serde_json::to_value(&record).unwrap(), &mut json);
+            let fields = fields(&line(&record));
+            assert_eq!(fields.len(), COLUMNS.len());
+            let csv: Vec<_> = COLUMNS.iter().map(ToString::to_string).zip(fields).collect();
+            for each in &json {
+                // A part that is null as a whole has its columns empty.
+                let absent = each.1.is_empty() && !COLUMNS.contains(&each.0.as_str());
+                assert!(absent || csv.contains(each), "{each:?} is not in {csv:?}");
+            }
+            for (name, value) in &csv {
+                assert!(value.is_empty() || json.iter().any(|(path, _)| path == name), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_the_lab_its_columns_are_empty() {
+        let fields = fields(&line(&connection(SHORT, RESET).0));
+        assert_eq!(fields.len(), COLUMNS.len());
+        assert!(fields[33..].iter().all(String::is_empty));
+    }
+
+    #[test]
+    fn a_file_name_is_neither_a_formula_nor_a_line_break() {
+        let named = |name: &str| {
+            let mut record = connection(SHORT, RESET).0;
+            record.file = Some(name.to_owned());
+            let line = line(&record);
+            assert_eq!(line.matches('\n').count(), 1);
+            fields(&line)[2].clone()
+        };
+        assert_eq!(named("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
+        assert_eq!(named("@a,b"), "'@a,b");
+        assert_eq!(named("-1\r\n+2"), "'-1\\u{d}\\u{a}+2");
+        assert_eq!(named("\t=1"), "\\u{9}=1");
+        assert_eq!(named("a\"b"), "a\"b");
+    }
+}

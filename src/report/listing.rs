@@ -1,0 +1,109 @@
+//! A report on connections that come one after the other: each is written at once where the form allows it.
+
+use std::io::{self, Write};
+
+use super::table::Screen;
+use super::tally::Tally;
+use super::{CaptureSummary, Format, Record, Trace, View, csv, json, ladder, packet_list, plain};
+
+/// The report on the connections of captures.
+///
+/// Only a table holds connections back, since it shows the worst first: no more than it has rows.
+#[derive(Debug)]
+pub struct Listing {
+    view: View,
+    tally: Tally,
+    form: Form,
+}
+
+/// What a form has to remember.
+#[derive(Debug)]
+enum Form {
+    Table(Screen),
+    Plain,
+    Json(json::Document),
+    Ndjson,
+    Csv { has_header: bool },
+}
+
+impl Listing {
+    /// A report with nothing in it.
+    #[must_use]
+    pub fn new(view: View) -> Listing {
+        let form = match view.format {
+            Format::Table => Form::Table(Screen::new(view)),
+            Format::Plain => Form::Plain,
+            Format::Json => Form::Json(json::Document::default()),
+            Format::Ndjson => Form::Ndjson,
+            Format::Csv => Form::Csv { has_header: false },
+        };
+        Listing { view, tally: Tally::default(), form }
+    }
+
+    /// Takes the next connection, with its packets where they are to be shown.
+    ///
+    /// # Errors
+    /// Whatever the writer fails with.
+    pub fn connection(
+        &mut self,
+        record: Record,
+        packets: Option<Trace>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        self.tally.add(&record);
+        match &mut self.form {
+            Form::Table(screen) => {
+                screen.add(record, packets);
+                Ok(())
+            }
+            Form::Plain => write_plain(&record, packets.as_ref(), &self.view, out),
+            Form::Json(document) => document.connection(&record, out),
+            Form::Ndjson => json::write_line(&record, out),
+            Form::Csv { has_header } => {
+                if !*has_header {
+                    csv::write_header(out)?;
+                    *has_header = true;
+                }
+                csv::write(&record, out)
+            }
+        }
+    }
+
+    /// Writes what is left, with what became of the packets. `selected_from` is the number of connections
+    /// that there were, where a rule chose those that came here.
+    ///
+    /// # Errors
+    /// Whatever the writer fails with.
+    pub fn finish(
+        self,
+        capture: &CaptureSummary,
+        selected_from: Option<u64>,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        match self.form {
+            Form::Table(screen) => screen.write(capture, &self.tally, selected_from, out),
+            Form::Json(document) => {
+                document.finish(capture, &self.tally.summary(selected_from), out)
+            }
+            Form::Csv { has_header: false } => csv::write_header(out),
+            Form::Plain | Form::Ndjson | Form::Csv { has_header: true } => Ok(()),
+        }
+    }
+}
+
+fn write_plain(
+    record: &Record,
+    packets: Option<&Trace>,
+    view: &View,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if let Some(packets) = packets.filter(|_| view.packets) {
+        packet_list::write_plain(packets, record.start, view.numbers, out)?;
+    }
+    plain::write(record, out)?;
+    if let Some(packets) = packets.filter(|_| view.ladder) {
+        ladder::write(record, packets, view, out)?;
+        writeln!(out)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! The packets of one connection as rows of a table, and as lines of the plain form.
+
+use std::io::{self, Write};
+
+use comfy_table::CellAlignment;
+
+use super::packets::Row;
+use super::table::borderless;
+use super::text::counted;
+use super::{Numbers, Styles, Trace};
+use crate::decode::{Flags, Timestamp};
+
+/// Writes a table: frame, seconds since `start`, direction, flags, numbers, length.
+pub(super) fn write(
+    trace: &Trace,
+    start: Timestamp,
+    numbers: Numbers,
+    styles: Styles,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut table = borderless(["#", "time", "direction", "flags", "seq", "ack", "length"]);
+    for right in [0, 1, 4, 5, 6] {
+        if let Some(column) = table.column_mut(right) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let rows = trace.rows();
+    for row in &rows {
+        match row {
+            Row::Packet(packet) => table.add_row([
+                packet.frame.to_string(),
+                packet.time_text(start),
+                format!("{} → {}", packet.from, packet.from.other()),
+                format!("[{}]", packet.flags),
+                packet.seq_text(numbers),
+                packet.ack_text(numbers),
+                packet.payload_len.to_string(),
+            ]),
+            Row::LeftOut(count) => table.add_row(["…", "", &format!("{count} more")]),
+        };
+    }
+    for (number, line) in table.lines().enumerate() {
+        let line = line.trim_end();
+        match number.checked_sub(1).and_then(|index| rows.get(index)) {
+            None => writeln!(out, "{}", styles.heading(line))?,
+            Some(Row::Packet(packet)) if packet.flags.has(Flags::RST) => {
+                writeln!(out, "{}", styles.loud(line))?;
+            }
+            Some(Row::Packet(packet)) if packet.flags.has(Flags::FIN) => {
+                writeln!(out, "{}", styles.calm(line))?;
+            }
+            Some(Row::Packet(_) | Row::LeftOut(_)) => writeln!(out, "{line}")?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes a `packet:` line for each.
+pub(super) fn write_plain(
+    trace: &Trace,
+    start: Timestamp,
+    numbers: Numbers,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    for row in trace.rows() {
+        let packet = match row {
+            Row::Packet(packet) => packet,
+            Row::LeftOut(count) => {
+                writeln!(out, "packets left out: {}", counted(count, "packet"))?;
+                continue;
+            }
+        };
+        write!(
+            out,
+            "packet: frame {}, {} to {}, [{}], seq {}",
+            packet.frame,
+            packet.from,
+            packet.from.other(),
+            packet.flags,
+            packet.seq_text(numbers),
+        )?;
+        if packet.flags.ack() {
+            write!(out, ", ack {}", packet.ack_text(numbers))?;
+        }
+        writeln!(out, ", length {}, time {}", packet.payload_len, packet.time_text(start))?;
+    }
+    Ok(())
+}

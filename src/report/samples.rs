@@ -1,0 +1,101 @@
+//! Connections for the tests of the report, made from segments as a capture has them.
+
+use super::{Packet, Record, Trace};
+use crate::decode::{Endpoint, Flags, Options, Segment, Seq, Timestamp};
+use crate::flow::{Connection, End, Table};
+use crate::verdict::judge;
+
+/// The addresses that most tests take.
+pub(super) const SHORT: [&str; 2] = ["127.0.0.1:50000", "127.0.0.1:8000"];
+/// The longest addresses that there are.
+pub(super) const LONG: [&str; 2] = [
+    "[2001:db8:1111:2222:3333:4444:5555:6666]:50000",
+    "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:60000",
+];
+
+const ACK: Flags = Flags::ACK;
+
+/// Handshake, request, and an RST of the server.
+pub(super) const RESET: &[(End, Flags, u32, u32, u32)] = &[
+    (End::Client, Flags::SYN, 0, 0, 0),
+    (End::Server, Flags(0x12), 0, 1, 0),
+    (End::Client, ACK, 1, 1, 0),
+    (End::Client, Flags(0x18), 1, 1, 11),
+    (End::Server, ACK, 1, 12, 0),
+    (End::Server, Flags(0x14), 1, 12, 0),
+];
+
+/// Handshake and a release in four segments, begun by the client.
+pub(super) const RELEASE: &[(End, Flags, u32, u32, u32)] = &[
+    (End::Client, Flags::SYN, 0, 0, 0),
+    (End::Server, Flags(0x12), 0, 1, 0),
+    (End::Client, ACK, 1, 1, 0),
+    (End::Client, Flags(0x11), 1, 1, 0),
+    (End::Server, ACK, 1, 2, 0),
+    (End::Server, Flags(0x11), 1, 2, 0),
+    (End::Client, ACK, 2, 2, 0),
+];
+
+/// The record and the packets of one connection: sender, flags, sequence number, acknowledgement, length.
+pub(super) fn connection(
+    ends: [&str; 2],
+    segments: &[(End, Flags, u32, u32, u32)],
+) -> (Record, Trace) {
+    let mut table = Table::default();
+    let mut trace = Trace::unlimited();
+    for (frame, &(from, flags, seq, ack, length)) in (1..).zip(segments) {
+        let segment = segment(ends, frame, from, flags, (seq, ack, length));
+        table.push(&segment);
+        let connection = table.connection_of(&segment).unwrap();
+        trace.push(Packet::new(&segment, connection));
+    }
+    let connection = table.into_connections().remove(0);
+    let close = judge(&connection);
+    (Record::new(&connection, close, None), trace)
+}
+
+/// One packet of no connection in particular.
+pub(super) fn packet(frame: u64, from: End, flags: Flags) -> Packet {
+    let segment = segment(SHORT, frame, from, flags, (1, 1, 0));
+    let mut table = Table::default();
+    table.push(&segment);
+    let connection: &Connection = table.connection_of(&segment).unwrap();
+    let mut packet = Packet::new(&segment, connection);
+    packet.from = from;
+    packet
+}
+
+fn segment(
+    ends: [&str; 2],
+    frame: u64,
+    from: End,
+    flags: Flags,
+    (seq, ack, payload_len): (u32, u32, u32),
+) -> Segment<'static> {
+    let [client, server] =
+        ends.map(|end| Endpoint::from(end.parse::<std::net::SocketAddr>().unwrap()));
+    let (source, destination) = match from {
+        End::Client => (client, server),
+        End::Server => (server, client),
+    };
+    Segment {
+        frame,
+        time: Timestamp::new(0, frame.cast_signed() * 1_000_000),
+        source,
+        destination,
+        seq: Seq(seq),
+        ack: Seq(ack),
+        flags,
+        window: 512,
+        options: Options::default(),
+        payload_len,
+        payload: &[],
+        fragmented: false,
+        ttl: 64,
+        tos: 0,
+        ip_id: None,
+        dont_fragment: true,
+        flow_label: None,
+        outer: None,
+    }
+}
