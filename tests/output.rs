@@ -23,7 +23,7 @@ fn write(file: &Path) -> Ran {
 
 #[test]
 fn a_full_standard_output_is_an_error_in_every_format() {
-    for format in ["table", "plain", "json", "ndjson"] {
+    for format in ["table", "plain", "json", "ndjson", "csv"] {
         let mut command = closecheck(words("--isolate always --linger 0 --expect rst --format"));
         let ran = run(command.arg(format).stdout(full()));
         let text =
@@ -42,7 +42,7 @@ fn help_that_a_full_standard_output_does_not_take_is_an_error() {
 #[test]
 fn a_reader_that_is_gone_changes_no_status_and_leaves_no_trace() {
     for (rule, status) in [("rst", 0), ("fin", 1)] {
-        for format in ["table", "plain", "json", "ndjson"] {
+        for format in ["table", "plain", "json", "ndjson", "csv"] {
             let (reader, writer) = pipe().unwrap();
             drop(reader);
             let arguments = ["--isolate", "always", "--linger", "0", "--expect", rule, "--format"];

@@ -262,13 +262,7 @@ fn write_blocks(
     let heading = format!(" {:>number$}  {:<ends$}  end", "#", "client, server");
     writeln!(out, "{}", styles.heading(heading))?;
     for record in records {
-        let mut facts = vec![ended(record)];
-        facts.extend(Some(cause(record)).filter(|cause| !cause.is_empty()));
-        facts.push(format!("bytes {}", bytes(record)));
-        facts.extend(
-            Some(gaps(record)).filter(|gaps| !gaps.is_empty()).map(|gaps| format!("gaps: {gaps}")),
-        );
-        let facts: Vec<String> = facts.iter().flat_map(|fact| wrap(fact, rest)).collect();
+        let facts = facts(record, rest);
         let ends_of = [record.client.to_string(), record.server.to_string()];
         for line in 0..facts.len().max(2) {
             let id = if line == 0 { record.id.to_string() } else { String::new() };
@@ -279,6 +273,30 @@ fn write_blocks(
         }
     }
     Ok(())
+}
+
+/// How a connection ended, in lines of at most this width: as many facts on one as fit there.
+fn facts(record: &Record, width: usize) -> Vec<String> {
+    let mut lines = vec![ended(record)];
+    let bytes = format!("bytes {}", bytes(record));
+    let gaps = match gaps(record) {
+        gaps if gaps.is_empty() => gaps,
+        gaps => format!("gaps: {gaps}"),
+    };
+    let mut line = String::new();
+    for fact in [cause(record), bytes, gaps].into_iter().filter(|fact| !fact.is_empty()) {
+        let together = format!("{line}; {fact}");
+        if line.is_empty() {
+            line = fact;
+        } else if together.chars().count() <= width {
+            line = together;
+        } else {
+            lines.extend(wrap(&line, width));
+            line = fact;
+        }
+    }
+    lines.extend(wrap(&line, width));
+    lines
 }
 
 /// Writes a borderless table, each row in the colour of its verdict.
