@@ -4,7 +4,7 @@
 //! frames they rest on; what they mean is decided in [`verdict`](crate::verdict).
 
 use super::transition::Event;
-use super::{End, Fin, Half, Last, Pair, State};
+use super::{End, Fin, Half, Last, Pair, Reset, State};
 use crate::decode::{Endpoint, Segment, Timestamp};
 
 /// One incarnation of a 5-tuple.
@@ -54,30 +54,6 @@ pub struct Moment {
     pub frame: u64,
     /// Its capture time.
     pub time: Timestamp,
-}
-
-/// An RST that took effect, with the header fields that tell where it came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reset {
-    /// Its sender.
-    pub by: End,
-    /// Where and when it was seen.
-    pub at: Moment,
-    /// True where it had the ACK flag (`R.`): sent for a live socket, or refusing a SYN.
-    pub has_ack: bool,
-    /// Its window field.
-    pub window: u16,
-    /// True where it had a time stamp option; `None` where its options were cut off.
-    pub timestamp: Option<bool>,
-    /// True where its sequence number is certainly the one that the receiver expected next.
-    pub exact: bool,
-    /// The segment of the other end whose acknowledgement number became this RST's sequence number, as
-    /// the rule for answering a segment without a socket has it (RFC 9293 3.10.7.1).
-    pub answers: Option<Last>,
-    /// The states of both ends when it came.
-    pub states: Pair<State>,
-    /// Segments with payload seen before it.
-    pub data_segments: u64,
 }
 
 impl Connection {
@@ -149,6 +125,7 @@ impl Connection {
             self.observe_reset(from, segment);
             return;
         }
+        half.note_header(segment);
         half.uses_timestamps |= segment.options.timestamp.is_some();
         half.last = Some(Last {
             frame: segment.frame,
@@ -156,6 +133,9 @@ impl Connection {
             payload_len: segment.payload_len,
         });
         let syn = segment.flags.syn();
+        self.doubt_reset(from, segment);
+        self.halves.at_mut(from.other()).unanswered_probes = 0;
+        let half = self.halves.at_mut(from);
         half.anchor(if syn { segment.seq } else { segment.seq.plus(u32::MAX) }, i64::from(!syn));
         if syn {
             self.observe_syn(from, segment);
@@ -256,65 +236,5 @@ impl Connection {
         if self.released.is_none() && acked(&self.halves.client) && acked(&self.halves.server) {
             self.released = Some(Moment { frame: segment.frame, time: segment.time });
         }
-    }
-
-    fn observe_reset(&mut self, from: End, segment: &Segment<'_>) {
-        if self.is_over() {
-            self.late_resets += 1;
-            return;
-        }
-        let Some(exact) = self.reset_takes_effect(from, segment) else {
-            self.ignored_resets += 1;
-            return;
-        };
-        let receiver = self.halves.at_mut(from.other());
-        if segment.flags.ack()
-            && let Some(ack) = receiver.offset(segment.ack).filter(|&ack| ack <= receiver.next)
-        {
-            receiver.acked = receiver.acked.max(ack);
-        }
-        let answers = self
-            .halves
-            .at(from.other())
-            .last
-            .filter(|last| !segment.flags.ack() && last.ack == Some(segment.seq));
-        self.reset = Some(Reset {
-            by: from,
-            at: Moment { frame: segment.frame, time: segment.time },
-            has_ack: segment.flags.ack(),
-            window: segment.window,
-            timestamp: (!segment.options.unreadable).then_some(segment.options.timestamp.is_some()),
-            exact,
-            answers,
-            states: Pair::from_fn(|end| self.halves.at(end).state()),
-            data_segments: self.data_segments,
-        });
-        for end in End::BOTH {
-            self.halves.at_mut(end).apply(Event::Resets);
-        }
-    }
-
-    /// Whether the receiver of an RST acts on it: `None` where it must not, `Some(true)` where the
-    /// sequence number is certainly the expected one.
-    fn reset_takes_effect(&self, from: End, segment: &Segment<'_>) -> Option<bool> {
-        let (sender, receiver) = (self.halves.at(from), self.halves.at(from.other()));
-        if receiver.state() == State::SynSent && sender.syn_frame.is_none() {
-            // In SYN-SENT only an RST that acknowledges the SYN counts (RFC 9293 3.10.7.3).
-            let acks_syn = segment.flags.ack()
-                && receiver
-                    .offset(segment.ack)
-                    .is_some_and(|ack| (1..=receiver.next).contains(&ack));
-            return acks_syn.then_some(true);
-        }
-        let Some(offset) = sender.offset(segment.seq) else {
-            // Nothing of the sender was seen yet: no ground to call it unacceptable.
-            return Some(false);
-        };
-        // The receiver expects something between what it has acknowledged and what was sent; Linux also
-        // takes the FIN's own number (tcp_reset_check in net/ipv4/tcp_input.c).
-        let low = sender.acked.min(sender.next - i64::from(sender.fin.is_some()));
-        (low..=sender.next)
-            .contains(&offset)
-            .then_some(sender.acked == sender.next && offset == sender.next)
     }
 }

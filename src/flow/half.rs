@@ -2,7 +2,7 @@
 
 use super::transition::{Event, next};
 use super::{State, StatePath};
-use crate::decode::{Seq, Timestamp};
+use crate::decode::{Segment, Seq, Timestamp};
 
 /// The direction from one end to the other.
 ///
@@ -30,6 +30,10 @@ pub struct Half {
     pub last: Option<Last>,
     /// True once a segment of this sender carried the time stamp option (RFC 7323).
     pub uses_timestamps: bool,
+    /// Keep-alive probes since the other end was last heard (RFC 9293 3.8.4).
+    pub unanswered_probes: u32,
+    /// The lowest and highest time to live seen, RSTs left out.
+    ttl: Option<(u8, u8)>,
     path: StatePath,
 }
 
@@ -93,6 +97,30 @@ impl Half {
         // The low 32 bits of `next` place it on the circle of sequence numbers.
         let edge = origin.plus(u32::try_from(self.next & 0xffff_ffff).unwrap_or_default());
         Some(self.next.saturating_add(i64::from(seq.distance_from(edge))))
+    }
+
+    /// How far a time to live is outside of those that this sender has used.
+    pub(super) fn ttl_distance(&self, ttl: u8) -> Option<u8> {
+        let (low, high) = self.ttl?;
+        Some(low.saturating_sub(ttl).max(ttl.saturating_sub(high)))
+    }
+
+    /// Takes down what the headers of this sender's segments have in common.
+    pub(super) fn note_header(&mut self, segment: &Segment<'_>) {
+        let (low, high) = self.ttl.unwrap_or((segment.ttl, segment.ttl));
+        self.ttl = Some((low.min(segment.ttl), high.max(segment.ttl)));
+        // A probe stands one before what was sent last, and carries nothing or one byte sent before.
+        let is_probe = !segment.flags.syn()
+            && !segment.flags.fin()
+            && segment.payload_len <= 1
+            && self.offset(segment.seq) == Some(self.next - 1)
+            && self.next > 0;
+        self.unanswered_probes = if is_probe { self.unanswered_probes + 1 } else { 0 };
+    }
+
+    /// Takes the states up again that a reset without effect had ended.
+    pub(super) fn resume(&mut self, path: StatePath) {
+        self.path = path;
     }
 
     /// Fixes offset 0, unless it is known.

@@ -7,13 +7,15 @@
 mod connection;
 mod half;
 mod key;
+mod reset;
 mod state;
 mod table;
 mod transition;
 
-pub use connection::{Connection, Moment, Orientation, Reset};
+pub use connection::{Connection, Moment, Orientation};
 pub use half::{Fin, Half, Last};
 pub use key::{End, Pair};
+pub use reset::Reset;
 pub use state::{State, StatePath};
 pub use table::Table;
 

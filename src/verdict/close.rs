@@ -102,7 +102,7 @@ fn rule(id: u8, citation: &'static str) -> Rule {
 fn opening(connection: &Connection) -> Opening {
     let (client, server) = (&connection.halves.client, &connection.halves.server);
     let answered = |reset: &Reset| {
-        reset.by == End::Server && reset.states.client == State::SynSent && reset.has_ack
+        reset.by == End::Server && reset.state(End::Client) == State::SynSent && reset.has_ack
     };
     match (client.syn_frame, server.syn_frame) {
         (Some(_), Some(_)) if server.syn_was_bare => Opening::Simultaneous,

@@ -96,6 +96,10 @@ words! {
         Reply = "reply",
         /// No one listens on the port, or the listener refused.
         Refusal = "refusal",
+        /// The sender's keep-alive probes were not answered.
+        Timeout = "timeout",
+        /// A box in between sent it in the name of its supposed sender, by the headers.
+        Forged = "forged?",
     }
 }
 

@@ -9,8 +9,8 @@
 //! => client SYN-SENT ESTABLISHED CLOSED
 //! ```
 //!
-//! Numbers are relative to the sender's initial sequence number; `ack` to the other's. A window is 512
-//! unless `win` says otherwise. Each line is a millisecond after the one before, or after `+SECONDS`.
+//! Numbers are relative to the sender's initial sequence number; `ack` to the other's. A window is 512 and a
+//! time to live 64 unless `win` or `ttl` says otherwise. Each line is a millisecond after the one before, or after `+SECONDS`.
 
 use std::path::Path;
 
@@ -36,6 +36,7 @@ pub(crate) struct Line {
     pub(crate) ack: u32,
     pub(crate) window: u16,
     pub(crate) timestamp: bool,
+    pub(crate) ttl: u8,
     pub(crate) millis: i64,
 }
 
@@ -112,11 +113,13 @@ fn parse(line: &str, millis: i64) -> Line {
     // A keep-alive before any data stands at -1 + 1: written as a wrapped number.
     let seq = first.parse::<i64>().unwrap() as u32;
     let len = (last.parse::<i64>().unwrap() as u32).wrapping_sub(seq);
-    let mut parsed = Line { from, flags, seq, len, ack: 0, window: 512, timestamp: false, millis };
+    let mut parsed =
+        Line { from, flags, seq, len, ack: 0, window: 512, timestamp: false, ttl: 64, millis };
     while let Some(word) = words.next() {
         match word {
             "ack" => parsed.ack = words.next().unwrap().parse().unwrap(),
             "win" => parsed.window = words.next().unwrap().parse().unwrap(),
+            "ttl" => parsed.ttl = words.next().unwrap().parse().unwrap(),
             "ts" => parsed.timestamp = true,
             other => panic!("`{other}` is not understood, in `{line}`"),
         }
@@ -155,7 +158,7 @@ fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
         options: Options { timestamp, ..Options::default() },
         payload_len: line.len,
         payload: &[],
-        ttl: 64,
+        ttl: line.ttl,
         ip_id: None,
         tos: 0,
         dont_fragment: true,
