@@ -6,12 +6,14 @@ use super::failure::Failure;
 use super::status::Status;
 use crate::capture::{Filter, Frames, Input, Merged, ReadError};
 use crate::decode::{LinkType, Skip, decode};
-use crate::flow::Table;
+use crate::flow::{Pushed, Table};
 use crate::report::{CaptureSummary, Record, Report, escape, write};
 use crate::verdict::{Close, Gap, judge};
 
 /// Why a packet that the filter does not match was not looked at.
 const FILTERED_OUT: &str = "filtered-out";
+/// The counter of packets that were captured twice.
+const DUPLICATE: &str = "duplicate";
 
 /// Reads the captures to their ends, or as far as they go, and reports.
 pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
@@ -32,10 +34,10 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
             continue;
         }
         match decode(&frame) {
-            Ok(segment) => {
-                capture.tcp_segments += 1;
-                table.push(&segment);
-            }
+            Ok(segment) => match table.push(&segment) {
+                Pushed::Used => capture.tcp_segments += 1,
+                Pushed::Duplicate => *capture.skipped.entry(DUPLICATE).or_insert(0) += 1,
+            },
             Err(Skip::UnsupportedLink) => {
                 return Err(Failure::LinkType {
                     name: name(&plan.inputs, index),

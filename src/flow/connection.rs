@@ -3,6 +3,7 @@
 //! Every segment of the 5-tuple goes through [`Connection::observe`]. What is kept are facts with the
 //! frames they rest on; what they mean is decided in [`verdict`](crate::verdict).
 
+use super::duplicate::Fingerprint;
 use super::transition::Event;
 use super::{End, Fin, Half, Last, Pair, Reset, State};
 use crate::decode::{Endpoint, Segment, Timestamp};
@@ -104,6 +105,11 @@ impl Connection {
         self.halves.client.state() == State::SynSent && self.halves.server.packets == 0
     }
 
+    /// True where this is a second capture of its sender's newest packet, not a retransmission.
+    pub(super) fn has_just_seen(&self, segment: &Segment<'_>) -> bool {
+        self.halves.at(self.sender(segment)).newest.is_some_and(|newest| newest.is_same(segment))
+    }
+
     /// True where this SYN begins another connection on the same ports instead of belonging here.
     pub(super) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
         let from = self.sender(segment);
@@ -121,6 +127,7 @@ impl Connection {
         self.end = self.end.max(segment.time);
         let half = self.halves.at_mut(from);
         half.packets += 1;
+        half.newest = Some(Fingerprint::of(segment));
         if segment.flags.rst() {
             self.observe_reset(from, segment);
             return;

@@ -1,5 +1,6 @@
 //! One direction of a connection: what its sender put on the wire and how much of it was acknowledged.
 
+use super::duplicate::Fingerprint;
 use super::transition::{Event, next};
 use super::{State, StatePath};
 use crate::decode::{Segment, Seq, Timestamp};
@@ -32,6 +33,8 @@ pub struct Half {
     pub uses_timestamps: bool,
     /// Keep-alive probes since the other end was last heard (RFC 9293 3.8.4).
     pub unanswered_probes: u32,
+    /// The newest segment, to know it again.
+    pub(super) newest: Option<Fingerprint>,
     /// The lowest and highest time to live seen, RSTs left out.
     ttl: Option<(u8, u8)>,
     path: StatePath,

@@ -5,6 +5,7 @@
 #![deny(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod connection;
+mod duplicate;
 mod half;
 mod key;
 mod reset;
@@ -17,6 +18,6 @@ pub use half::{Fin, Half, Last};
 pub use key::{End, Pair};
 pub use reset::Reset;
 pub use state::{State, StatePath};
-pub use table::Table;
+pub use table::{Pushed, Table};
 
 use key::Key;

@@ -5,6 +5,16 @@ use std::collections::HashMap;
 use super::{Connection, Key};
 use crate::decode::Segment;
 
+/// What became of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It belongs to a connection.
+    Used,
+    /// It is the packet before it, captured a second time on its way (another interface of the `any`
+    /// device, a mirror port).
+    Duplicate,
+}
+
 /// Sorts segments into connections, in the order of the capture.
 #[derive(Debug, Default)]
 pub struct Table {
@@ -15,18 +25,22 @@ pub struct Table {
 
 impl Table {
     /// Takes the next segment of the capture.
-    pub fn push(&mut self, segment: &Segment<'_>) {
+    pub fn push(&mut self, segment: &Segment<'_>) -> Pushed {
         let key = Key::of(segment);
-        if let Some(connection) = self.current.get_mut(&key)
-            && !connection.is_reopened_by(segment)
-        {
-            connection.observe(segment);
-            return;
+        if let Some(connection) = self.current.get_mut(&key) {
+            if connection.has_just_seen(segment) {
+                return Pushed::Duplicate;
+            }
+            if !connection.is_reopened_by(segment) {
+                connection.observe(segment);
+                return Pushed::Used;
+            }
         }
         self.begun += 1;
         let mut connection = Connection::new(self.begun, segment);
         connection.observe(segment);
         self.finished.extend(self.current.insert(key, connection));
+        Pushed::Used
     }
 
     /// The newest connection of each 5-tuple, in no particular order.

@@ -133,11 +133,13 @@ fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap>
     let midstream = opening == Opening::Midstream || connection.orientation == Orientation::Guess;
     let hole = End::BOTH.iter().any(|&end| connection.halves.at(end).unseen);
     let unacknowledged_fin = verdict == Verdict::Fin && connection.released.is_none();
+    let lone_reset = End::BOTH.iter().all(|&end| connection.halves.at(end).last.is_none());
     let doubtful_reset = connection.reset.is_some_and(|reset| !reset.exact && hole);
     [
         (midstream, Gap::Midstream),
         (hole, Gap::SequenceHole),
         (unacknowledged_fin, Gap::LastAck),
+        (lone_reset, Gap::LoneReset),
         (doubtful_reset, Gap::ResetInDoubt),
     ]
     .into_iter()

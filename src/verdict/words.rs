@@ -162,6 +162,8 @@ words! {
         SequenceHole = "sequence-hole",
         /// The acknowledgement of a FIN is not in the capture.
         LastAck = "last-ack",
+        /// Nothing but RSTs was seen: whether there was a connection to reset cannot be told.
+        LoneReset = "lone-reset",
         /// Whether the receiver acted on the RST cannot be told from its sequence number alone.
         ResetInDoubt = "reset-in-doubt",
     }
@@ -178,6 +180,7 @@ impl Gap {
             Gap::Interrupted => "the capture was stopped before the connection was over",
             Gap::SequenceHole => "some bytes of the connection are not in the capture",
             Gap::LastAck => "the acknowledgement of a FIN is not in the capture",
+            Gap::LoneReset => "nothing but the RST is in the capture",
             Gap::ResetInDoubt => "the RST may not have been the one that took effect",
         }
     }
@@ -188,7 +191,9 @@ impl Gap {
     #[must_use]
     pub fn may_change_verdict(self) -> bool {
         match self {
-            Gap::Dropped | Gap::CutOff | Gap::Interrupted | Gap::ResetInDoubt => true,
+            Gap::Dropped | Gap::CutOff | Gap::Interrupted | Gap::LoneReset | Gap::ResetInDoubt => {
+                true
+            }
             Gap::Midstream | Gap::SequenceHole | Gap::LastAck => false,
         }
     }

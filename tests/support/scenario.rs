@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Numbers are relative to the sender's initial sequence number; `ack` to the other's. A window is 512 and a
-//! time to live 64 unless `win` or `ttl` says otherwise. Each line is a millisecond after the one before, or after `+SECONDS`.
+//! time to live 64 unless `win` or `ttl` says otherwise; `id` is
+//! the IPv4 identification. Each line is a millisecond after the one before, or after `+SECONDS`.
 
 use std::path::Path;
 
@@ -37,6 +38,7 @@ pub(crate) struct Line {
     pub(crate) window: u16,
     pub(crate) timestamp: bool,
     pub(crate) ttl: u8,
+    pub(crate) id: u16,
     pub(crate) millis: i64,
 }
 
@@ -76,7 +78,7 @@ pub(crate) fn read(path: &Path) -> Vec<Scenario> {
             let scenario = scenarios.last_mut().unwrap();
             scenario.expected.extend(expected.split("; ").map(str::to_owned));
         } else if let Some(seconds) = line.strip_prefix('+') {
-            millis += (seconds.parse::<f64>().unwrap() * 1000.0) as i64;
+            millis += (seconds.parse::<f64>().unwrap() * 1000.0) as i64 - 1;
         } else {
             millis += 1;
             scenarios.last_mut().unwrap().segments.push(parse(line, millis));
@@ -113,13 +115,24 @@ fn parse(line: &str, millis: i64) -> Line {
     // A keep-alive before any data stands at -1 + 1: written as a wrapped number.
     let seq = first.parse::<i64>().unwrap() as u32;
     let len = (last.parse::<i64>().unwrap() as u32).wrapping_sub(seq);
-    let mut parsed =
-        Line { from, flags, seq, len, ack: 0, window: 512, timestamp: false, ttl: 64, millis };
+    let mut parsed = Line {
+        from,
+        flags,
+        seq,
+        len,
+        ack: 0,
+        window: 512,
+        timestamp: false,
+        ttl: 64,
+        id: 0,
+        millis,
+    };
     while let Some(word) = words.next() {
         match word {
             "ack" => parsed.ack = words.next().unwrap().parse().unwrap(),
             "win" => parsed.window = words.next().unwrap().parse().unwrap(),
             "ttl" => parsed.ttl = words.next().unwrap().parse().unwrap(),
+            "id" => parsed.id = words.next().unwrap().parse().unwrap(),
             "ts" => parsed.timestamp = true,
             other => panic!("`{other}` is not understood, in `{line}`"),
         }
@@ -159,7 +172,7 @@ fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
         payload_len: line.len,
         payload: &[],
         ttl: line.ttl,
-        ip_id: None,
+        ip_id: Some(line.id),
         tos: 0,
         dont_fragment: true,
         flow_label: None,
@@ -187,10 +200,13 @@ pub(crate) fn conclusion(connection: &Connection, close: &Close) -> Vec<String> 
         format!("gaps {}", gaps.join(" "))
     });
     facts.push(format!("rule {}", close.rule.id));
+    facts.push(format!("late resets {}", connection.late_resets));
+    facts.push(format!("ignored resets {}", connection.ignored_resets));
     for end in End::BOTH {
         let half = connection.halves.at(end);
         let states: Vec<&str> = half.path().iter().map(closecheck::flow::State::name).collect();
         facts.push(format!("{end} {}", states.join(" ")));
+        facts.push(format!("{end} packets {}", half.packets));
         facts.push(format!("{end} bytes {}", half.bytes()));
         facts.push(format!("{end} at risk {}", half.unacknowledged()));
     }
