@@ -3,6 +3,8 @@
 //! Every segment of the 5-tuple goes through [`Connection::observe`]. What is kept are facts with the
 //! frames they rest on; what they mean is decided in [`verdict`](crate::verdict).
 
+use std::time::Duration;
+
 use super::duplicate::Fingerprint;
 use super::transition::Event;
 use super::{End, Fin, Half, Last, Pair, Reset, State};
@@ -23,6 +25,8 @@ pub struct Connection {
     pub start: Timestamp,
     /// Time of the newest segment.
     pub end: Timestamp,
+    /// How long nothing had been seen before the newest segment that is no RST.
+    pub(super) silence: Duration,
     /// Segments with payload, both directions together.
     pub data_segments: u64,
     /// The end whose FIN came first.
@@ -77,6 +81,7 @@ impl Connection {
             halves: Pair::default(),
             start: segment.time,
             end: segment.time,
+            silence: Duration::ZERO,
             data_segments: 0,
             first_fin: None,
             fins_crossed: false,
@@ -124,14 +129,16 @@ impl Connection {
     /// Takes the next segment into account.
     pub(super) fn observe(&mut self, segment: &Segment<'_>) {
         let from = self.sender(segment);
+        let silence = segment.time.since(self.end).unwrap_or_default();
         self.end = self.end.max(segment.time);
         let half = self.halves.at_mut(from);
         half.packets += 1;
         half.newest = Some(Fingerprint::of(segment));
         if segment.flags.rst() {
-            self.observe_reset(from, segment);
+            self.observe_reset(from, segment, silence);
             return;
         }
+        self.silence = silence;
         half.note_header(segment);
         half.uses_timestamps |= segment.options.timestamp.is_some();
         half.last = Some(Last {
@@ -212,6 +219,7 @@ impl Connection {
         let data_end = data_start + i64::from(segment.payload_len);
         if segment.payload_len > 0 {
             self.data_segments += 1;
+            half.last_data_frame = Some(segment.frame);
             half.unseen |= data_start > half.next.max(1);
         }
         half.next = half.next.max(data_end);

@@ -25,6 +25,8 @@ pub struct Half {
     /// Bytes that the other end acknowledged although the capture never showed them, or that a later
     /// segment skipped.
     pub unseen: bool,
+    /// The frame of the newest segment with payload.
+    pub last_data_frame: Option<u64>,
     /// Segments seen, of any kind.
     pub packets: u64,
     /// The newest segment but for RSTs.

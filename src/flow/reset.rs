@@ -1,5 +1,7 @@
 //! RSTs: which of them end a connection, and what their headers give away.
 
+use std::time::Duration;
+
 use super::transition::Event;
 use super::{Connection, End, Last, Moment, Pair, State, StatePath};
 use crate::decode::Segment;
@@ -29,6 +31,9 @@ pub struct Reset {
     pub lags: bool,
     /// How far its time to live is from the nearest that its sender used before; `None` without others.
     pub ttl_distance: Option<u8>,
+    /// How long nothing had been seen before it, or before the segment that it answers; zero where the
+    /// clock stepped back.
+    pub silence: Duration,
     /// Keep-alive probes that its sender had sent without an answer.
     pub unanswered_probes: u32,
     /// True once its supposed sender went on as if it had sent no RST.
@@ -48,7 +53,7 @@ impl Reset {
 }
 
 impl Connection {
-    pub(super) fn observe_reset(&mut self, from: End, segment: &Segment<'_>) {
+    pub(super) fn observe_reset(&mut self, from: End, segment: &Segment<'_>, silence: Duration) {
         if self.is_over() {
             self.late_resets += 1;
             return;
@@ -81,6 +86,7 @@ impl Connection {
             offset,
             lags: segment.flags.ack() && offset.is_some_and(|offset| offset < sender.next),
             ttl_distance: sender.ttl_distance(segment.ttl),
+            silence: if answers.is_some() { self.silence } else { silence },
             unanswered_probes: sender.unanswered_probes,
             contradicted: false,
             paths: Pair::from_fn(|end| self.halves.at(end).path()),

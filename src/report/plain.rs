@@ -59,6 +59,9 @@ fn write_close(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     if let Some(stage) = close.stage {
         writeln!(out, "stage: {stage}")?;
     }
+    if let Some(pattern) = close.pattern {
+        writeln!(out, "pattern: {pattern}")?;
+    }
     let gaps: Vec<&str> = close.gaps.iter().map(|gap| gap.word()).collect();
     writeln!(out, "gaps: {}", if gaps.is_empty() { "none".into() } else { gaps.join(", ") })?;
     if let Some(seconds) = close.seconds {

@@ -10,7 +10,7 @@ use crate::Linger;
 use crate::decode::{Endpoint, Timestamp};
 use crate::flow::{Connection, End, Orientation, Pair, State};
 use crate::verdict::{
-    Cause, Close, Confidence, Evidence, Gap, Opening, Rule, Shape, Stage, Verdict,
+    Cause, Close, Confidence, Evidence, Gap, Opening, Pattern, Rule, Shape, Stage, Verdict,
 };
 
 /// Name and version of the record's form.
@@ -134,6 +134,8 @@ pub struct CloseRecord {
     pub confidence: Option<Confidence>,
     /// How far the connection had come when it was reset.
     pub stage: Option<Stage>,
+    /// What people call an end like this.
+    pub pattern: Option<Pattern>,
     /// True where the capture shows the whole end.
     pub complete: bool,
     /// What it does not show.
@@ -276,6 +278,7 @@ impl Record {
                 cause: close.cause,
                 confidence: close.confidence,
                 stage: close.stage,
+                pattern: close.pattern,
                 gaps: close.gaps,
                 seconds: close.duration.map(|duration| duration.as_secs_f64()),
                 evidence: close.evidence,

@@ -125,6 +125,7 @@ mod tests {
             cause: None,
             confidence: None,
             stage: None,
+            pattern: None,
             gaps: gaps.to_vec(),
             duration: None,
             evidence: Vec::new(),

@@ -104,6 +104,22 @@ words! {
 }
 
 words! {
+    /// A way to end that has a name among those who meet it.
+    Pattern {
+        /// Only a look whether the port is open.
+        Scan = "scan",
+        /// Something in between or an end gave the connection up for being idle.
+        IdleTimerReset = "idle-timer-reset",
+        /// A request on a kept-alive connection crossed the server's close.
+        KeepAliveRace = "keep-alive-race",
+        /// The server closed with request bytes unread, and its response may have died with that.
+        EarlyResponseLost = "early-response-lost",
+        /// An RST that came when all was over.
+        AbortAfterRelease = "abort-after-release",
+    }
+}
+
+words! {
     /// How sure a cause is.
     Confidence {
         /// Nothing else explains the packets.

@@ -192,6 +192,7 @@ pub(crate) fn conclusion(connection: &Connection, close: &Close) -> Vec<String> 
         facts.push(format!("cause {cause} {confidence}"));
     }
     facts.extend(close.stage.map(|stage| format!("stage {stage}")));
+    facts.extend(close.pattern.map(|pattern| format!("pattern {pattern}")));
     facts.push(format!("opening {}", close.opening));
     let gaps: Vec<&str> = close.gaps.iter().map(|gap| gap.word()).collect();
     facts.push(if gaps.is_empty() {
