@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::duplicate::Fingerprint;
 use super::transition::Event;
 use super::{End, Fin, Half, Last, Pair, Reset, State};
-use crate::decode::{Endpoint, Segment, Timestamp};
+use crate::decode::{Endpoint, Outer, Segment, Timestamp};
 
 /// One incarnation of a 5-tuple.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Connection {
     pub id: u64,
     /// Addresses and ports.
     pub endpoints: Pair<Endpoint>,
+    /// The tunnel that its first packet came in.
+    pub outer: Option<Box<Outer>>,
     /// Whether the client was told from the server by a SYN or by a guess.
     pub orientation: Orientation,
     /// Both directions, each named after its sender.
@@ -77,6 +79,7 @@ impl Connection {
         Connection {
             id,
             endpoints: Pair { client, server },
+            outer: segment.outer.map(Box::new),
             orientation,
             halves: Pair::default(),
             start: segment.time,

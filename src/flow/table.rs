@@ -153,4 +153,23 @@ mod tests {
         table.push(&segment(1001, 106, Flags::SYN, 7, 0));
         assert_eq!(table.take_finished().count(), 1);
     }
+
+    #[test]
+    fn equal_addresses_in_two_virtual_networks_are_two_connections() {
+        use crate::decode::{Outer, Tunnel};
+        let outer = |id, back| Outer {
+            source: [10, 0, 0, 1 + u8::from(back)].into(),
+            destination: [10, 0, 0, 2 - u8::from(back)].into(),
+            tunnel: Tunnel::Vxlan,
+            id: Some(id),
+        };
+        let mut table = Table::default();
+        for network in [7, 8] {
+            let syn = segment(1000, 1, Flags::SYN, 7, 0);
+            let answer = segment(1000, 1, Flags::RST | Flags::ACK, 0, 8);
+            table.push(&Segment { outer: Some(outer(network, false)), ..syn });
+            table.push(&Segment { outer: Some(outer(network, true)), ..answer });
+        }
+        assert_eq!(table.into_connections().len(), 2);
+    }
 }

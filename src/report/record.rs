@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::Linger;
-use crate::decode::{Endpoint, Timestamp};
+use crate::decode::{Endpoint, Outer, Timestamp};
 use crate::flow::{Connection, End, Orientation, Pair, State};
 use crate::verdict::{
     Cause, Close, Confidence, Evidence, Gap, Opening, Pattern, Rule, Shape, Stage, Verdict,
@@ -91,6 +91,9 @@ pub struct Record {
     /// The server's address and port.
     #[serde(serialize_with = "endpoint")]
     pub server: Endpoint,
+    /// The tunnel that it came in.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "outer")]
+    pub outer: Option<Outer>,
     /// `syn` where a SYN told client from server, `guess` otherwise.
     #[serde(serialize_with = "orientation")]
     pub orientation: Orientation,
@@ -260,6 +263,7 @@ impl Record {
             file,
             client: connection.endpoints.client,
             server: connection.endpoints.server,
+            outer: connection.outer.as_deref().copied(),
             orientation: connection.orientation,
             start: connection.start,
             end: connection.end,
@@ -322,6 +326,24 @@ fn endpoint<S: Serializer>(value: &Endpoint, serializer: S) -> Result<S::Ok, S::
         port: u16,
     }
     Form { ip: value.ip, port: value.port }.serialize(serializer)
+}
+
+fn outer<S: Serializer>(value: &Option<Outer>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Form {
+        tunnel: String,
+        source: std::net::IpAddr,
+        destination: std::net::IpAddr,
+        id: Option<u32>,
+    }
+    value
+        .map(|outer| Form {
+            tunnel: outer.tunnel.to_string(),
+            source: outer.source,
+            destination: outer.destination,
+            id: outer.id,
+        })
+        .serialize(serializer)
 }
 
 fn linger<S: Serializer>(value: &Linger, serializer: S) -> Result<S::Ok, S::Error> {
