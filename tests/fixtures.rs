@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use closecheck::verdict::{Cause, Confidence, Gap, Opening, Shape, Stage, Verdict};
+use closecheck::verdict::{Cause, Confidence, Gap, Opening, Pattern, Shape, Stage, Verdict};
 use serde_json::{Value, json};
 use support::{closecheck, run};
 
@@ -132,5 +132,6 @@ fn the_schema_lists_exactly_the_words_there_are() {
     assert_eq!(listed(&format!("{close}/cause/enum")), words(Cause::ALL));
     assert_eq!(listed(&format!("{close}/confidence/enum")), words(Confidence::ALL));
     assert_eq!(listed(&format!("{close}/stage/enum")), words(Stage::ALL));
+    assert_eq!(listed(&format!("{close}/pattern/enum")), words(Pattern::ALL));
     assert_eq!(listed(&format!("{close}/gaps/items/enum")), words(Gap::ALL));
 }

@@ -42,13 +42,13 @@ fn help_that_a_full_standard_output_does_not_take_is_an_error() {
 #[test]
 fn a_reader_that_is_gone_changes_no_status_and_leaves_no_trace() {
     let broken = "closecheck: expected `fin`: connection 1 ended `rst by server`\n";
-    for (rule, status, complaint) in [("rst", 0, ""), ("fin", 1, broken)] {
+    for (rule, status, words) in [("rst", 0, ""), ("fin", 1, broken)] {
         for format in ["table", "plain", "json", "ndjson", "csv"] {
             let (reader, writer) = pipe().unwrap();
             drop(reader);
             let arguments = ["--isolate", "always", "--linger", "0", "--expect", rule, "--format"];
             let ran = run(closecheck(arguments).arg(format).stdout(writer));
-            ran.exits(status).complains(complaint);
+            ran.exits(status).complains(words);
         }
     }
 }

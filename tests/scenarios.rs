@@ -13,6 +13,9 @@ mod scenario;
 
 use std::path::Path;
 
+use closecheck::decode::Flags;
+use closecheck::flow::End;
+use closecheck::verdict::{Opening, Verdict};
 use scenario::{Scenario, Setting, conclusion, read, run};
 
 fn scenarios() -> Vec<(String, Scenario)> {
@@ -102,6 +105,41 @@ fn a_repeated_segment_changes_no_verdict() {
             let mut repeated = scenario.segments.clone();
             repeated.insert(place, line.clone());
             assert_eq!(essence(&repeated), reference, "{name}: segment {} twice", place + 1);
+        }
+    }
+}
+
+#[test]
+fn no_pair_of_flags_makes_an_established_reset_of_a_lone_rst() {
+    let line = |from, flags: u16, millis| scenario::Line {
+        from,
+        flags: Flags(flags),
+        seq: 1,
+        len: 0,
+        ack: 1,
+        window: 512,
+        timestamp: false,
+        ttl: 64,
+        id: 0,
+        millis,
+    };
+    for first in 0..64 {
+        for second in 0..64 {
+            for from in End::BOTH {
+                let lines = [line(End::Client, first, 0), line(from, second, 1)];
+                for (_, close) in run(&lines, Setting::new(1000, 2000)) {
+                    let reset = matches!(close.verdict, Verdict::Rst | Verdict::FinThenRst);
+                    let began = matches!(
+                        close.opening,
+                        Opening::SynAck | Opening::Handshake | Opening::Simultaneous
+                    );
+                    let [first, second] = lines.clone().map(|line| line.flags);
+                    assert!(
+                        !reset || began || !close.is_complete(),
+                        "{first} then {second}: {close:?}"
+                    );
+                }
+            }
         }
     }
 }

@@ -7,6 +7,17 @@ use crate::verdict::{Close, Expectation, Outcome};
 /// Offenders that are named.
 const NAMED: usize = 10;
 
+/// What the capture as a whole is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// Nothing is known to be missing.
+    Complete,
+    /// Something is, but not of the connections that were judged without a gap.
+    Incomplete,
+    /// Any connection may lack packets, so that no rule is met or broken.
+    Doubtful,
+}
+
 /// Holds connections against both rules: those that `--only` selects are considered, the others are not.
 #[derive(Debug)]
 pub(super) struct Judge<'a> {
@@ -53,9 +64,12 @@ impl<'a> Judge<'a> {
 
     /// Names on standard error the connections that break the expectation or leave it undecided, up to ten,
     /// and gives the exit status.
-    pub(super) fn conclude(self, capture_is_incomplete: bool) -> Status {
+    pub(super) fn conclude(self, evidence: Evidence) -> Status {
         let Some(rule) = self.expect else {
-            return if capture_is_incomplete { Status::Incomplete } else { Status::AsExpected };
+            return match evidence {
+                Evidence::Complete => Status::AsExpected,
+                Evidence::Incomplete | Evidence::Doubtful => Status::Incomplete,
+            };
         };
         for found in &self.offenders {
             eprintln!("closecheck: expected `{rule}`: {found}");
@@ -71,11 +85,11 @@ impl<'a> Judge<'a> {
             };
             eprintln!("closecheck: expected `{rule}`: no connection{selected} was seen");
         }
-        match (self.broken, self.undecided, self.considered) {
-            (1.., _, _) => Status::NotAsExpected,
-            (0, 1.., _) | (0, _, 0) => Status::Incomplete,
-            (0, 0, 1..) if capture_is_incomplete => Status::Incomplete,
-            (0, 0, 1..) => Status::AsExpected,
+        match (evidence, self.broken, self.undecided, self.considered) {
+            (Evidence::Doubtful, ..) => Status::Incomplete,
+            (Evidence::Complete | Evidence::Incomplete, 1.., _, _) => Status::NotAsExpected,
+            (Evidence::Complete, 0, 0, 1..) => Status::AsExpected,
+            (Evidence::Complete | Evidence::Incomplete, ..) => Status::Incomplete,
         }
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use super::args::LabPlan;
 use super::command::{show_failure, warn_incomplete};
 use super::failure::Failure;
-use super::judge::Judge;
+use super::judge::{Evidence, Judge};
 use super::out::{print, view};
 use super::status::Status;
 use crate::capture::{Output, OutputError, PcapWriter, Stop};
@@ -38,7 +38,7 @@ pub(super) fn run(plan: LabPlan) -> Result<Status, Failure> {
             if let Some(close) = &outcome.close {
                 judge.selects(1, close);
             }
-            Ok(judge.conclude(false))
+            Ok(judge.conclude(Evidence::Complete))
         }
     }
 }

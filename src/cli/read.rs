@@ -5,19 +5,21 @@ use std::collections::HashMap;
 use super::args::ReadPlan;
 use super::command::{warn, warn_incomplete};
 use super::failure::Failure;
-use super::judge::Judge;
+use super::judge::{Evidence, Judge};
 use super::out::{Out, Pace, view};
 use super::progress::Progress;
 use super::status::Status;
 use crate::capture::{Filter, Frames, Input, Merged, ReadError};
 use crate::decode::{LinkType, Segment, Skip, decode};
-use crate::flow::{Connection, Table};
+use crate::flow::{Connection, Pushed, Table};
 use crate::report::{CaptureSummary, Format, Listing, Packet, Record, Trace, escape};
 use crate::verdict::{Close, Gap, judge};
 
 /// Why a packet that the filter does not match was not looked at.
 const FILTERED_OUT: &str = "filtered-out";
 
+/// The counter of packets that were captured twice.
+const DUPLICATE: &str = "duplicate";
 /// Packets of each connection that are kept for its diagram.
 const LADDER: usize = 32;
 
@@ -33,6 +35,7 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
     let mut table = Table::default();
     let mut traces = Traces::new(plan);
     let mut progress = Progress::new();
+    let mut report = Reporting::new(plan);
     let mut counted = 0;
     loop {
         progress.update(counted, || captures.progress());
@@ -46,11 +49,13 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
             continue;
         }
         match decode(&frame) {
-            Ok(segment) => {
-                capture.tcp_segments += 1;
-                table.push(&segment);
-                traces.push(&segment, &table);
-            }
+            Ok(segment) => match table.push(&segment) {
+                Pushed::Used => {
+                    capture.tcp_segments += 1;
+                    traces.push(&segment, &table);
+                }
+                Pushed::Duplicate => *capture.skipped.entry(DUPLICATE).or_insert(0) += 1,
+            },
             Err(Skip::UnsupportedLink) => {
                 return Err(Failure::LinkType {
                     name: name(&plan.inputs, index),
@@ -59,10 +64,21 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
             }
             Err(skip) => *capture.skipped.entry(skip.reason()).or_insert(0) += 1,
         }
+        for connection in table.take_finished() {
+            progress.erase();
+            let mut close = judge(&connection);
+            // As far as the capture has told by now.
+            if captures.sources().filter_map(Frames::dropped).any(|dropped| dropped > 0) {
+                close.add_gap(Gap::Dropped);
+            }
+            report.connection(&connection, close, traces.take(connection.id))?;
+        }
+        if report.is_pointless() {
+            break;
+        }
     }
     progress.erase();
     describe(&mut capture, &plan.inputs, &captures);
-    let mut report = Reporting::new(plan);
     let ended_early = !captures.faults().is_empty();
     let dropped = capture.dropped.is_some_and(|dropped| dropped > 0);
     for connection in table.into_connections() {
@@ -135,7 +151,14 @@ impl<'a> Reporting<'a> {
         out.write(|out| listing.finish(capture, judge.selected_from(), out))?;
         out.flush()?;
         warn_incomplete(capture, format);
-        Ok(judge.conclude(!capture.incomplete.is_empty()))
+        // That packets were lost may be told only behind the connections that it makes doubtful.
+        let dropped = capture.dropped.is_some_and(|dropped| dropped > 0);
+        let evidence = match (dropped, capture.incomplete.is_empty()) {
+            (true, _) => Evidence::Doubtful,
+            (false, false) => Evidence::Incomplete,
+            (false, true) => Evidence::Complete,
+        };
+        Ok(judge.conclude(evidence))
     }
 }
 

@@ -3,9 +3,12 @@
 //! Every segment of the 5-tuple goes through [`Connection::observe`]. What is kept are facts with the
 //! frames they rest on; what they mean is decided in [`verdict`](crate::verdict).
 
+use std::time::Duration;
+
+use super::duplicate::Fingerprint;
 use super::transition::Event;
-use super::{End, Fin, Half, Last, Pair, State};
-use crate::decode::{Endpoint, Segment, Timestamp};
+use super::{End, Fin, Half, Last, Pair, Reset, State};
+use crate::decode::{Endpoint, Outer, Segment, Timestamp};
 
 /// One incarnation of a 5-tuple.
 #[derive(Clone, Debug)]
@@ -14,6 +17,8 @@ pub struct Connection {
     pub id: u64,
     /// Addresses and ports.
     pub endpoints: Pair<Endpoint>,
+    /// The tunnel that its first packet came in.
+    pub outer: Option<Box<Outer>>,
     /// Whether the client was told from the server by a SYN or by a guess.
     pub orientation: Orientation,
     /// Both directions, each named after its sender.
@@ -22,6 +27,8 @@ pub struct Connection {
     pub start: Timestamp,
     /// Time of the newest segment.
     pub end: Timestamp,
+    /// How long nothing had been seen before the newest segment that is no RST.
+    pub(super) silence: Duration,
     /// Segments with payload, both directions together.
     pub data_segments: u64,
     /// The end whose FIN came first.
@@ -56,30 +63,6 @@ pub struct Moment {
     pub time: Timestamp,
 }
 
-/// An RST that took effect, with the header fields that tell where it came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reset {
-    /// Its sender.
-    pub by: End,
-    /// Where and when it was seen.
-    pub at: Moment,
-    /// True where it had the ACK flag (`R.`): sent for a live socket, or refusing a SYN.
-    pub has_ack: bool,
-    /// Its window field.
-    pub window: u16,
-    /// True where it had a time stamp option; `None` where its options were cut off.
-    pub timestamp: Option<bool>,
-    /// True where its sequence number is certainly the one that the receiver expected next.
-    pub exact: bool,
-    /// The segment of the other end whose acknowledgement number became this RST's sequence number, as
-    /// the rule for answering a segment without a socket has it (RFC 9293 3.10.7.1).
-    pub answers: Option<Last>,
-    /// The states of both ends when it came.
-    pub states: Pair<State>,
-    /// Segments with payload seen before it.
-    pub data_segments: u64,
-}
-
 impl Connection {
     pub(super) fn new(id: u64, segment: &Segment<'_>) -> Connection {
         let flags = segment.flags;
@@ -96,10 +79,12 @@ impl Connection {
         Connection {
             id,
             endpoints: Pair { client, server },
+            outer: segment.outer.map(Box::new),
             orientation,
             halves: Pair::default(),
             start: segment.time,
             end: segment.time,
+            silence: Duration::ZERO,
             data_segments: 0,
             first_fin: None,
             fins_crossed: false,
@@ -128,6 +113,11 @@ impl Connection {
         self.halves.client.state() == State::SynSent && self.halves.server.packets == 0
     }
 
+    /// True where this is a second capture of its sender's newest packet, not a retransmission.
+    pub(super) fn has_just_seen(&self, segment: &Segment<'_>) -> bool {
+        self.halves.at(self.sender(segment)).newest.is_some_and(|newest| newest.is_same(segment))
+    }
+
     /// True where this SYN begins another connection on the same ports instead of belonging here.
     pub(super) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
         let from = self.sender(segment);
@@ -142,13 +132,17 @@ impl Connection {
     /// Takes the next segment into account.
     pub(super) fn observe(&mut self, segment: &Segment<'_>) {
         let from = self.sender(segment);
+        let silence = segment.time.since(self.end).unwrap_or_default();
         self.end = self.end.max(segment.time);
         let half = self.halves.at_mut(from);
         half.packets += 1;
+        half.newest = Some(Fingerprint::of(segment));
         if segment.flags.rst() {
-            self.observe_reset(from, segment);
+            self.observe_reset(from, segment, silence);
             return;
         }
+        self.silence = silence;
+        half.note_header(segment);
         half.uses_timestamps |= segment.options.timestamp.is_some();
         half.last = Some(Last {
             frame: segment.frame,
@@ -156,6 +150,9 @@ impl Connection {
             payload_len: segment.payload_len,
         });
         let syn = segment.flags.syn();
+        self.doubt_reset(from, segment);
+        self.halves.at_mut(from.other()).unanswered_probes = 0;
+        let half = self.halves.at_mut(from);
         half.anchor(if syn { segment.seq } else { segment.seq.plus(u32::MAX) }, i64::from(!syn));
         if syn {
             self.observe_syn(from, segment);
@@ -225,6 +222,7 @@ impl Connection {
         let data_end = data_start + i64::from(segment.payload_len);
         if segment.payload_len > 0 {
             self.data_segments += 1;
+            half.last_data_frame = Some(segment.frame);
             half.unseen |= data_start > half.next.max(1);
         }
         half.next = half.next.max(data_end);
@@ -256,65 +254,5 @@ impl Connection {
         if self.released.is_none() && acked(&self.halves.client) && acked(&self.halves.server) {
             self.released = Some(Moment { frame: segment.frame, time: segment.time });
         }
-    }
-
-    fn observe_reset(&mut self, from: End, segment: &Segment<'_>) {
-        if self.is_over() {
-            self.late_resets += 1;
-            return;
-        }
-        let Some(exact) = self.reset_takes_effect(from, segment) else {
-            self.ignored_resets += 1;
-            return;
-        };
-        let receiver = self.halves.at_mut(from.other());
-        if segment.flags.ack()
-            && let Some(ack) = receiver.offset(segment.ack).filter(|&ack| ack <= receiver.next)
-        {
-            receiver.acked = receiver.acked.max(ack);
-        }
-        let answers = self
-            .halves
-            .at(from.other())
-            .last
-            .filter(|last| !segment.flags.ack() && last.ack == Some(segment.seq));
-        self.reset = Some(Reset {
-            by: from,
-            at: Moment { frame: segment.frame, time: segment.time },
-            has_ack: segment.flags.ack(),
-            window: segment.window,
-            timestamp: (!segment.options.unreadable).then_some(segment.options.timestamp.is_some()),
-            exact,
-            answers,
-            states: Pair::from_fn(|end| self.halves.at(end).state()),
-            data_segments: self.data_segments,
-        });
-        for end in End::BOTH {
-            self.halves.at_mut(end).apply(Event::Resets);
-        }
-    }
-
-    /// Whether the receiver of an RST acts on it: `None` where it must not, `Some(true)` where the
-    /// sequence number is certainly the expected one.
-    fn reset_takes_effect(&self, from: End, segment: &Segment<'_>) -> Option<bool> {
-        let (sender, receiver) = (self.halves.at(from), self.halves.at(from.other()));
-        if receiver.state() == State::SynSent && sender.syn_frame.is_none() {
-            // In SYN-SENT only an RST that acknowledges the SYN counts (RFC 9293 3.10.7.3).
-            let acks_syn = segment.flags.ack()
-                && receiver
-                    .offset(segment.ack)
-                    .is_some_and(|ack| (1..=receiver.next).contains(&ack));
-            return acks_syn.then_some(true);
-        }
-        let Some(offset) = sender.offset(segment.seq) else {
-            // Nothing of the sender was seen yet: no ground to call it unacceptable.
-            return Some(false);
-        };
-        // The receiver expects something between what it has acknowledged and what was sent; Linux also
-        // takes the FIN's own number (tcp_reset_check in net/ipv4/tcp_input.c).
-        let low = sender.acked.min(sender.next - i64::from(sender.fin.is_some()));
-        (low..=sender.next)
-            .contains(&offset)
-            .then_some(sender.acked == sender.next && offset == sender.next)
     }
 }

@@ -1,8 +1,9 @@
 //! One direction of a connection: what its sender put on the wire and how much of it was acknowledged.
 
+use super::duplicate::Fingerprint;
 use super::transition::{Event, next};
 use super::{State, StatePath};
-use crate::decode::{Seq, Timestamp};
+use crate::decode::{Segment, Seq, Timestamp};
 
 /// The direction from one end to the other.
 ///
@@ -24,12 +25,20 @@ pub struct Half {
     /// Bytes that the other end acknowledged although the capture never showed them, or that a later
     /// segment skipped.
     pub unseen: bool,
+    /// The frame of the newest segment with payload.
+    pub last_data_frame: Option<u64>,
     /// Segments seen, of any kind.
     pub packets: u64,
     /// The newest segment but for RSTs.
     pub last: Option<Last>,
     /// True once a segment of this sender carried the time stamp option (RFC 7323).
     pub uses_timestamps: bool,
+    /// Keep-alive probes since the other end was last heard (RFC 9293 3.8.4).
+    pub unanswered_probes: u32,
+    /// The newest segment, to know it again.
+    pub(super) newest: Option<Fingerprint>,
+    /// The lowest and highest time to live seen, RSTs left out.
+    ttl: Option<(u8, u8)>,
     path: StatePath,
 }
 
@@ -93,6 +102,30 @@ impl Half {
         // The low 32 bits of `next` place it on the circle of sequence numbers.
         let edge = origin.plus(u32::try_from(self.next & 0xffff_ffff).unwrap_or_default());
         Some(self.next.saturating_add(i64::from(seq.distance_from(edge))))
+    }
+
+    /// How far a time to live is outside of those that this sender has used.
+    pub(super) fn ttl_distance(&self, ttl: u8) -> Option<u8> {
+        let (low, high) = self.ttl?;
+        Some(low.saturating_sub(ttl).max(ttl.saturating_sub(high)))
+    }
+
+    /// Takes down what the headers of this sender's segments have in common.
+    pub(super) fn note_header(&mut self, segment: &Segment<'_>) {
+        let (low, high) = self.ttl.unwrap_or((segment.ttl, segment.ttl));
+        self.ttl = Some((low.min(segment.ttl), high.max(segment.ttl)));
+        // A probe stands one before what was sent last, and carries nothing or one byte sent before.
+        let is_probe = !segment.flags.syn()
+            && !segment.flags.fin()
+            && segment.payload_len <= 1
+            && self.offset(segment.seq) == Some(self.next - 1)
+            && self.next > 0;
+        self.unanswered_probes = if is_probe { self.unanswered_probes + 1 } else { 0 };
+    }
+
+    /// Takes the states up again that a reset without effect had ended.
+    pub(super) fn resume(&mut self, path: StatePath) {
+        self.path = path;
     }
 
     /// Fixes offset 0, unless it is known.

@@ -5,16 +5,19 @@
 #![deny(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod connection;
+mod duplicate;
 mod half;
 mod key;
+mod reset;
 mod state;
 mod table;
 mod transition;
 
-pub use connection::{Connection, Moment, Orientation, Reset};
+pub use connection::{Connection, Moment, Orientation};
 pub use half::{Fin, Half, Last};
 pub use key::{End, Pair};
+pub use reset::Reset;
 pub use state::{State, StatePath};
-pub use table::Table;
+pub use table::{Pushed, Table};
 
 use key::Key;

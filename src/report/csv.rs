@@ -19,6 +19,10 @@ pub(super) const COLUMNS: &[&str] = &[
     "client.port",
     "server.ip",
     "server.port",
+    "outer.tunnel",
+    "outer.source",
+    "outer.destination",
+    "outer.id",
     "orientation",
     "start",
     "end",
@@ -29,6 +33,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "close.cause",
     "close.confidence",
     "close.stage",
+    "close.pattern",
     "close.complete",
     "close.gaps",
     "close.seconds",
@@ -76,6 +81,11 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
         line.add(end.ip);
         line.add(end.port);
     }
+    let outer = record.outer.as_ref();
+    line.option(outer.map(|outer| outer.tunnel.to_string()));
+    line.option(outer.map(|outer| outer.source));
+    line.option(outer.map(|outer| outer.destination));
+    line.option(outer.and_then(|outer| outer.id));
     line.add(orientation_word(record.orientation));
     line.add(time_text(record.start));
     line.add(time_text(record.end));
@@ -86,6 +96,7 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     line.option(close.cause);
     line.option(close.confidence);
     line.option(close.stage);
+    line.option(close.pattern);
     line.add(close.complete);
     line.list(&close.gaps, " ");
     line.option(close.seconds);
@@ -181,6 +192,7 @@ mod tests {
 
     use super::*;
     use crate::Linger;
+    use crate::decode::{Outer, Tunnel};
     use crate::flow::{End, State};
     use crate::report::samples::{RELEASE, RESET, SHORT, connection};
     use crate::report::{Kernel, Saw};
@@ -257,6 +269,12 @@ mod tests {
             let mut record = connection(SHORT, segments).0;
             record.file = Some("a, \"b\".pcap".to_owned());
             record.lab = Some(lab());
+            record.outer = Some(Outer {
+                source: [10, 0, 0, 1].into(),
+                destination: [10, 0, 0, 2].into(),
+                tunnel: Tunnel::Vxlan,
+                id: Some(7),
+            });
             let mut json = Vec::new();
             flattened("", &serde_json::to_value(&record).unwrap(), &mut json);
             let fields = fields(&line(&record));
@@ -277,7 +295,8 @@ mod tests {
     fn without_the_lab_its_columns_are_empty() {
         let fields = fields(&line(&connection(SHORT, RESET).0));
         assert_eq!(fields.len(), COLUMNS.len());
-        assert!(fields[33..].iter().all(String::is_empty));
+        let lab = COLUMNS.iter().position(|name| name.starts_with("lab.")).unwrap();
+        assert!(fields[lab..].iter().all(String::is_empty));
     }
 
     #[test]

@@ -15,6 +15,10 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "client: {}", record.client)?;
     writeln!(out, "server: {}", record.server)?;
+    if let Some(outer) = &record.outer {
+        let id = outer.id.map(|id| format!(" {id}")).unwrap_or_default();
+        writeln!(out, "tunnel: {}{id}, {} to {}", outer.tunnel, outer.source, outer.destination)?;
+    }
     writeln!(out, "start: {}", time_text(record.start))?;
     writeln!(out, "opening: {}", record.opening)?;
     write_close(record, out)?;
@@ -58,6 +62,9 @@ fn write_close(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     }
     if let Some(stage) = close.stage {
         writeln!(out, "stage: {stage}")?;
+    }
+    if let Some(pattern) = close.pattern {
+        writeln!(out, "pattern: {pattern}")?;
     }
     let gaps: Vec<&str> = close.gaps.iter().map(|gap| gap.word()).collect();
     writeln!(out, "gaps: {}", if gaps.is_empty() { "none".into() } else { gaps.join(", ") })?;

@@ -8,10 +8,10 @@ use serde::{Serialize, Serializer};
 
 use super::tally::Tally;
 use crate::Linger;
-use crate::decode::{Endpoint, Timestamp};
+use crate::decode::{Endpoint, Outer, Timestamp};
 use crate::flow::{Connection, End, Orientation, Pair, State};
 use crate::verdict::{
-    Cause, Close, Confidence, Evidence, Gap, Opening, Rule, Shape, Stage, Verdict,
+    Cause, Close, Confidence, Evidence, Gap, Opening, Pattern, Rule, Shape, Stage, Verdict,
 };
 
 /// Name and version of the record's form.
@@ -93,6 +93,9 @@ pub struct Record {
     /// The server's address and port.
     #[serde(serialize_with = "endpoint")]
     pub server: Endpoint,
+    /// The tunnel that it came in.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "outer")]
+    pub outer: Option<Outer>,
     /// `syn` where a SYN told client from server, `guess` otherwise.
     #[serde(serialize_with = "orientation")]
     pub orientation: Orientation,
@@ -136,6 +139,8 @@ pub struct CloseRecord {
     pub confidence: Option<Confidence>,
     /// How far the connection had come when it was reset.
     pub stage: Option<Stage>,
+    /// What people call an end like this.
+    pub pattern: Option<Pattern>,
     /// True where the capture shows the whole end.
     pub complete: bool,
     /// What it does not show.
@@ -273,6 +278,7 @@ impl Record {
             file,
             client: connection.endpoints.client,
             server: connection.endpoints.server,
+            outer: connection.outer.as_deref().copied(),
             orientation: connection.orientation,
             start: connection.start,
             end: connection.end,
@@ -291,6 +297,7 @@ impl Record {
                 cause: close.cause,
                 confidence: close.confidence,
                 stage: close.stage,
+                pattern: close.pattern,
                 gaps: close.gaps,
                 seconds: close.duration.map(|duration| duration.as_secs_f64()),
                 evidence: close.evidence,
@@ -345,6 +352,24 @@ impl Serialize for Saw {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.word())
     }
+}
+
+fn outer<S: Serializer>(value: &Option<Outer>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Form {
+        tunnel: String,
+        source: std::net::IpAddr,
+        destination: std::net::IpAddr,
+        id: Option<u32>,
+    }
+    value
+        .map(|outer| Form {
+            tunnel: outer.tunnel.to_string(),
+            source: outer.source,
+            destination: outer.destination,
+            id: outer.id,
+        })
+        .serialize(serializer)
 }
 
 fn linger<S: Serializer>(value: &Linger, serializer: S) -> Result<S::Ok, S::Error> {

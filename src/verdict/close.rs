@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Cause, Confidence, Evidence, Gap, Opening, Rule, Shape, Stage, Verdict};
-use super::{evidence, reset};
+use super::{Cause, Confidence, Evidence, Gap, Opening, Pattern, Rule, Shape, Stage, Verdict};
+use super::{evidence, patterns, reset};
 use crate::flow::{Connection, End, Orientation, Reset, State};
 
 /// How a connection ended.
@@ -21,6 +21,8 @@ pub struct Close {
     pub confidence: Option<Confidence>,
     /// How far the connection had come when it was reset.
     pub stage: Option<Stage>,
+    /// What people call an end like this.
+    pub pattern: Option<Pattern>,
     /// What the capture does not show.
     pub gaps: Vec<Gap>,
     /// From the first FIN or RST to the end of the release; `None` without both, or where the clock
@@ -65,6 +67,12 @@ pub fn judge(connection: &Connection) -> Close {
         true => (Cause::Refusal, Confidence::Certain),
         false => reset::cause(reset),
     });
+    let pattern = patterns::find(connection, verdict, cause.map(|(cause, _)| cause), opening);
+    let mut evidence = evidence::collect(connection);
+    if let Some((_, Some(more))) = &pattern {
+        evidence.push(more.clone());
+        evidence.sort_by_key(|each| each.frame);
+    }
     Close {
         verdict,
         by: reset.map(|reset| reset.by).or(connection.first_fin),
@@ -72,9 +80,10 @@ pub fn judge(connection: &Connection) -> Close {
         cause: cause.map(|(cause, _)| cause),
         confidence: cause.map(|(_, confidence)| confidence),
         stage: reset.map(reset::stage),
+        pattern: pattern.map(|(pattern, _)| pattern),
         gaps: gaps(connection, opening, verdict),
         duration: duration(connection),
-        evidence: evidence::collect(connection),
+        evidence,
         rule,
         opening,
     }
@@ -102,7 +111,7 @@ fn rule(id: u8, citation: &'static str) -> Rule {
 fn opening(connection: &Connection) -> Opening {
     let (client, server) = (&connection.halves.client, &connection.halves.server);
     let answered = |reset: &Reset| {
-        reset.by == End::Server && reset.states.client == State::SynSent && reset.has_ack
+        reset.by == End::Server && reset.state(End::Client) == State::SynSent && reset.has_ack
     };
     match (client.syn_frame, server.syn_frame) {
         (Some(_), Some(_)) if server.syn_was_bare => Opening::Simultaneous,
@@ -133,11 +142,13 @@ fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap>
     let midstream = opening == Opening::Midstream || connection.orientation == Orientation::Guess;
     let hole = End::BOTH.iter().any(|&end| connection.halves.at(end).unseen);
     let unacknowledged_fin = verdict == Verdict::Fin && connection.released.is_none();
+    let lone_reset = End::BOTH.iter().all(|&end| connection.halves.at(end).last.is_none());
     let doubtful_reset = connection.reset.is_some_and(|reset| !reset.exact && hole);
     [
         (midstream, Gap::Midstream),
         (hole, Gap::SequenceHole),
         (unacknowledged_fin, Gap::LastAck),
+        (lone_reset, Gap::LoneReset),
         (doubtful_reset, Gap::ResetInDoubt),
     ]
     .into_iter()

@@ -132,6 +132,7 @@ mod tests {
             cause: None,
             confidence: None,
             stage: None,
+            pattern: None,
             gaps: gaps.to_vec(),
             duration: None,
             evidence: Vec::new(),

@@ -7,10 +7,11 @@
 mod close;
 mod evidence;
 mod expect;
+mod patterns;
 mod reset;
 mod words;
 
 pub use close::{Close, judge};
 pub use evidence::Evidence;
 pub use expect::{Expectation, Outcome, RuleError};
-pub use words::{Cause, Confidence, Gap, Opening, Rule, Shape, Stage, Verdict};
+pub use words::{Cause, Confidence, Gap, Opening, Pattern, Rule, Shape, Stage, Verdict};

@@ -1,24 +1,43 @@
 //! Why an RST was sent, as far as its headers tell.
 
 use super::{Cause, Confidence, Stage};
-use crate::flow::{Reset, State};
+use crate::flow::{End, Reset, State};
 
-/// The cause of an RST on an open connection, by the marks of FACTS B.4:
+/// A time to live that far from the sender's other ones is no change of route (a packet or two of Linux's
+/// own may differ where the application set IP_TTL).
+const FAR: u8 = 3;
+/// As many unanswered keep-alive probes are no coincidence; Linux sends nine (tcp_keepalive_probes).
+const PROBES: u32 = 3;
+
+/// The cause of an RST on an open connection. The first mark that is there decides:
 ///
-/// 1. No ACK flag, and its sequence number is the acknowledgement number of a segment of the other end:
+/// 1. Its supposed sender went on behind it: a third box sent it (a stack sends nothing after its RST).
+/// 2. ACK flag, and a sequence number below what its sender had sent: a third box that lagged behind
+///    (a live socket takes SND.NXT).
+/// 3. ACK flag and a time to live far from its sender's others: a third box. Without the ACK flag a kernel
+///    answers by itself, with its own default, so that it proves less.
+/// 4. ACK flag after keep-alive probes that nobody answered: the keep-alive timer
+///    (`tcp_keepalive_timer`).
+/// 5. No ACK flag, and its sequence number is the acknowledgement number of a segment of the other end:
 ///    the answer of a kernel that has no such socket (RFC 9293 3.10.7.1).
-/// 2. No ACK flag without such a segment in the capture: the same, less sure.
-/// 3. ACK flag: the sender's live socket was aborted (`tcp_send_active_reset`). Certain where the
+/// 6. No ACK flag without such a segment in the capture: the same, less sure.
+/// 7. ACK flag: the sender's live socket was aborted (`tcp_send_active_reset`). Certain where the
 ///    window or a time stamp shows that a socket filled the header in; likely otherwise, since FreeBSD
 ///    sets the window of its own aborts to 0, but so does a box in between.
 pub(super) fn cause(reset: &Reset) -> (Cause, Confidence) {
-    let answers_a_segment = reset.answers.is_some();
+    let far = reset.ttl_distance.is_some_and(|distance| distance >= FAR);
+    let timed_out = reset.unanswered_probes >= PROBES;
     let from_live_socket = reset.window != 0 || reset.timestamp == Some(true);
-    match (reset.has_ack, answers_a_segment, from_live_socket) {
-        (false, true, _) => (Cause::Reply, Confidence::Certain),
-        (false, false, _) => (Cause::Reply, Confidence::Likely),
-        (true, _, true) => (Cause::Abort, Confidence::Certain),
-        (true, _, false) => (Cause::Abort, Confidence::Likely),
+    match (reset.has_ack, reset.answers.is_some()) {
+        (_, _) if reset.contradicted => (Cause::Forged, Confidence::Certain),
+        (true, _) if reset.lags => (Cause::Forged, Confidence::Likely),
+        (true, _) if far => (Cause::Forged, Confidence::Likely),
+        (true, _) if timed_out => (Cause::Timeout, Confidence::Certain),
+        (false, false) if far => (Cause::Forged, Confidence::Possible),
+        (false, true) => (Cause::Reply, Confidence::Certain),
+        (false, false) => (Cause::Reply, Confidence::Likely),
+        (true, _) if from_live_socket => (Cause::Abort, Confidence::Certain),
+        (true, _) => (Cause::Abort, Confidence::Likely),
     }
 }
 
@@ -26,7 +45,7 @@ pub(super) fn cause(reset: &Reset) -> (Cause, Confidence) {
 pub(super) fn stage(reset: &Reset) -> Stage {
     let opening = |state| matches!(state, State::Closed | State::SynSent | State::SynReceived);
     match reset.data_segments {
-        0 if opening(reset.states.client) || opening(reset.states.server) => Stage::PostSyn,
+        0 if End::BOTH.iter().any(|&end| opening(reset.state(end))) => Stage::PostSyn,
         0 => Stage::PostAck,
         1 => Stage::PostPsh,
         _ => Stage::Later,

@@ -96,6 +96,26 @@ words! {
         Reply = "reply",
         /// No one listens on the port, or the listener refused.
         Refusal = "refusal",
+        /// The sender's keep-alive probes were not answered.
+        Timeout = "timeout",
+        /// A box in between sent it in the name of its supposed sender, by the headers.
+        Forged = "forged?",
+    }
+}
+
+words! {
+    /// A way to end that has a name among those who meet it.
+    Pattern {
+        /// Only a look whether the port is open.
+        Scan = "scan",
+        /// Something in between or an end gave the connection up for being idle.
+        IdleTimerReset = "idle-timer-reset",
+        /// A request on a kept-alive connection crossed the server's close.
+        KeepAliveRace = "keep-alive-race",
+        /// The server closed with request bytes unread, and its response may have died with that.
+        EarlyResponseLost = "early-response-lost",
+        /// An RST that came when all was over.
+        AbortAfterRelease = "abort-after-release",
     }
 }
 
@@ -158,6 +178,8 @@ words! {
         SequenceHole = "sequence-hole",
         /// The acknowledgement of a FIN is not in the capture.
         LastAck = "last-ack",
+        /// Nothing but RSTs was seen: whether there was a connection to reset cannot be told.
+        LoneReset = "lone-reset",
         /// Whether the receiver acted on the RST cannot be told from its sequence number alone.
         ResetInDoubt = "reset-in-doubt",
     }
@@ -174,6 +196,7 @@ impl Gap {
             Gap::Interrupted => "the capture was stopped before the connection was over",
             Gap::SequenceHole => "some bytes of the connection are not in the capture",
             Gap::LastAck => "the acknowledgement of a FIN is not in the capture",
+            Gap::LoneReset => "nothing but the RST is in the capture",
             Gap::ResetInDoubt => "the RST may not have been the one that took effect",
         }
     }
@@ -184,7 +207,9 @@ impl Gap {
     #[must_use]
     pub fn may_change_verdict(self) -> bool {
         match self {
-            Gap::Dropped | Gap::CutOff | Gap::Interrupted | Gap::ResetInDoubt => true,
+            Gap::Dropped | Gap::CutOff | Gap::Interrupted | Gap::LoneReset | Gap::ResetInDoubt => {
+                true
+            }
             Gap::Midstream | Gap::SequenceHole | Gap::LastAck => false,
         }
     }

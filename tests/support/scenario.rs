@@ -9,8 +9,9 @@
 //! => client SYN-SENT ESTABLISHED CLOSED
 //! ```
 //!
-//! Numbers are relative to the sender's initial sequence number; `ack` to the other's. A window is 512
-//! unless `win` says otherwise. Each line is a millisecond after the one before, or after `+SECONDS`.
+//! Numbers are relative to the sender's initial sequence number; `ack` to the other's. A window is 512 and a
+//! time to live 64 unless `win` or `ttl` says otherwise; `id` is
+//! the IPv4 identification. Each line is a millisecond after the one before, or after `+SECONDS`.
 
 use std::path::Path;
 
@@ -36,6 +37,8 @@ pub(crate) struct Line {
     pub(crate) ack: u32,
     pub(crate) window: u16,
     pub(crate) timestamp: bool,
+    pub(crate) ttl: u8,
+    pub(crate) id: u16,
     pub(crate) millis: i64,
 }
 
@@ -75,7 +78,7 @@ pub(crate) fn read(path: &Path) -> Vec<Scenario> {
             let scenario = scenarios.last_mut().unwrap();
             scenario.expected.extend(expected.split("; ").map(str::to_owned));
         } else if let Some(seconds) = line.strip_prefix('+') {
-            millis += (seconds.parse::<f64>().unwrap() * 1000.0) as i64;
+            millis += (seconds.parse::<f64>().unwrap() * 1000.0) as i64 - 1;
         } else {
             millis += 1;
             scenarios.last_mut().unwrap().segments.push(parse(line, millis));
@@ -112,11 +115,24 @@ fn parse(line: &str, millis: i64) -> Line {
     // A keep-alive before any data stands at -1 + 1: written as a wrapped number.
     let seq = first.parse::<i64>().unwrap() as u32;
     let len = (last.parse::<i64>().unwrap() as u32).wrapping_sub(seq);
-    let mut parsed = Line { from, flags, seq, len, ack: 0, window: 512, timestamp: false, millis };
+    let mut parsed = Line {
+        from,
+        flags,
+        seq,
+        len,
+        ack: 0,
+        window: 512,
+        timestamp: false,
+        ttl: 64,
+        id: 0,
+        millis,
+    };
     while let Some(word) = words.next() {
         match word {
             "ack" => parsed.ack = words.next().unwrap().parse().unwrap(),
             "win" => parsed.window = words.next().unwrap().parse().unwrap(),
+            "ttl" => parsed.ttl = words.next().unwrap().parse().unwrap(),
+            "id" => parsed.id = words.next().unwrap().parse().unwrap(),
             "ts" => parsed.timestamp = true,
             other => panic!("`{other}` is not understood, in `{line}`"),
         }
@@ -155,8 +171,8 @@ fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
         options: Options { timestamp, ..Options::default() },
         payload_len: line.len,
         payload: &[],
-        ttl: 64,
-        ip_id: None,
+        ttl: line.ttl,
+        ip_id: Some(line.id),
         tos: 0,
         dont_fragment: true,
         flow_label: None,
@@ -176,6 +192,7 @@ pub(crate) fn conclusion(connection: &Connection, close: &Close) -> Vec<String> 
         facts.push(format!("cause {cause} {confidence}"));
     }
     facts.extend(close.stage.map(|stage| format!("stage {stage}")));
+    facts.extend(close.pattern.map(|pattern| format!("pattern {pattern}")));
     facts.push(format!("opening {}", close.opening));
     let gaps: Vec<&str> = close.gaps.iter().map(|gap| gap.word()).collect();
     facts.push(if gaps.is_empty() {
@@ -184,10 +201,13 @@ pub(crate) fn conclusion(connection: &Connection, close: &Close) -> Vec<String> 
         format!("gaps {}", gaps.join(" "))
     });
     facts.push(format!("rule {}", close.rule.id));
+    facts.push(format!("late resets {}", connection.late_resets));
+    facts.push(format!("ignored resets {}", connection.ignored_resets));
     for end in End::BOTH {
         let half = connection.halves.at(end);
         let states: Vec<&str> = half.path().iter().map(closecheck::flow::State::name).collect();
         facts.push(format!("{end} {}", states.join(" ")));
+        facts.push(format!("{end} packets {}", half.packets));
         facts.push(format!("{end} bytes {}", half.bytes()));
         facts.push(format!("{end} at risk {}", half.unacknowledged()));
     }

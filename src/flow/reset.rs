@@ -1,0 +1,152 @@
+//! RSTs: which of them end a connection, and what their headers give away.
+
+use std::time::Duration;
+
+use super::transition::Event;
+use super::{Connection, End, Last, Moment, Pair, State, StatePath};
+use crate::decode::Segment;
+
+/// An RST that took effect, with the header fields that tell where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reset {
+    /// Its sender.
+    pub by: End,
+    /// Where and when it was seen.
+    pub at: Moment,
+    /// True where it had the ACK flag (`R.`): sent for a live socket, or refusing a SYN.
+    pub has_ack: bool,
+    /// Its window field.
+    pub window: u16,
+    /// True where it had a time stamp option; `None` where its options were cut off.
+    pub timestamp: Option<bool>,
+    /// True where its sequence number is certainly the one that the receiver expected next.
+    pub exact: bool,
+    /// The segment of the other end whose acknowledgement number became this RST's sequence number, as
+    /// the rule for answering a segment without a socket has it (RFC 9293 3.10.7.1).
+    pub answers: Option<Last>,
+    /// Where its sequence number lies in its sender's stream; `None` where nothing else of that was seen.
+    pub offset: Option<i64>,
+    /// True where a live socket that aborts would have used a higher sequence number: its sender had sent
+    /// more (`tcp_send_active_reset` takes SND.NXT).
+    pub lags: bool,
+    /// How far its time to live is from the nearest that its sender used before; `None` without others.
+    pub ttl_distance: Option<u8>,
+    /// How long nothing had been seen before it, or before the segment that it answers; zero where the
+    /// clock stepped back.
+    pub silence: Duration,
+    /// Keep-alive probes that its sender had sent without an answer.
+    pub unanswered_probes: u32,
+    /// True once its supposed sender went on as if it had sent no RST.
+    pub contradicted: bool,
+    /// The states that both ends had gone through when it came.
+    pub paths: Pair<StatePath>,
+    /// Segments with payload seen before it.
+    pub data_segments: u64,
+}
+
+impl Reset {
+    /// The state that an end was in when the RST came.
+    #[must_use]
+    pub fn state(&self, end: End) -> State {
+        self.paths.at(end).last()
+    }
+}
+
+impl Connection {
+    pub(super) fn observe_reset(&mut self, from: End, segment: &Segment<'_>, silence: Duration) {
+        if self.is_over() {
+            self.late_resets += 1;
+            return;
+        }
+        let Some(exact) = self.reset_takes_effect(from, segment) else {
+            self.ignored_resets += 1;
+            return;
+        };
+        let receiver = self.halves.at_mut(from.other());
+        if segment.flags.ack()
+            && let Some(ack) = receiver.offset(segment.ack).filter(|&ack| ack <= receiver.next)
+        {
+            receiver.acked = receiver.acked.max(ack);
+        }
+        let answers = self
+            .halves
+            .at(from.other())
+            .last
+            .filter(|last| !segment.flags.ack() && last.ack == Some(segment.seq));
+        let sender = self.halves.at(from);
+        let offset = sender.offset(segment.seq);
+        self.reset = Some(Reset {
+            by: from,
+            at: Moment { frame: segment.frame, time: segment.time },
+            has_ack: segment.flags.ack(),
+            window: segment.window,
+            timestamp: (!segment.options.unreadable).then_some(segment.options.timestamp.is_some()),
+            exact,
+            answers,
+            offset,
+            lags: segment.flags.ack() && offset.is_some_and(|offset| offset < sender.next),
+            ttl_distance: sender.ttl_distance(segment.ttl),
+            silence: if answers.is_some() { self.silence } else { silence },
+            unanswered_probes: sender.unanswered_probes,
+            contradicted: false,
+            paths: Pair::from_fn(|end| self.halves.at(end).path()),
+            data_segments: self.data_segments,
+        });
+        for end in End::BOTH {
+            self.halves.at_mut(end).apply(Event::Resets);
+        }
+    }
+
+    /// Whether the receiver of an RST acts on it: `None` where it must not, `Some(true)` where the
+    /// sequence number is certainly the expected one.
+    fn reset_takes_effect(&self, from: End, segment: &Segment<'_>) -> Option<bool> {
+        let (sender, receiver) = (self.halves.at(from), self.halves.at(from.other()));
+        if receiver.state() == State::SynSent && sender.syn_frame.is_none() {
+            // In SYN-SENT only an RST that acknowledges the SYN counts (RFC 9293 3.10.7.3).
+            let acks_syn = segment.flags.ack()
+                && receiver
+                    .offset(segment.ack)
+                    .is_some_and(|ack| (1..=receiver.next).contains(&ack));
+            return acks_syn.then_some(true);
+        }
+        let Some(offset) = sender.offset(segment.seq) else {
+            // Nothing of the sender was seen yet: no ground to call it unacceptable.
+            return Some(false);
+        };
+        // The receiver expects something between what it has acknowledged and what was sent; Linux also
+        // takes the FIN's own number (tcp_reset_check in net/ipv4/tcp_input.c).
+        let low = sender.acked.min(sender.next - i64::from(sender.fin.is_some()));
+        (low..=sender.next)
+            .contains(&offset)
+            .then_some(sender.acked == sender.next && offset == sender.next)
+    }
+
+    /// Holds a segment that came after the RST against it. A sender that goes on was not its sender; once
+    /// the other end acknowledges what came afterwards, the RST has had no effect, and the connection goes
+    /// on where it stood.
+    pub(super) fn doubt_reset(&mut self, from: End, segment: &Segment<'_>) {
+        let Some(reset) = &mut self.reset else { return };
+        let by = reset.by;
+        let Some(end_of_stream) = reset.offset else { return };
+        if from == by {
+            let start = self.halves.at(by).offset(segment.seq);
+            let carries = segment.payload_len > 0 || segment.flags.fin();
+            reset.contradicted |= carries && start.is_some_and(|start| start >= end_of_stream);
+            return;
+        }
+        let acknowledged = self.halves.at(by).offset(segment.ack).filter(|_| segment.flags.ack());
+        if !reset.contradicted || acknowledged.is_none_or(|ack| ack <= end_of_stream) {
+            return;
+        }
+        let (frame, paths) = (reset.at.frame, reset.paths);
+        self.reset = None;
+        self.ignored_resets += 1;
+        for end in End::BOTH {
+            let half = self.halves.at_mut(end);
+            half.resume(*paths.at(end));
+            if half.fin.is_some_and(|fin| fin.frame > frame) {
+                half.apply(Event::SendsFin);
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Holds the README's screen against what the program prints: the same word by word, but for what
+//! differs from run to run.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use support::{closecheck, run, words};
+
+/// The words of a screen, with the numbers that depend on time or chance replaced.
+fn normalised(screen: &str) -> Vec<&str> {
+    let is_time = |word: &str| word.contains('.') && word.parse::<f64>().is_ok();
+    let normal = |word| match word {
+        "127.0.0.1:8000," => word,
+        _ if word.starts_with("127.0.0.1:") => "CLIENT",
+        _ if is_time(word) => "TIME",
+        _ => word,
+    };
+    screen.split_whitespace().map(normal).collect()
+}
+
+#[test]
+fn the_screen_in_the_readme_is_what_the_program_shows() {
+    let readme = include_str!("../README.md");
+    let screen = readme.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    // Whether the release takes three segments or four is a matter of timing; the README shows three.
+    let shown = (0..50)
+        .map(|_| {
+            run(&mut closecheck(words("--linger 1 --isolate always"))).succeeded().stdout.clone()
+        })
+        .find(|text| text.contains("three segments"))
+        .unwrap();
+    assert_eq!(normalised(screen), normalised(&shown));
+}
+
+#[test]
+fn every_command_in_the_readme_is_understood() {
+    let readme = include_str!("../README.md");
+    let section = readme.split("## Use").nth(1).unwrap().split("```").nth(1).unwrap();
+    let commands: Vec<&str> =
+        section.lines().filter_map(|line| line.strip_prefix("closecheck ")).collect();
+    assert!(commands.len() >= 5, "{commands:?}");
+    for command in commands {
+        // What stands two spaces behind a command explains it; `read` takes files that are not there.
+        let arguments = command.split("  ").next().unwrap();
+        let arguments: Vec<String> = arguments
+            .split('\'')
+            .enumerate()
+            .flat_map(|(place, part)| match place % 2 {
+                1 => vec![part.to_owned()],
+                _ => part.split_whitespace().map(str::to_owned).collect(),
+            })
+            .collect();
+        let understood = run(closecheck(&arguments).arg("--help"));
+        assert_eq!(understood.code(), 0, "{command}: {}", understood.stderr);
+    }
+}
