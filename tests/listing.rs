@@ -322,6 +322,37 @@ fn a_reader_that_leaves_early_changes_no_status() {
     }
 }
 
+/// A pcapng file, as capturing programs write it: the statistics with the drops stand at the end.
+#[test]
+fn a_loss_that_is_told_at_the_end_leaves_every_expectation_open() {
+    fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 12).unwrap().to_le_bytes();
+        [&kind.to_le_bytes(), &length[..], body, &length[..]].concat()
+    }
+    let mut file =
+        block(0x0a0d_0d0a, &[&[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0][..], &[0xff; 8]].concat());
+    file.extend(block(1, &[101, 0, 0, 0, 0, 0, 0, 0]));
+    // The second connection is ten seconds after the first, which has been written by then.
+    for (port, micros) in [(1024, 0u64), (1025, 10_000_000)] {
+        for data in packets(port, RESET) {
+            let words = [0, (micros >> 32) as u32, micros as u32, 40, 40];
+            file.extend(block(6, &[&words.map(u32::to_le_bytes).concat()[..], &data].concat()));
+        }
+    }
+    let drops = [0u32, 0, 0, 5 | 8 << 16, 7, 0, 0];
+    file.extend(block(5, &drops.map(u32::to_le_bytes).concat()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("drops.pcapng");
+    fs::write(&path, file).unwrap();
+    for rule in ["rst", "fin"] {
+        let ran = run(closecheck(["read", "--expect", rule, "--format", "json"]).arg(&path));
+        let report = ran.exits(3).json();
+        assert_eq!(report["capture"]["dropped"], 7);
+        assert_eq!(report["connections"][1]["close"]["gaps"][0], "dropped");
+        assert!(ran.stderr.contains("7 packets were dropped in capturing"), "{}", ran.stderr);
+    }
+}
+
 #[test]
 fn a_capture_that_cannot_be_judged_leaves_standard_output_empty() {
     for format in ["json", "csv", "plain"] {
