@@ -333,9 +333,9 @@ fn a_loss_that_is_told_at_the_end_leaves_every_expectation_open() {
         block(0x0a0d_0d0a, &[&[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0][..], &[0xff; 8]].concat());
     file.extend(block(1, &[101, 0, 0, 0, 0, 0, 0, 0]));
     // The second connection is ten seconds after the first, which has been written by then.
-    for (port, micros) in [(1024, 0u64), (1025, 10_000_000)] {
+    for (port, micros) in [(1024, 0u32), (1025, 10_000_000)] {
         for data in packets(port, RESET) {
-            let words = [0, (micros >> 32) as u32, micros as u32, 40, 40];
+            let words = [0, 0, micros, 40, 40];
             file.extend(block(6, &[&words.map(u32::to_le_bytes).concat()[..], &data].concat()));
         }
     }
