@@ -30,7 +30,7 @@ fn scenarios() -> Vec<(String, Scenario)> {
 #[test]
 fn every_scenario_has_its_conclusion() {
     for (name, scenario) in scenarios() {
-        let judged = run(&scenario.segments, Setting::new(1000, 2000));
+        let judged = run(&scenario.segments, Setting::new(scenario.ports, 1000, 2000));
         let [(connection, close)] = judged.as_slice() else {
             panic!("{name}: {} connections", judged.len());
         };
@@ -45,7 +45,7 @@ fn every_scenario_has_its_conclusion() {
 fn initial_sequence_numbers_do_not_matter() {
     for (name, scenario) in scenarios() {
         let facts = |client, server| {
-            let judged = run(&scenario.segments, Setting::new(client, server));
+            let judged = run(&scenario.segments, Setting::new(scenario.ports, client, server));
             judged
                 .iter()
                 .map(|(connection, close)| conclusion(connection, close))
@@ -55,7 +55,16 @@ fn initial_sequence_numbers_do_not_matter() {
         for isn in [0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX - 120, u32::MAX - 1, u32::MAX] {
             assert_eq!(facts(isn, 2000), reference, "{name}: client's ISN {isn}");
             assert_eq!(facts(1000, isn), reference, "{name}: server's ISN {isn}");
-            assert_eq!(facts(isn, isn), reference, "{name}: both ISNs {isn}");
+            // Zeek tells a crossing SYN from a retransmission by its number alone.
+            let without_zeek = |facts: Vec<Vec<String>>| {
+                let keep = |fact: &String| !fact.starts_with("zeek ");
+                facts
+                    .into_iter()
+                    .map(|facts| facts.into_iter().filter(keep).collect::<Vec<_>>())
+                    .collect::<Vec<_>>()
+            };
+            let (equal, reference) = (facts(isn, isn), reference.clone());
+            assert_eq!(without_zeek(equal), without_zeek(reference), "{name}: both ISNs {isn}");
         }
     }
 }
@@ -63,10 +72,10 @@ fn initial_sequence_numbers_do_not_matter() {
 #[test]
 fn the_order_of_the_addresses_does_not_matter() {
     for (name, scenario) in scenarios() {
-        if scenario.expected.iter().any(|fact| fact == "opening midstream") {
+        if !scenario.segments.iter().any(|line| line.flags.syn()) {
             continue; // without a SYN the ports are all there is to go by
         }
-        let setting = Setting::new(1000, 2000);
+        let setting = Setting::new(scenario.ports, 1000, 2000);
         let mut swapped = setting;
         std::mem::swap(&mut swapped.endpoints.client, &mut swapped.endpoints.server);
         let facts = |setting| {
@@ -84,7 +93,7 @@ fn the_order_of_the_addresses_does_not_matter() {
 fn a_repeated_segment_changes_no_verdict() {
     for (name, scenario) in scenarios() {
         let essence = |segments: &[scenario::Line]| {
-            let judged = run(segments, Setting::new(1000, 2000));
+            let judged = run(segments, Setting::new(scenario.ports, 1000, 2000));
             let facts = judged.iter().map(|(_, close)| {
                 (
                     close.verdict,

@@ -4,7 +4,7 @@
 //! frames they rest on; what they mean is decided in [`verdict`](crate::verdict).
 
 use super::transition::Event;
-use super::{End, Fin, Half, Last, Pair, State};
+use super::{End, Fin, Half, Last, Pair, State, Zeek};
 use crate::decode::{Endpoint, Segment, Timestamp};
 
 /// One incarnation of a 5-tuple.
@@ -36,6 +36,8 @@ pub struct Connection {
     pub late_resets: u64,
     /// RSTs that the receiver must have ignored (RFC 9293 3.10.7.4, RFC 5961 3.2).
     pub ignored_resets: u64,
+    /// What Zeek would say of it.
+    pub zeek: Zeek,
 }
 
 /// How client and server were told apart.
@@ -93,6 +95,7 @@ impl Connection {
         } else {
             (segment.destination, segment.source)
         };
+        let sender = if source_is_client { End::Client } else { End::Server };
         Connection {
             id,
             endpoints: Pair { client, server },
@@ -107,6 +110,7 @@ impl Connection {
             reset: None,
             late_resets: 0,
             ignored_resets: 0,
+            zeek: Zeek::new(sender, segment),
         }
     }
 
@@ -143,6 +147,7 @@ impl Connection {
     pub(super) fn observe(&mut self, segment: &Segment<'_>) {
         let from = self.sender(segment);
         self.end = self.end.max(segment.time);
+        self.zeek.observe(from, segment, self.start);
         let half = self.halves.at_mut(from);
         half.packets += 1;
         if segment.flags.rst() {

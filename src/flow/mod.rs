@@ -10,11 +10,13 @@ mod key;
 mod state;
 mod table;
 mod transition;
+mod zeek;
 
 pub use connection::{Connection, Moment, Orientation, Reset};
 pub use half::{Fin, Half, Last};
 pub use key::{End, Pair};
 pub use state::{State, StatePath};
 pub use table::Table;
+pub use zeek::{ConnState, Zeek};
 
 use key::Key;

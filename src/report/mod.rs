@@ -18,6 +18,7 @@ pub use lab::LabReport;
 pub use packets::{Numbers, Packet};
 pub use record::{
     CaptureSummary, CloseRecord, Kernel, Lab, Record, Report, SCHEMA, Saw, Summary, TimeWait,
+    ZeekRecord,
 };
 pub use style::Styles;
 

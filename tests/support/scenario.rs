@@ -10,7 +10,9 @@
 //! ```
 //!
 //! Numbers are relative to the sender's initial sequence number; `ack` to the other's. A window is 512
-//! unless `win` says otherwise. Each line is a millisecond after the one before, or after `+SECONDS`.
+//! unless `win` says otherwise, and `cut` leaves the payload out of the capture. Each line is a millisecond
+//! after the one before, or after `+SECONDS`. A line `ports 50000 9999` gives the client and the server other
+//! ports than 50000 and 80.
 
 use std::path::Path;
 
@@ -22,6 +24,7 @@ use closecheck::verdict::{Close, judge};
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: String,
+    pub(crate) ports: Pair<u16>,
     pub(crate) segments: Vec<Line>,
     pub(crate) expected: Vec<String>,
 }
@@ -36,6 +39,7 @@ pub(crate) struct Line {
     pub(crate) ack: u32,
     pub(crate) window: u16,
     pub(crate) timestamp: bool,
+    pub(crate) cut: bool,
     pub(crate) millis: i64,
 }
 
@@ -47,10 +51,10 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    pub(crate) fn new(client_isn: u32, server_isn: u32) -> Setting {
+    pub(crate) fn new(ports: Pair<u16>, client_isn: u32, server_isn: u32) -> Setting {
         let end = |host, port| Endpoint { ip: [192, 0, 2, host].into(), port };
         Setting {
-            endpoints: Pair { client: end(1, 50_000), server: end(2, 80) },
+            endpoints: Pair { client: end(1, ports.client), server: end(2, ports.server) },
             isn: Pair { client: client_isn, server: server_isn },
         }
     }
@@ -66,9 +70,14 @@ pub(crate) fn read(path: &Path) -> Vec<Scenario> {
             millis = 0;
             scenarios.push(Scenario {
                 name: name.to_owned(),
+                ports: Pair { client: 50_000, server: 80 },
                 segments: Vec::new(),
                 expected: Vec::new(),
             });
+        } else if let Some(ports) = line.strip_prefix("ports ") {
+            let (client, server) = ports.split_once(' ').unwrap();
+            scenarios.last_mut().unwrap().ports =
+                Pair { client: client.parse().unwrap(), server: server.parse().unwrap() };
         } else if line.starts_with('#') {
             continue;
         } else if let Some(expected) = line.strip_prefix("=> ") {
@@ -112,12 +121,14 @@ fn parse(line: &str, millis: i64) -> Line {
     // A keep-alive before any data stands at -1 + 1: written as a wrapped number.
     let seq = first.parse::<i64>().unwrap() as u32;
     let len = (last.parse::<i64>().unwrap() as u32).wrapping_sub(seq);
-    let mut parsed = Line { from, flags, seq, len, ack: 0, window: 512, timestamp: false, millis };
+    let mut parsed =
+        Line { from, flags, seq, len, ack: 0, window: 512, timestamp: false, cut: false, millis };
     while let Some(word) = words.next() {
         match word {
             "ack" => parsed.ack = words.next().unwrap().parse().unwrap(),
             "win" => parsed.window = words.next().unwrap().parse().unwrap(),
             "ts" => parsed.timestamp = true,
+            "cut" => parsed.cut = true,
             other => panic!("`{other}` is not understood, in `{line}`"),
         }
     }
@@ -137,6 +148,9 @@ pub(crate) fn run(lines: &[Line], setting: Setting) -> Vec<(Connection, Close)> 
     table.into_connections().into_iter().map(judged).collect()
 }
 
+/// The payload of every segment, as much of it as it has.
+static PAYLOAD: [u8; 0x1_0000] = [0; 0x1_0000];
+
 fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
     let to = line.from.other();
     let timestamp = line.timestamp.then_some(TcpTimestamp { value: 1, echo: 1 });
@@ -154,7 +168,10 @@ fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
         window: line.window,
         options: Options { timestamp, ..Options::default() },
         payload_len: line.len,
-        payload: &[],
+        payload: match line.cut {
+            true => &[],
+            false => &PAYLOAD[..line.len as usize],
+        },
         ttl: 64,
         ip_id: None,
         tos: 0,
@@ -194,5 +211,6 @@ pub(crate) fn conclusion(connection: &Connection, close: &Close) -> Vec<String> 
     let frames: Vec<String> =
         close.evidence.iter().map(|evidence| evidence.frame.to_string()).collect();
     facts.push(format!("evidence {}", frames.join(" ")));
+    facts.push(format!("zeek {} {}", connection.zeek.conn_state(), connection.zeek.history()));
     facts
 }
