@@ -425,7 +425,61 @@ fn count_up(counter: &mut u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::decode::{Endpoint as Address, Options, Seq};
+
+    /// A segment of either end with any flags, near the ends of all ranges as often as not.
+    fn any_segment() -> impl Strategy<Value = (End, Segment<'static>)> {
+        let number = || prop_oneof![0..100u32, u32::MAX - 100..=u32::MAX, any::<u32>()];
+        let end = prop_oneof![Just(End::Client), Just(End::Server)];
+        (end, 0..64u16, number(), number(), number(), any::<i64>(), 0..3u16).prop_map(
+            |(from, flags, seq, ack, payload_len, nanoseconds, window)| {
+                let address = |port| Address { ip: [192, 0, 2, 1].into(), port };
+                let segment = Segment {
+                    frame: 1,
+                    time: Timestamp::new(0, nanoseconds),
+                    source: address(80),
+                    destination: address(50_000),
+                    seq: Seq(seq),
+                    ack: Seq(ack),
+                    flags: Flags(flags),
+                    window,
+                    options: Options::default(),
+                    payload_len,
+                    payload: &[0; 64],
+                    fragmented: false,
+                    ttl: 64,
+                    tos: 0,
+                    ip_id: None,
+                    dont_fragment: true,
+                    flow_label: None,
+                    outer: None,
+                };
+                (from, segment)
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn any_segments_at_any_times_are_survived(
+            segments in prop::collection::vec(any_segment(), 1..60),
+            timed in any::<bool>(),
+        ) {
+            let mut zeek = Zeek::new(segments[0].0, &segments[0].1);
+            let start = segments[0].1.time;
+            for (from, mut segment) in segments {
+                if !timed {
+                    segment.time = start;
+                }
+                zeek.observe(from, &segment, start);
+            }
+            prop_assert!(zeek.history().len() <= 32);
+            prop_assert!(ConnState::ALL.contains(&zeek.conn_state()));
+        }
+    }
 
     #[test]
     fn it_takes_little_of_the_room_that_a_connection_has() {
