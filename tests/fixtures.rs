@@ -7,6 +7,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use closecheck::flow::ConnState;
 use closecheck::verdict::{Cause, Confidence, Gap, Opening, Pattern, Shape, Stage, Verdict};
 use serde_json::{Value, json};
 use support::{closecheck, run};
@@ -128,6 +129,8 @@ fn the_schema_lists_exactly_the_words_there_are() {
     let close = "/$defs/close/properties";
     assert_eq!(listed("/$defs/verdict/enum"), words(Verdict::ALL));
     assert_eq!(listed("/$defs/connection/properties/opening/enum"), words(Opening::ALL));
+    let zeek = "/$defs/connection/properties/zeek/properties";
+    assert_eq!(listed(&format!("{zeek}/conn_state/enum")), words(ConnState::ALL));
     assert_eq!(listed(&format!("{close}/shape/enum")), words(Shape::ALL));
     assert_eq!(listed(&format!("{close}/cause/enum")), words(Cause::ALL));
     assert_eq!(listed(&format!("{close}/confidence/enum")), words(Confidence::ALL));

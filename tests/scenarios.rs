@@ -14,9 +14,9 @@ mod scenario;
 use std::path::Path;
 
 use closecheck::decode::Flags;
-use closecheck::flow::End;
+use closecheck::flow::{End, Orientation};
 use closecheck::verdict::{Opening, Verdict};
-use scenario::{Scenario, Setting, conclusion, read, run};
+use scenario::{PORTS, Scenario, Setting, conclusion, read, run};
 
 fn scenarios() -> Vec<(String, Scenario)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
@@ -33,7 +33,7 @@ fn scenarios() -> Vec<(String, Scenario)> {
 #[test]
 fn every_scenario_has_its_conclusion() {
     for (name, scenario) in scenarios() {
-        let judged = run(&scenario.segments, Setting::new(1000, 2000));
+        let judged = run(&scenario.segments, Setting::new(scenario.ports, 1000, 2000));
         let mut concerned = 0;
         for expected in &scenario.expected {
             // `2: fact` is about the second connection.
@@ -55,7 +55,7 @@ fn every_scenario_has_its_conclusion() {
 fn initial_sequence_numbers_do_not_matter() {
     for (name, scenario) in scenarios() {
         let facts = |client, server| {
-            let judged = run(&scenario.segments, Setting::new(client, server));
+            let judged = run(&scenario.segments, Setting::new(scenario.ports, client, server));
             judged
                 .iter()
                 .map(|(connection, close)| conclusion(connection, close))
@@ -65,7 +65,16 @@ fn initial_sequence_numbers_do_not_matter() {
         for isn in [0, 1, 0x7fff_ffff, 0x8000_0000, u32::MAX - 120, u32::MAX - 1, u32::MAX] {
             assert_eq!(facts(isn, 2000), reference, "{name}: client's ISN {isn}");
             assert_eq!(facts(1000, isn), reference, "{name}: server's ISN {isn}");
-            assert_eq!(facts(isn, isn), reference, "{name}: both ISNs {isn}");
+            // Zeek tells a crossing SYN from a retransmission by its number alone.
+            let without_zeek = |facts: Vec<Vec<String>>| {
+                let keep = |fact: &String| !fact.starts_with("zeek ");
+                facts
+                    .into_iter()
+                    .map(|facts| facts.into_iter().filter(keep).collect::<Vec<_>>())
+                    .collect::<Vec<_>>()
+            };
+            let (equal, reference) = (facts(isn, isn), reference.clone());
+            assert_eq!(without_zeek(equal), without_zeek(reference), "{name}: both ISNs {isn}");
         }
     }
 }
@@ -73,10 +82,11 @@ fn initial_sequence_numbers_do_not_matter() {
 #[test]
 fn the_order_of_the_addresses_does_not_matter() {
     for (name, scenario) in scenarios() {
-        if scenario.expected.iter().any(|fact| fact == "opening midstream") {
+        let setting = Setting::new(scenario.ports, 1000, 2000);
+        let judged = run(&scenario.segments, setting);
+        if judged.iter().any(|(connection, _)| connection.orientation == Orientation::Guess) {
             continue; // without a SYN the ports are all there is to go by
         }
-        let setting = Setting::new(1000, 2000);
         let mut swapped = setting;
         std::mem::swap(&mut swapped.endpoints.client, &mut swapped.endpoints.server);
         let facts = |setting| {
@@ -94,7 +104,7 @@ fn the_order_of_the_addresses_does_not_matter() {
 fn a_repeated_segment_changes_no_verdict() {
     for (name, scenario) in scenarios() {
         let essence = |segments: &[scenario::Line]| {
-            let judged = run(segments, Setting::new(1000, 2000));
+            let judged = run(segments, Setting::new(scenario.ports, 1000, 2000));
             let facts = judged.iter().map(|(_, close)| {
                 (
                     close.verdict,
@@ -128,13 +138,14 @@ fn no_pair_of_flags_makes_an_established_reset_of_a_lone_rst() {
         timestamp: false,
         ttl: 64,
         id: 0,
+        cut: false,
         millis,
     };
     for first in 0..64 {
         for second in 0..64 {
             for from in End::BOTH {
                 let lines = [line(End::Client, first, 0), line(from, second, 1)];
-                for (_, close) in run(&lines, Setting::new(1000, 2000)) {
+                for (_, close) in run(&lines, Setting::new(PORTS, 1000, 2000)) {
                     let reset = matches!(close.verdict, Verdict::Rst | Verdict::FinThenRst);
                     let began = matches!(
                         close.opening,

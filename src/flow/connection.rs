@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::duplicate::Fingerprint;
 use super::transition::Event;
-use super::{End, Fin, Half, Last, Pair, Reset, State};
+use super::{End, Fin, Half, Last, Pair, Reset, State, Zeek};
 use crate::decode::{Endpoint, Outer, Segment, Seq, Timestamp};
 
 /// One incarnation of a 5-tuple.
@@ -45,6 +45,8 @@ pub struct Connection {
     pub late_resets: u64,
     /// RSTs that the receiver must have ignored (RFC 9293 3.10.7.4, RFC 5961 3.2).
     pub ignored_resets: u64,
+    /// What Zeek would say of it.
+    pub zeek: Zeek,
 }
 
 /// How client and server were told apart.
@@ -78,6 +80,7 @@ impl Connection {
         } else {
             (segment.destination, segment.source)
         };
+        let sender = if source_is_client { End::Client } else { End::Server };
         Connection {
             id,
             endpoints: Pair { client, server },
@@ -95,6 +98,7 @@ impl Connection {
             rival_syn: None,
             late_resets: 0,
             ignored_resets: 0,
+            zeek: Zeek::new(sender, segment),
         }
     }
 
@@ -152,6 +156,7 @@ impl Connection {
         let from = self.sender(segment);
         let silence = segment.time.since(self.end).unwrap_or_default();
         self.end = self.end.max(segment.time);
+        self.zeek.observe(from, segment, self.start);
         let half = self.halves.at_mut(from);
         half.packets += 1;
         half.newest = Some(Fingerprint::of(segment));

@@ -12,6 +12,7 @@ mod reset;
 mod state;
 mod table;
 mod transition;
+mod zeek;
 
 pub use connection::{Connection, Moment, Orientation};
 pub use half::{Fin, Half, Last};
@@ -19,5 +20,6 @@ pub use key::{End, Pair};
 pub use reset::Reset;
 pub use state::{State, StatePath};
 pub use table::{Pushed, Table};
+pub use zeek::{ConnState, Zeek};
 
 use key::Key;

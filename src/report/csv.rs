@@ -50,6 +50,8 @@ pub(super) const COLUMNS: &[&str] = &[
     "bytes.server",
     "at_risk.client",
     "at_risk.server",
+    "zeek.conn_state",
+    "zeek.history",
     "lab.scenario",
     "lab.linger",
     "lab.closer",
@@ -113,6 +115,8 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     for pair in [&record.packets, &record.bytes, &record.at_risk] {
         line.pair(pair);
     }
+    line.add(record.zeek.conn_state.word());
+    line.add(&record.zeek.history);
     match &record.lab {
         Some(lab) => add_lab(lab, &mut line),
         None => {

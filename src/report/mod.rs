@@ -29,6 +29,7 @@ pub use listing::Listing;
 pub use packets::{Numbers, Packet, Trace};
 pub use record::{
     CaptureSummary, CloseRecord, Kernel, Lab, Record, Report, SCHEMA, Saw, Summary, TimeWait,
+    ZeekRecord,
 };
 pub use style::Styles;
 

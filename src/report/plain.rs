@@ -36,6 +36,7 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
         };
         writeln!(out, "time-wait: {}{kernel}", ends.join(", "))?;
     }
+    writeln!(out, "zeek: {} {}", record.zeek.conn_state, record.zeek.history)?;
     write_pair(out, "packets", &record.packets)?;
     write_pair(out, "bytes", &record.bytes)?;
     write_pair(out, "at risk", &record.at_risk)?;

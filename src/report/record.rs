@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::tally::Tally;
 use crate::Linger;
 use crate::decode::{Endpoint, Outer, Timestamp};
-use crate::flow::{Connection, End, Orientation, Pair, State};
+use crate::flow::{ConnState, Connection, End, Orientation, Pair, State};
 use crate::verdict::{
     Cause, Close, Confidence, Evidence, Gap, Opening, Pattern, Rule, Shape, Stage, Verdict,
 };
@@ -119,6 +119,8 @@ pub struct Record {
     pub bytes: Pair<u64>,
     /// Payload bytes sent and never acknowledged, by sender.
     pub at_risk: Pair<u64>,
+    /// What Zeek would write of it.
+    pub zeek: ZeekRecord,
     /// What only the lab knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lab: Option<Lab>,
@@ -151,6 +153,16 @@ pub struct CloseRecord {
     pub evidence: Vec<Evidence>,
     /// The rule that decided.
     pub rule: Rule,
+}
+
+/// The fields of Zeek's `conn.log` that say how a connection went; `docs/zeek.md` has the limits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ZeekRecord {
+    /// The state in Zeek's abbreviation.
+    #[serde(serialize_with = "conn_state")]
+    pub conn_state: ConnState,
+    /// What happened, a letter each.
+    pub history: String,
 }
 
 /// An end or two in TIME-WAIT.
@@ -288,6 +300,10 @@ impl Record {
             packets: Pair::from_fn(|end| connection.halves.at(end).packets),
             bytes: Pair::from_fn(|end| connection.halves.at(end).bytes()),
             at_risk: Pair::from_fn(|end| connection.halves.at(end).unacknowledged()),
+            zeek: ZeekRecord {
+                conn_state: connection.zeek.conn_state(),
+                history: connection.zeek.history().to_owned(),
+            },
             lab: None,
             close: CloseRecord {
                 complete: close.is_complete(),
@@ -337,6 +353,10 @@ pub(super) fn orientation_word(orientation: Orientation) -> &'static str {
         Orientation::Syn => "syn",
         Orientation::Guess => "guess",
     }
+}
+
+fn conn_state<S: Serializer>(value: &ConnState, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(value.word())
 }
 
 fn endpoint<S: Serializer>(value: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {

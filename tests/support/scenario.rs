@@ -11,8 +11,9 @@
 //! ```
 //!
 //! Numbers are relative to the sender's initial sequence number; `ack` to the other's. A window is 512 and a
-//! time to live 64 unless `win` or `ttl` says otherwise; `id` is
-//! the IPv4 identification. Each line is a millisecond after the one before, or after `+SECONDS`.
+//! time to live 64 unless `win` or `ttl` says otherwise; `id` is the IPv4 identification, and `cut` leaves
+//! the payload out of the capture. Each line is a millisecond after the one before, or after `+SECONDS`. A
+//! line `ports 50000 9999` gives the client and the server other ports than 50000 and 80.
 
 use std::path::Path;
 
@@ -24,6 +25,7 @@ use closecheck::verdict::{Close, judge};
 #[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     pub(crate) name: String,
+    pub(crate) ports: Pair<u16>,
     pub(crate) segments: Vec<Line>,
     pub(crate) expected: Vec<String>,
 }
@@ -40,8 +42,12 @@ pub(crate) struct Line {
     pub(crate) timestamp: bool,
     pub(crate) ttl: u8,
     pub(crate) id: u16,
+    pub(crate) cut: bool,
     pub(crate) millis: i64,
 }
+
+/// The ports of a scenario that gives none.
+pub(crate) const PORTS: Pair<u16> = Pair { client: 50_000, server: 80 };
 
 /// Where the two ends are and what their initial sequence numbers are.
 #[derive(Clone, Copy, Debug)]
@@ -51,10 +57,10 @@ pub(crate) struct Setting {
 }
 
 impl Setting {
-    pub(crate) fn new(client_isn: u32, server_isn: u32) -> Setting {
+    pub(crate) fn new(ports: Pair<u16>, client_isn: u32, server_isn: u32) -> Setting {
         let end = |host, port| Endpoint { ip: [192, 0, 2, host].into(), port };
         Setting {
-            endpoints: Pair { client: end(1, 50_000), server: end(2, 80) },
+            endpoints: Pair { client: end(1, ports.client), server: end(2, ports.server) },
             isn: Pair { client: client_isn, server: server_isn },
         }
     }
@@ -70,9 +76,14 @@ pub(crate) fn read(path: &Path) -> Vec<Scenario> {
             millis = 0;
             scenarios.push(Scenario {
                 name: name.to_owned(),
+                ports: PORTS,
                 segments: Vec::new(),
                 expected: Vec::new(),
             });
+        } else if let Some(ports) = line.strip_prefix("ports ") {
+            let (client, server) = ports.split_once(' ').unwrap();
+            scenarios.last_mut().unwrap().ports =
+                Pair { client: client.parse().unwrap(), server: server.parse().unwrap() };
         } else if line.starts_with('#') {
             continue;
         } else if let Some(expected) = line.strip_prefix("=> ") {
@@ -126,6 +137,7 @@ fn parse(line: &str, millis: i64) -> Line {
         timestamp: false,
         ttl: 64,
         id: 0,
+        cut: false,
         millis,
     };
     while let Some(word) = words.next() {
@@ -135,6 +147,7 @@ fn parse(line: &str, millis: i64) -> Line {
             "ttl" => parsed.ttl = words.next().unwrap().parse().unwrap(),
             "id" => parsed.id = words.next().unwrap().parse().unwrap(),
             "ts" => parsed.timestamp = true,
+            "cut" => parsed.cut = true,
             other => panic!("`{other}` is not understood, in `{line}`"),
         }
     }
@@ -154,6 +167,9 @@ pub(crate) fn run(lines: &[Line], setting: Setting) -> Vec<(Connection, Close)> 
     table.into_connections().into_iter().map(judged).collect()
 }
 
+/// The payload of every segment, as much of it as it has.
+static PAYLOAD: [u8; 0x1_0000] = [0; 0x1_0000];
+
 fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
     let to = line.from.other();
     let timestamp = line.timestamp.then_some(TcpTimestamp { value: 1, echo: 1 });
@@ -171,7 +187,10 @@ fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
         window: line.window,
         options: Options { timestamp, ..Options::default() },
         payload_len: line.len,
-        payload: &[],
+        payload: match line.cut {
+            true => &[],
+            false => &PAYLOAD[..line.len as usize],
+        },
         ttl: line.ttl,
         ip_id: Some(line.id),
         tos: 0,
@@ -215,5 +234,6 @@ pub(crate) fn conclusion(connection: &Connection, close: &Close) -> Vec<String> 
     let frames: Vec<String> =
         close.evidence.iter().map(|evidence| evidence.frame.to_string()).collect();
     facts.push(format!("evidence {}", frames.join(" ")));
+    facts.push(format!("zeek {} {}", connection.zeek.conn_state(), connection.zeek.history()));
     facts
 }

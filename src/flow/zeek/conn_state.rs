@@ -1,0 +1,116 @@
+//! Zeek's `conn_state`, from the final states of both ends.
+
+use std::fmt;
+
+use super::endpoint::{Endpoint, State};
+
+/// The abbreviations of `conn_state`, with the meanings that Zeek's manual gives them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnState {
+    /// Connection attempt seen, no reply.
+    S0,
+    /// Established, not terminated.
+    S1,
+    /// Established, and the originator closed.
+    S2,
+    /// Established, and the responder closed.
+    S3,
+    /// Normal establishment and termination.
+    Sf,
+    /// Attempt rejected.
+    Rej,
+    /// The originator sent an RST.
+    Rsto,
+    /// The responder sent an RST.
+    Rstr,
+    /// The originator sent a SYN and then an RST, the responder nothing.
+    Rstos0,
+    /// The responder sent an RST, and the originator was not seen to open the connection.
+    Rstrh,
+    /// The originator sent a SYN and then a FIN, the responder nothing.
+    Sh,
+    /// The responder sent a SYN-ACK and then a FIN, and the originator was not seen to open the connection.
+    Shr,
+    /// None of these, midstream traffic for one.
+    Oth,
+}
+
+impl ConnState {
+    /// Every one of them.
+    pub const ALL: &[ConnState] = &[
+        ConnState::S0,
+        ConnState::S1,
+        ConnState::S2,
+        ConnState::S3,
+        ConnState::Sf,
+        ConnState::Rej,
+        ConnState::Rsto,
+        ConnState::Rstr,
+        ConnState::Rstos0,
+        ConnState::Rstrh,
+        ConnState::Sh,
+        ConnState::Shr,
+        ConnState::Oth,
+    ];
+
+    /// The abbreviation as it stands in `conn.log`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            ConnState::S0 => "S0",
+            ConnState::S1 => "S1",
+            ConnState::S2 => "S2",
+            ConnState::S3 => "S3",
+            ConnState::Sf => "SF",
+            ConnState::Rej => "REJ",
+            ConnState::Rsto => "RSTO",
+            ConnState::Rstr => "RSTR",
+            ConnState::Rstos0 => "RSTOS0",
+            ConnState::Rstrh => "RSTRH",
+            ConnState::Sh => "SH",
+            ConnState::Shr => "SHR",
+            ConnState::Oth => "OTH",
+        }
+    }
+}
+
+impl fmt::Display for ConnState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// `conn_state()` of Zeek's connection log: the responder's RST comes before everything.
+pub(super) fn of(originator: &Endpoint, responder: &Endpoint, history: &str) -> ConnState {
+    use State::{Closed, Established, Inactive, Partial, Reset, SynAckSent, SynSent};
+    match (originator.state, responder.state) {
+        (SynSent | SynAckSent, Reset) => ConnState::Rej,
+        (Reset, Reset) if originator.is_empty() && responder.is_empty() => ConnState::Rej,
+        (Inactive | Partial, Reset) => ConnState::Rstrh,
+        (Established | Closed | Reset, Reset) => ConnState::Rstr,
+        (Reset, Inactive | Partial) if is_abandoned_attempt(history) => ConnState::Rstos0,
+        (Reset, Inactive | Partial) => ConnState::Oth,
+        (Reset, SynSent | SynAckSent | Established | Closed) => ConnState::Rsto,
+        (Closed, Closed) => ConnState::Sf,
+        (Closed, Inactive | Partial) => ConnState::Sh,
+        (Closed, SynSent | SynAckSent | Established) => ConnState::S2,
+        (Inactive | Partial, Closed) => ConnState::Shr,
+        (SynSent | SynAckSent | Established, Closed) => ConnState::S3,
+        (SynSent, Inactive) => ConnState::S0,
+        (Established, Established) => ConnState::S1,
+        (SynSent, SynSent | SynAckSent | Partial | Established)
+        | (
+            Inactive | SynAckSent | Partial,
+            Inactive | SynSent | SynAckSent | Partial | Established,
+        )
+        | (Established, Inactive | SynSent | SynAckSent | Partial) => ConnState::Oth,
+    }
+}
+
+/// `/\^?S[^HAFGIQ]*R.*/`: a SYN, and up to an RST nothing of the originator that it would not send before
+/// an answer.
+fn is_abandoned_attempt(history: &str) -> bool {
+    let history = history.strip_prefix('^').unwrap_or(history);
+    let Some(rest) = history.strip_prefix('S') else { return false };
+    rest.split_once('R').is_some_and(|(before, _)| !before.contains(['H', 'A', 'F', 'G', 'I', 'Q']))
+}

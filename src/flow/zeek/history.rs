@@ -1,0 +1,135 @@
+//! The letters of Zeek's `history` field.
+
+use std::fmt;
+
+/// Letters that are kept; a longer history is cut here. Zeek's has no limit, but most letters come once a
+/// direction: beyond this only a train of RSTs that step through sequence numbers gets.
+const CAPACITY: usize = 32;
+
+/// Who did something, in Zeek's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// Whoever Zeek thinks opened the connection: letters in upper case.
+    Originator,
+    /// The other end: letters in lower case.
+    Responder,
+}
+
+/// Letters that come once a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Once {
+    /// `S` and `H`, which count as one.
+    Syn = 1,
+    /// `F`.
+    Fin = 2,
+    /// `R`.
+    Rst = 4,
+    /// `D`.
+    Data = 8,
+    /// `A`.
+    Ack = 16,
+    /// `Q`: SYN with FIN or RST.
+    MultiFlag = 32,
+    /// `I`: FIN with RST.
+    Inconsistent = 64,
+}
+
+/// The history so far.
+///
+/// What a role has done already stays with the role when the ends change roles, as in Zeek.
+#[derive(Clone, Copy, Default)]
+pub(super) struct History {
+    letters: [u8; CAPACITY],
+    len: u8,
+    /// The [`Once`] letters that the originator has.
+    originator_has: u8,
+    /// The same of the responder.
+    responder_has: u8,
+}
+
+impl History {
+    pub(super) fn as_str(&self) -> &str {
+        let letters = self.letters.get(..usize::from(self.len)).unwrap_or_default();
+        std::str::from_utf8(letters).unwrap_or_default()
+    }
+
+    /// The same, as it would be had the responder begun it with its SYN-ACK.
+    pub(super) fn begun_by_responder(self) -> History {
+        let mut turned = History { letters: [0; CAPACITY], len: 0, ..self };
+        turned.add(b'^');
+        turned.add(b'h');
+        turned
+    }
+
+    pub(super) fn add(&mut self, letter: u8) {
+        if let Some(place) = self.letters.get_mut(usize::from(self.len)) {
+            *place = letter;
+            self.len += 1;
+        }
+    }
+
+    /// Adds an upper-case letter in the case of the role.
+    pub(super) fn add_by(&mut self, role: Role, letter: u8) {
+        self.add(match role {
+            Role::Originator => letter,
+            Role::Responder => letter.to_ascii_lowercase(),
+        });
+    }
+
+    /// Adds the letter unless the role has it, and says whether it had.
+    pub(super) fn add_once(&mut self, role: Role, once: Once, letter: u8) -> bool {
+        let has = match role {
+            Role::Originator => &mut self.originator_has,
+            Role::Responder => &mut self.responder_has,
+        };
+        let bit = once as u8;
+        let had = *has & bit != 0;
+        *has |= bit;
+        if !had {
+            self.add_by(role, letter);
+        }
+        had
+    }
+
+    /// Adds the letter where `count` is 1, 10, 100 and so on (`ScaledHistoryEntry`).
+    pub(super) fn add_scaled(&mut self, role: Role, letter: u8, count: u32) {
+        if count > 0 && 10u32.checked_pow(count.ilog10()) == Some(count) {
+            self.add_by(role, letter);
+        }
+    }
+}
+
+impl fmt::Debug for History {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scaled_letter_comes_at_powers_of_ten() {
+        let mut history = History::default();
+        (0..=1000).for_each(|count| history.add_scaled(Role::Responder, b'T', count));
+        assert_eq!(history.as_str(), "tttt");
+    }
+
+    #[test]
+    fn a_full_history_takes_no_more_letters() {
+        let mut history = History::default();
+        (0..1000).for_each(|_| history.add_by(Role::Originator, b'R'));
+        assert_eq!(history.as_str(), "R".repeat(CAPACITY));
+    }
+
+    #[test]
+    fn a_letter_comes_once_a_role() {
+        let mut history = History::default();
+        for role in [Role::Originator, Role::Responder] {
+            assert!(!history.add_once(role, Once::Data, b'D'));
+            assert!(history.add_once(role, Once::Data, b'D'));
+        }
+        assert_eq!(history.as_str(), "Dd");
+    }
+}
