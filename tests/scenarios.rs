@@ -34,13 +34,20 @@ fn scenarios() -> Vec<(String, Scenario)> {
 fn every_scenario_has_its_conclusion() {
     for (name, scenario) in scenarios() {
         let judged = run(&scenario.segments, Setting::new(1000, 2000));
-        let [(connection, close)] = judged.as_slice() else {
-            panic!("{name}: {} connections", judged.len());
-        };
-        let facts = conclusion(connection, close);
+        let mut concerned = 0;
         for expected in &scenario.expected {
-            assert!(facts.contains(expected), "{name}: not `{expected}` in {facts:#?}");
+            // `2: fact` is about the second connection.
+            let (number, fact) = match expected.split_once(": ") {
+                Some((number, fact)) => (number.parse().unwrap(), fact.to_owned()),
+                None => (1, expected.clone()),
+            };
+            concerned = concerned.max(number);
+            let (connection, close) =
+                judged.get(number - 1).unwrap_or_else(|| panic!("{name}: no connection {number}"));
+            let facts = conclusion(connection, close);
+            assert!(facts.contains(&fact), "{name}: not `{expected}` in {facts:#?}");
         }
+        assert_eq!(judged.len(), concerned, "{name}: connections");
     }
 }
 

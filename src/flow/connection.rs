@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::duplicate::Fingerprint;
 use super::transition::Event;
 use super::{End, Fin, Half, Last, Pair, Reset, State};
-use crate::decode::{Endpoint, Outer, Segment, Timestamp};
+use crate::decode::{Endpoint, Outer, Segment, Seq, Timestamp};
 
 /// One incarnation of a 5-tuple.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Connection {
     pub released: Option<Moment>,
     /// The RST that ended the connection.
     pub reset: Option<Reset>,
+    /// A SYN that would begin another connection, should it be accepted, and its sender.
+    rival_syn: Option<(End, Seq)>,
     /// RSTs that came after the connection was over, or after it had been reset.
     pub late_resets: u64,
     /// RSTs that the receiver must have ignored (RFC 9293 3.10.7.4, RFC 5961 3.2).
@@ -90,6 +92,7 @@ impl Connection {
             fins_crossed: false,
             released: None,
             reset: None,
+            rival_syn: None,
             late_resets: 0,
             ignored_resets: 0,
         }
@@ -118,15 +121,30 @@ impl Connection {
         self.halves.at(self.sender(segment)).newest.is_some_and(|newest| newest.is_same(segment))
     }
 
-    /// True where this SYN begins another connection on the same ports instead of belonging here.
+    /// True where this segment begins another connection on the same ports instead of belonging here:
+    ///
+    /// 1. A SYN once this one is over, unless it is the first one's retransmission (RFC 9293 3.10.7.4:
+    ///    "TIME-WAIT state: [...] accept a new SYN").
+    /// 2. A SYN with another number where the first was never answered.
+    /// 3. A SYN-ACK that accepts a rival SYN: its sender no longer knows this connection.
     pub(super) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
+        if !segment.flags.syn() || segment.flags.rst() {
+            return false;
+        }
         let from = self.sender(segment);
+        if segment.flags.ack() {
+            return self.rival_syn == Some((from.other(), segment.ack.plus(u32::MAX)));
+        }
         let half = self.halves.at(from);
+        let is_first = half.syn_frame.is_some() && half.origin() == Some(segment.seq);
+        let attempted_before = half.syn_frame.is_some() && self.is_only_attempted();
+        !is_first && (self.is_over() || attempted_before)
+    }
+
+    /// True where a SYN has another number than its sender's stream began with.
+    fn is_rival(&self, from: End, segment: &Segment<'_>) -> bool {
         segment.flags.syn()
-            && !segment.flags.ack()
-            && !segment.flags.rst()
-            && self.is_over()
-            && !(half.syn_frame.is_some() && half.origin() == Some(segment.seq))
+            && self.halves.at(from).origin().is_some_and(|origin| origin != segment.seq)
     }
 
     /// Takes the next segment into account.
@@ -142,6 +160,12 @@ impl Connection {
             return;
         }
         self.silence = silence;
+        if self.is_rival(from, segment) {
+            // Answered by a challenge ACK (RFC 5961 4.2), which leaves this connection as it is.
+            self.rival_syn = Some((from, segment.seq));
+            return;
+        }
+        let half = self.halves.at_mut(from);
         half.note_header(segment);
         half.uses_timestamps |= segment.options.timestamp.is_some();
         half.last = Some(Last {
@@ -184,6 +208,10 @@ impl Connection {
         let own_syn_acked = self.halves.at(from).acked >= 1;
         let peer = self.halves.at_mut(from.other());
         peer.anchor(segment.ack.plus(u32::MAX), 1);
+        if segment.flags.syn() && peer.state() == State::Closed {
+            // A SYN-ACK answers a SYN, whether the capture has it or not.
+            peer.apply(Event::SendsSyn);
+        }
         let Some(ack) = peer.offset(segment.ack) else { return };
         if ack > peer.next {
             // An acknowledgement of bytes that the capture did not show. One that jumps by more than any
@@ -195,7 +223,7 @@ impl Connection {
             peer.next = ack;
         }
         peer.acked = peer.acked.max(ack);
-        if ack >= 1 && peer.syn_frame.is_some() && !segment.flags.syn() {
+        if ack >= 1 && !segment.flags.syn() {
             peer.apply(Event::SynIsAcked);
             if own_syn_acked {
                 self.halves.at_mut(from).apply(Event::AcksSyn);

@@ -7,6 +7,7 @@
 //! client P.   1:12   ack 1   win 512 ts
 //! => rst by server; cause abort certain; stage later; opening handshake
 //! => client SYN-SENT ESTABLISHED CLOSED
+//! => 2: a fact of the second connection
 //! ```
 //!
 //! Numbers are relative to the sender's initial sequence number; `ack` to the other's. A window is 512 and a
