@@ -7,6 +7,9 @@ use super::transition::Event;
 use super::{End, Fin, Half, Last, Pair, State};
 use crate::decode::{Endpoint, Segment, Timestamp};
 
+/// The most bytes that a window can hold (RFC 7323 2.3).
+const WIDEST_WINDOW: i64 = 1 << 30;
+
 /// One incarnation of a 5-tuple.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -122,6 +125,14 @@ impl Connection {
         self.released.is_some() || self.reset.is_some()
     }
 
+    /// Sender and frame of an RST that may have ended the connection though the capture does not show it to
+    /// be the expected one.
+    #[must_use]
+    pub fn doubted_reset(&self) -> Option<(End, u64)> {
+        let ahead = |end| self.halves.at(end).reset_ahead.map(|frame| (end, frame));
+        End::BOTH.into_iter().find_map(ahead).filter(|_| !self.is_over())
+    }
+
     /// True where nothing was seen but one end's SYNs.
     #[must_use]
     pub fn is_only_attempted(&self) -> bool {
@@ -149,6 +160,9 @@ impl Connection {
             self.observe_reset(from, segment);
             return;
         }
+        // Whoever speaks on has not acted on an RST.
+        self.halves.at_mut(from.other()).reset_ahead = None;
+        let half = self.halves.at_mut(from);
         half.uses_timestamps |= segment.options.timestamp.is_some();
         half.last = Some(Last {
             frame: segment.frame,
@@ -190,8 +204,8 @@ impl Connection {
         let Some(ack) = peer.offset(segment.ack) else { return };
         if ack > peer.next {
             // An acknowledgement of bytes that the capture did not show. One that jumps by more than any
-            // window can hold (2^30, RFC 7323 2.3) is no acknowledgement of this connection's bytes.
-            if ack - peer.next > 1 << 30 {
+            // window can hold is no acknowledgement of this connection's bytes.
+            if ack - peer.next > WIDEST_WINDOW {
                 return;
             }
             peer.unseen = true;
@@ -265,6 +279,11 @@ impl Connection {
         }
         let Some(exact) = self.reset_takes_effect(from, segment) else {
             self.ignored_resets += 1;
+            let sender = self.halves.at_mut(from);
+            let ahead = sender.offset(segment.seq).map(|offset| offset - sender.next);
+            if ahead.is_some_and(|ahead| (1..=WIDEST_WINDOW).contains(&ahead)) {
+                sender.reset_ahead = Some(segment.frame);
+            }
             return;
         };
         let receiver = self.halves.at_mut(from.other());

@@ -133,7 +133,8 @@ fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap>
     let midstream = opening == Opening::Midstream || connection.orientation == Orientation::Guess;
     let hole = End::BOTH.iter().any(|&end| connection.halves.at(end).unseen);
     let unacknowledged_fin = verdict == Verdict::Fin && connection.released.is_none();
-    let doubtful_reset = connection.reset.is_some_and(|reset| !reset.exact && hole);
+    let doubtful_reset = connection.doubted_reset().is_some()
+        || connection.reset.is_some_and(|reset| !reset.exact && hole);
     [
         (midstream, Gap::Midstream),
         (hole, Gap::SequenceHole),

@@ -174,7 +174,7 @@ impl Gap {
             Gap::Interrupted => "the capture was stopped before the connection was over",
             Gap::SequenceHole => "some bytes of the connection are not in the capture",
             Gap::LastAck => "the acknowledgement of a FIN is not in the capture",
-            Gap::ResetInDoubt => "the RST may not have been the one that took effect",
+            Gap::ResetInDoubt => "whether the RST took effect cannot be told from the capture",
         }
     }
 
