@@ -209,6 +209,7 @@ impl Connection {
                 return;
             }
             peer.unseen = true;
+            peer.end_unseen = true;
             peer.next = ack;
         }
         peer.acked = peer.acked.max(ack);
@@ -241,6 +242,9 @@ impl Connection {
             self.data_segments += 1;
             half.unseen |= data_start > half.next.max(1);
         }
+        if segment.payload_len > 0 && data_end >= half.next {
+            half.end_unseen = false;
+        }
         half.next = half.next.max(data_end);
         if segment.flags.fin() {
             half.next = half.next.max(data_end + 1);
@@ -254,6 +258,7 @@ impl Connection {
         if half.fin.is_some() {
             return;
         }
+        half.end_unseen = false;
         half.fin = Some(Fin { offset, frame: moment.frame, time: moment.time, acked_frame: None });
         half.apply(Event::SendsFin);
         match self.first_fin {

@@ -24,6 +24,9 @@ pub struct Half {
     /// Bytes that the other end acknowledged although the capture never showed them, or that a later
     /// segment skipped.
     pub unseen: bool,
+    /// True while the last thing that the other end acknowledged is not in the capture. It may have been a
+    /// FIN, which counts as a byte.
+    pub end_unseen: bool,
     /// Frame of an RST whose sequence number lies behind everything that its sender was seen to send, while
     /// the other end has been silent since: the expected one if the capture lacks segments before it.
     pub(super) reset_ahead: Option<u64>,

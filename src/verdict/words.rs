@@ -156,6 +156,8 @@ words! {
         Interrupted = "interrupted",
         /// Bytes were acknowledged, or followed by others, that the capture never showed.
         SequenceHole = "sequence-hole",
+        /// Something was acknowledged last that the capture never showed, so that a FIN may be missing.
+        FinInDoubt = "fin-in-doubt",
         /// The acknowledgement of a FIN is not in the capture.
         LastAck = "last-ack",
         /// Whether the receiver acted on the RST cannot be told from its sequence number alone.
@@ -173,6 +175,7 @@ impl Gap {
             Gap::CutOff => "the capture file ends inside a packet",
             Gap::Interrupted => "the capture was stopped before the connection was over",
             Gap::SequenceHole => "some bytes of the connection are not in the capture",
+            Gap::FinInDoubt => "a FIN may be missing from the capture",
             Gap::LastAck => "the acknowledgement of a FIN is not in the capture",
             Gap::ResetInDoubt => "whether the RST took effect cannot be told from the capture",
         }
@@ -184,7 +187,11 @@ impl Gap {
     #[must_use]
     pub fn may_change_verdict(self) -> bool {
         match self {
-            Gap::Dropped | Gap::CutOff | Gap::Interrupted | Gap::ResetInDoubt => true,
+            Gap::Dropped
+            | Gap::CutOff
+            | Gap::Interrupted
+            | Gap::FinInDoubt
+            | Gap::ResetInDoubt => true,
             Gap::Midstream | Gap::SequenceHole | Gap::LastAck => false,
         }
     }
