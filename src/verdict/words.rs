@@ -187,11 +187,9 @@ impl Gap {
     #[must_use]
     pub fn may_change_verdict(self) -> bool {
         match self {
-            Gap::Dropped
-            | Gap::CutOff
-            | Gap::Interrupted
-            | Gap::FinInDoubt
-            | Gap::ResetInDoubt => true,
+            Gap::Dropped | Gap::CutOff | Gap::Interrupted | Gap::FinInDoubt | Gap::ResetInDoubt => {
+                true
+            }
             Gap::Midstream | Gap::SequenceHole | Gap::LastAck => false,
         }
     }
