@@ -174,6 +174,11 @@ fn other_values_out_of_range_are_refused_with_the_reason() {
 }
 
 #[test]
+fn standard_output_is_not_for_packets() {
+    refused(&["-w", "-"], "standard output is for the report");
+}
+
+#[test]
 fn the_longest_times_that_can_be_written_are_no_trouble() {
     for time in ["4294967295", "9223372036854775807s", "2562047788015215h"] {
         let arguments = ["--isolate", "always", "--linger", "65535", "--timeout", time];

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use support::{NOBODY, Public, Running, clean, closecheck, proc, run, words};
+use support::{NOBODY, PROGRAM, Public, Running, clean, closecheck, proc, run, words};
 
 /// Long enough to look at it; a signal ends it.
 const HELD: &str = "--hold 60s --isolate";
@@ -138,6 +138,16 @@ fn cap_net_raw_on_the_file_is_enough_for_nobody_and_is_given_up_as_well() {
     let running = held(&mut public.as_nobody(words(&format!("{HELD} never"))));
     has_no_rights(&running);
     dismiss(running);
+}
+
+/// As in a rootless container on the host's network: root and every capability by name, no right over the
+/// network.
+#[test]
+fn root_of_a_user_namespace_without_its_network_gets_a_private_one() {
+    let mut command = clean("unshare");
+    let ran = run(command.args(["--map-root-user", PROGRAM]).args(words("--linger 0 --hold 0")));
+    let screen = &ran.exits(0).complains("").stdout;
+    assert!(screen.contains(" packets on lo in a private network namespace, "), "{screen}");
 }
 
 #[test]

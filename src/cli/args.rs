@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
@@ -82,7 +83,7 @@ struct LabArgs {
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     timeout: Option<Duration>,
     /// Write the captured packets to a file that tcpdump and Wireshark open.
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(output))]
     write: Option<PathBuf>,
     /// Show sequence numbers as they are in the header, not counted from the SYN.
     #[arg(short = 'S', long)]
@@ -297,6 +298,14 @@ fn duration(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| "not a length of time; write it as in 10s, 500ms or 1m30s".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "a length of time cannot be negative".to_owned())
+}
+
+/// tcpdump's `-w -` is standard output, which has the report here: better refused than a file called `-`.
+fn output(path: PathBuf) -> Result<PathBuf, &'static str> {
+    if path.as_os_str() == "-" {
+        return Err("standard output is for the report; write ./- for a file of that name");
+    }
+    Ok(path)
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use super::transition::Event;
 use super::{End, Fin, Half, Last, Pair, Reset, State, Zeek};
 use crate::decode::{Endpoint, Outer, Segment, Seq, Timestamp};
 
+/// The most bytes that a window can hold (RFC 7323 2.3).
+pub(super) const WIDEST_WINDOW: i64 = 1 << 30;
+
 /// One incarnation of a 5-tuple.
 #[derive(Clone, Debug)]
 pub struct Connection {
@@ -114,6 +117,14 @@ impl Connection {
         self.released.is_some() || self.reset.is_some()
     }
 
+    /// Sender and frame of an RST that may have ended the connection though the capture does not show it to
+    /// be the expected one.
+    #[must_use]
+    pub fn doubted_reset(&self) -> Option<(End, u64)> {
+        let ahead = |end| self.halves.at(end).reset_ahead.map(|frame| (end, frame));
+        End::BOTH.into_iter().find_map(ahead).filter(|_| !self.is_over())
+    }
+
     /// True where nothing was seen but one end's SYNs.
     #[must_use]
     pub fn is_only_attempted(&self) -> bool {
@@ -170,6 +181,8 @@ impl Connection {
             self.rival_syn = Some((from, segment.seq));
             return;
         }
+        // Whoever speaks on has not acted on an RST.
+        self.halves.at_mut(from.other()).reset_ahead = None;
         let half = self.halves.at_mut(from);
         half.note_header(segment);
         half.uses_timestamps |= segment.options.timestamp.is_some();
@@ -220,11 +233,12 @@ impl Connection {
         let Some(ack) = peer.offset(segment.ack) else { return };
         if ack > peer.next {
             // An acknowledgement of bytes that the capture did not show. One that jumps by more than any
-            // window can hold (2^30, RFC 7323 2.3) is no acknowledgement of this connection's bytes.
-            if ack - peer.next > 1 << 30 {
+            // window can hold is no acknowledgement of this connection's bytes.
+            if ack - peer.next > WIDEST_WINDOW {
                 return;
             }
             peer.unseen = true;
+            peer.end_unseen = true;
             peer.next = ack;
         }
         peer.acked = peer.acked.max(ack);
@@ -258,6 +272,9 @@ impl Connection {
             half.last_data_frame = Some(segment.frame);
             half.unseen |= data_start > half.next.max(1);
         }
+        if segment.payload_len > 0 && data_end >= half.next {
+            half.end_unseen = false;
+        }
         half.next = half.next.max(data_end);
         if segment.flags.fin() {
             half.next = half.next.max(data_end + 1);
@@ -271,6 +288,7 @@ impl Connection {
         if half.fin.is_some() {
             return;
         }
+        half.end_unseen = false;
         half.fin = Some(Fin { offset, frame: moment.frame, time: moment.time, acked_frame: None });
         half.apply(Event::SendsFin);
         match self.first_fin {

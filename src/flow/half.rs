@@ -27,6 +27,12 @@ pub struct Half {
     pub unseen: bool,
     /// The frame of the newest segment with payload.
     pub last_data_frame: Option<u64>,
+    /// True while the last thing that the other end acknowledged is not in the capture. It may have been a
+    /// FIN, which counts as a byte.
+    pub end_unseen: bool,
+    /// Frame of an RST whose sequence number lies behind everything that its sender was seen to send, while
+    /// the other end has been silent since: the expected one if the capture lacks segments before it.
+    pub(super) reset_ahead: Option<u64>,
     /// Segments seen, of any kind.
     pub packets: u64,
     /// The newest segment but for RSTs.

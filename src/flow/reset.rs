@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::connection::WIDEST_WINDOW;
 use super::transition::Event;
 use super::{Connection, End, Last, Moment, Pair, State, StatePath};
 use crate::decode::Segment;
@@ -60,6 +61,11 @@ impl Connection {
         }
         let Some(exact) = self.reset_takes_effect(from, segment) else {
             self.ignored_resets += 1;
+            let sender = self.halves.at_mut(from);
+            let ahead = sender.offset(segment.seq).map(|offset| offset - sender.next);
+            if ahead.is_some_and(|ahead| (1..=WIDEST_WINDOW).contains(&ahead)) {
+                sender.reset_ahead = Some(segment.frame);
+            }
             return;
         };
         let receiver = self.halves.at_mut(from.other());

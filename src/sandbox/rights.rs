@@ -44,12 +44,19 @@ pub enum RightsError {
     },
 }
 
-/// True where this thread may open a capture: CAP_NET_RAW on Linux, elsewhere root or an accessible
-/// `/dev/bpf0` (one that is merely busy counts).
+/// True where this thread may open a capture. Linux is asked for a packet socket, since CAP_NET_RAW alone
+/// does not tell: in a user namespace it is no right over the host's network. Elsewhere it takes root or
+/// an accessible `/dev/bpf0` (one that is merely busy counts).
 #[must_use]
 pub fn may_capture() -> bool {
     #[cfg(target_os = "linux")]
-    return has_capability(rustix::thread::CapabilitySet::NET_RAW);
+    {
+        use nix::errno::Errno;
+        use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+        // Without a protocol it receives nothing.
+        let opened = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, None);
+        !matches!(opened, Err(Errno::EPERM | Errno::EACCES))
+    }
     #[cfg(not(target_os = "linux"))]
     return geteuid().is_root()
         || std::fs::File::open("/dev/bpf0").map_or_else(

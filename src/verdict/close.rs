@@ -141,12 +141,17 @@ fn shape(connection: &Connection) -> Option<Shape> {
 fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap> {
     let midstream = opening == Opening::Midstream || connection.orientation == Orientation::Guess;
     let hole = End::BOTH.iter().any(|&end| connection.halves.at(end).unseen);
+    // An RST is told from others by its family whether or not a FIN came before it.
+    let fin_in_doubt = matches!(verdict, Verdict::HalfClosed | Verdict::Open)
+        && End::BOTH.iter().any(|&end| connection.halves.at(end).end_unseen);
     let unacknowledged_fin = verdict == Verdict::Fin && connection.released.is_none();
     let lone_reset = End::BOTH.iter().all(|&end| connection.halves.at(end).last.is_none());
-    let doubtful_reset = connection.reset.is_some_and(|reset| !reset.exact && hole);
+    let doubtful_reset = connection.doubted_reset().is_some()
+        || connection.reset.is_some_and(|reset| !reset.exact && hole);
     [
         (midstream, Gap::Midstream),
         (hole, Gap::SequenceHole),
+        (fin_in_doubt, Gap::FinInDoubt),
         (unacknowledged_fin, Gap::LastAck),
         (lone_reset, Gap::LoneReset),
         (doubtful_reset, Gap::ResetInDoubt),

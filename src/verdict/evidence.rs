@@ -36,6 +36,10 @@ pub(super) fn collect(connection: &Connection) -> Vec<Evidence> {
             evidence.push(Evidence::new(frame, format!("SYN from the {end}")));
         }
     }
+    if let Some((end, frame)) = connection.doubted_reset() {
+        let text = format!("RST from the {end}, beyond what the capture shows of it");
+        evidence.push(Evidence::new(frame, text));
+    }
     if let Some(reset) = &connection.reset {
         evidence.extend(reset_evidence(reset));
     }

@@ -176,6 +176,8 @@ words! {
         Interrupted = "interrupted",
         /// Bytes were acknowledged, or followed by others, that the capture never showed.
         SequenceHole = "sequence-hole",
+        /// Something was acknowledged last that the capture never showed, so that a FIN may be missing.
+        FinInDoubt = "fin-in-doubt",
         /// The acknowledgement of a FIN is not in the capture.
         LastAck = "last-ack",
         /// Nothing but RSTs was seen: whether there was a connection to reset cannot be told.
@@ -195,9 +197,10 @@ impl Gap {
             Gap::CutOff => "the capture file ends inside a packet",
             Gap::Interrupted => "the capture was stopped before the connection was over",
             Gap::SequenceHole => "some bytes of the connection are not in the capture",
+            Gap::FinInDoubt => "a FIN may be missing from the capture",
             Gap::LastAck => "the acknowledgement of a FIN is not in the capture",
             Gap::LoneReset => "nothing but the RST is in the capture",
-            Gap::ResetInDoubt => "the RST may not have been the one that took effect",
+            Gap::ResetInDoubt => "whether the RST took effect cannot be told from the capture",
         }
     }
 
@@ -207,9 +210,12 @@ impl Gap {
     #[must_use]
     pub fn may_change_verdict(self) -> bool {
         match self {
-            Gap::Dropped | Gap::CutOff | Gap::Interrupted | Gap::LoneReset | Gap::ResetInDoubt => {
-                true
-            }
+            Gap::Dropped
+            | Gap::CutOff
+            | Gap::Interrupted
+            | Gap::FinInDoubt
+            | Gap::LoneReset
+            | Gap::ResetInDoubt => true,
             Gap::Midstream | Gap::SequenceHole | Gap::LastAck => false,
         }
     }
