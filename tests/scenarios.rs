@@ -120,7 +120,9 @@ fn a_repeated_segment_changes_no_verdict() {
         let reference = essence(&scenario.segments);
         for (place, line) in scenario.segments.iter().enumerate() {
             let mut repeated = scenario.segments.clone();
-            repeated.insert(place, line.clone());
+            // Later than a second capture of the packet would be.
+            let again = scenario::Line { millis: line.millis + 1, ..line.clone() };
+            repeated.insert(place + 1, again);
             assert_eq!(essence(&repeated), reference, "{name}: segment {} twice", place + 1);
         }
     }

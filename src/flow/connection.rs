@@ -125,10 +125,13 @@ impl Connection {
         End::BOTH.into_iter().find_map(ahead).filter(|_| !self.is_over())
     }
 
-    /// True where nothing was seen but one end's SYNs.
+    /// True where nothing was seen but one end's SYNs, and nothing that this end acknowledged.
     #[must_use]
     pub fn is_only_attempted(&self) -> bool {
-        self.halves.client.state() == State::SynSent && self.halves.server.packets == 0
+        let server = &self.halves.server;
+        self.halves.client.state() == State::SynSent
+            && server.packets == 0
+            && server.origin().is_none()
     }
 
     /// True where this is a second capture of its sender's newest packet, not a retransmission.
@@ -268,7 +271,8 @@ impl Connection {
         let data_start = start + i64::from(segment.flags.syn());
         let data_end = data_start + i64::from(segment.payload_len);
         if segment.payload_len > 0 {
-            self.data_segments += 1;
+            // A request in a SYN (RFC 7413) is no data behind the handshake.
+            self.data_segments += u64::from(!segment.flags.syn());
             half.last_data_frame = Some(segment.frame);
             half.unseen |= data_start > half.next.max(1);
         }

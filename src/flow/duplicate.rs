@@ -35,15 +35,15 @@ impl Fingerprint {
     }
 
     /// True where `segment` is the same packet again. An IPv4 identification tells packets apart, unless
-    /// it is 0, as on packets that must not be fragmented (RFC 6864 4.1). Without one the time stamp
-    /// option must agree, and a bare acknowledgement proves nothing: those are repeated on purpose.
+    /// it is 0, as on packets that must not be fragmented (RFC 6864 4.1). Without one, a bare
+    /// acknowledgement or a bare RST proves nothing: those come in equal rows, one for each segment that
+    /// they answer. Whatever else is sent again comes later, by a timer.
     pub(super) fn is_same(self, segment: &Segment<'_>) -> bool {
         let again = Fingerprint::of(segment);
-        let soon = segment.time.since(self.time).is_some_and(|time| time <= APART);
+        let soon = segment.time.since(self.time).is_some_and(|time| time < APART);
         let identified = self.ip_id.is_some_and(|id| id != 0);
-        let eventful = self.payload_len > 0
-            || [Flags::SYN, Flags::FIN, Flags::RST].into_iter().any(|bit| self.flags.has(bit));
-        soon && Fingerprint { time: self.time, ..again } == self
-            && (identified || (self.clock.is_some() && eventful))
+        let answer = self.payload_len == 0
+            && (self.flags.0 & !Flags::PSH.0 == Flags::ACK.0 || self.flags == Flags::RST);
+        soon && Fingerprint { time: self.time, ..again } == self && (identified || !answer)
     }
 }

@@ -32,6 +32,9 @@ pub struct Reset {
     pub lags: bool,
     /// How far its time to live is from the nearest that its sender used before; `None` without others.
     pub ttl_distance: Option<u8>,
+    /// True where its IP header is as kernels make it for an answer without a socket: not to be fragmented,
+    /// identification 0 (`tcp_v4_send_reset`; RFC 6864 4.1).
+    pub kernel_made: bool,
     /// How long nothing had been seen before it, or before the segment that it answers; zero where the
     /// clock stepped back.
     pub silence: Duration,
@@ -92,6 +95,7 @@ impl Connection {
             offset,
             lags: segment.flags.ack() && offset.is_some_and(|offset| offset < sender.next),
             ttl_distance: sender.ttl_distance(segment.ttl),
+            kernel_made: segment.dont_fragment && segment.ip_id.unwrap_or(0) == 0,
             silence: if answers.is_some() { self.silence } else { silence },
             unanswered_probes: sender.unanswered_probes,
             contradicted: false,

@@ -14,26 +14,30 @@ const PROBES: u32 = 3;
 /// 1. Its supposed sender went on behind it: a third box sent it (a stack sends nothing after its RST).
 /// 2. ACK flag, and a sequence number below what its sender had sent: a third box that lagged behind
 ///    (a live socket takes SND.NXT).
-/// 3. ACK flag and a time to live far from its sender's others: a third box. Without the ACK flag a kernel
-///    answers by itself, with its own default, so that it proves less.
+/// 3. ACK flag and a time to live far from its sender's others: a third box.
 /// 4. ACK flag after keep-alive probes that nobody answered: the keep-alive timer
 ///    (`tcp_keepalive_timer`).
-/// 5. No ACK flag, and its sequence number is the acknowledgement number of a segment of the other end:
+/// 5. No ACK flag and a time to live far from its sender's others: a third box, if the IP header is none
+///    that a kernel makes for such an answer. If it is one, the kernel may have used its own default where
+///    the application had set IP_TTL, so that this proves less.
+/// 6. No ACK flag, and its sequence number is the acknowledgement number of a segment of the other end:
 ///    the answer of a kernel that has no such socket (RFC 9293 3.10.7.1).
-/// 6. No ACK flag without such a segment in the capture: the same, less sure.
-/// 7. ACK flag: the sender's live socket was aborted (`tcp_send_active_reset`). Certain where the
+/// 7. No ACK flag without such a segment in the capture: the same, less sure.
+/// 8. ACK flag: the sender's live socket was aborted (`tcp_send_active_reset`). Certain where the
 ///    window or a time stamp shows that a socket filled the header in; likely otherwise, since FreeBSD
 ///    sets the window of its own aborts to 0, but so does a box in between.
 pub(super) fn cause(reset: &Reset) -> (Cause, Confidence) {
     let far = reset.ttl_distance.is_some_and(|distance| distance >= FAR);
-    let timed_out = reset.unanswered_probes >= PROBES;
     let from_live_socket = reset.window != 0 || reset.timestamp == Some(true);
     match (reset.has_ack, reset.answers.is_some()) {
         (_, _) if reset.contradicted => (Cause::Forged, Confidence::Certain),
         (true, _) if reset.lags => (Cause::Forged, Confidence::Likely),
         (true, _) if far => (Cause::Forged, Confidence::Likely),
-        (true, _) if timed_out => (Cause::Timeout, Confidence::Certain),
+        (true, _) if reset.unanswered_probes >= PROBES => (Cause::Timeout, Confidence::Certain),
+        (true, _) if reset.unanswered_probes > 0 => (Cause::Timeout, Confidence::Likely),
+        (false, _) if far && !reset.kernel_made => (Cause::Forged, Confidence::Likely),
         (false, false) if far => (Cause::Forged, Confidence::Possible),
+        (false, true) if far => (Cause::Reply, Confidence::Likely),
         (false, true) => (Cause::Reply, Confidence::Certain),
         (false, false) => (Cause::Reply, Confidence::Likely),
         (true, _) if from_live_socket => (Cause::Abort, Confidence::Certain),
