@@ -7,7 +7,7 @@ mod support;
 use std::process::Command;
 use std::time::Duration;
 
-use support::{PROGRAM, clean, run, words};
+use support::{PROGRAM, Running, clean, proc, run, words};
 
 /// A command for the program in a network namespace of its own in which `setup` was run before.
 fn after(setup: &str, arguments: &str) -> Command {
@@ -88,4 +88,31 @@ fn the_record_of_an_empty_capture_has_no_connection() {
     assert_eq!(report["capture"]["packets"], 0, "{report:#}");
     assert_eq!(report["capture"]["interface"], "elsewhere", "{report:#}");
     assert!(report["capture"]["incomplete"][0].is_string(), "{report:#}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_linger_time_that_runs_out_is_told_with_what_the_kernel_does_then() {
+    let rules = "ip -4 rule add pref 10 lookup local && ip -4 rule del pref 0";
+    let mut command = after(rules, "--linger 1 --hold 1s --timeout 3s");
+    let mut running = Running::start(&mut command);
+    proc::until_established(&mut running, 8000);
+    // From here on nothing of the client's arrives, its acknowledgement of the FIN least of all.
+    let namespace = format!("--net=/proc/{}/ns/net", running.pid());
+    let rule = words("ip -4 rule add pref 5 ipproto tcp dport 8000 blackhole");
+    run(clean("nsenter").arg(namespace).args(rule)).succeeded();
+    let ran = running.end();
+    let screen: Vec<&str> = ran.exits(3).stdout.split_whitespace().collect();
+    let screen = screen.join(" ");
+    for part in [
+        "half closed, only the server sent a FIN",
+        "close() 1.0",
+        "returned when the linger time was over. No RST followed",
+        "With SetLinger(1) and a peer that does not acknowledge, the capture shows the FIN and its \
+         retransmissions",
+        "close() returns 0 all the same",
+    ] {
+        assert!(screen.contains(part), "no {part:?} in\n{}", ran.stdout);
+    }
+    assert!(!screen.contains("→ client [R"), "{}", ran.stdout);
 }

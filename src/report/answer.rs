@@ -1,7 +1,7 @@
 //! What the outcome of a lab exchange means, in sentences: why the packets look as they do, and for a
 //! linger above zero the answer to the question that closes the article on Go's SetLinger.
 
-use super::{Lab, Record};
+use super::{Lab, Record, Saw};
 use crate::Linger;
 use crate::flow::End;
 use crate::verdict::{Shape, Verdict};
@@ -10,35 +10,58 @@ use crate::verdict::{Shape, Verdict};
 pub(super) fn why(record: &Record, lab: &Lab) -> String {
     let closer = lab.closer;
     let peer = closer.other();
+    let by_closer = record.close.by == Some(closer);
     match (record.close.verdict, lab.linger) {
-        (Verdict::Fin, Linger::Off) => format!(
-            "Linger is off, so close() returned at once and the kernel of the {closer} closed in the \
-             background: it sent what was left, then its FIN. The {peer} read to the end of file and \
-             closed as well.{}",
+        _ if ran_out(record, lab) => format!(
+            "The {peer} did not acknowledge the FIN in time, so that close() returned when the linger time \
+             was over. No RST followed: the kernel of the {closer} goes on sending the FIN in the \
+             background, with nobody to tell."
+        ),
+        (Verdict::Fin, Linger::Off) if by_closer => format!(
+            "Linger is off, so close() returned at once and left the rest to the kernel of the {closer}, \
+             which sends what is queued and then its FIN.{}{}",
+            what_the_peer_did(lab, peer),
             why_the_shape(record, peer)
         ),
-        (Verdict::Fin, Linger::Seconds(_)) => format!(
+        (Verdict::Fin, Linger::Seconds(1..)) if by_closer => format!(
             "Linger is on with time left, so the kernel of the {closer} closed as usual with a FIN, and \
-             close() waited for it to be acknowledged. The {peer} read to the end of file and closed as \
-             well.{}",
+             close() waited for it to be acknowledged.{}{}",
+            what_the_peer_did(lab, peer),
             why_the_shape(record, peer)
         ),
-        (Verdict::Rst, Linger::Seconds(0)) => format!(
+        (Verdict::Rst, Linger::Seconds(0)) if by_closer => format!(
             "Linger 0 makes close() abort: the kernel of the {closer} throws away what is queued, sends \
              one RST in place of a FIN and forgets the connection, so neither end keeps TIME-WAIT. The \
              {peer} gets \"{}\" instead of an end of file.",
             lab.saw(peer).text()
         ),
-        (Verdict::Rst | Verdict::FinThenRst, _) => {
-            "An RST was sent although the linger value does not call for one: something else in the \
-             exchange aborted it. See the evidence."
-                .to_owned()
-        }
+        (Verdict::Fin | Verdict::Rst | Verdict::FinThenRst, _) => format!(
+            "That is not what linger {} at the {closer} calls for: something else in the exchange decided \
+             how it ended. See the evidence.",
+            lab.linger
+        ),
         (Verdict::HalfClosed | Verdict::Refused | Verdict::Unanswered | Verdict::Open, _) => {
             "The exchange did not come to its end within the capture, so nothing follows from it for \
              this linger value."
                 .to_owned()
         }
+    }
+}
+
+/// True where close() came back because the linger time was over, the FIN not acknowledged.
+fn ran_out(record: &Record, lab: &Lab) -> bool {
+    let waited = |seconds: u16| {
+        seconds > 0 && lab.close_call_seconds.is_some_and(|took| took >= f64::from(seconds))
+    };
+    lab.linger.seconds().is_some_and(waited)
+        && record.close.verdict == Verdict::HalfClosed
+        && record.close.by == Some(lab.closer)
+}
+
+fn what_the_peer_did(lab: &Lab, peer: End) -> String {
+    match lab.saw(peer) {
+        Saw::Eof => format!(" The {peer} read to the end of file and closed as well."),
+        other => format!(" The {peer} saw: {}.", other.text()),
     }
 }
 
@@ -58,20 +81,27 @@ fn why_the_shape(record: &Record, peer: End) -> String {
 }
 
 /// The answer to "SetLinger(0) shows one RST; what does the capture look like with SetLinger(1)?", for a
-/// linger above zero whose exchange ended with a FIN handshake.
+/// linger above zero that decided how the exchange ended.
 pub(super) fn question(record: &Record, lab: &Lab) -> Option<String> {
     let seconds = lab.linger.seconds().filter(|&seconds| seconds > 0)?;
-    if record.close.verdict != Verdict::Fin {
-        return None;
+    let took = close_call(lab);
+    let when_over = when_time_runs_out();
+    if ran_out(record, lab) {
+        return Some(format!(
+            "With SetLinger({seconds}) and a peer that does not acknowledge, the capture shows the FIN and \
+             its retransmissions, as with the default; SetLinger(0) would show one [R.] in place of them. \
+             What differs from the default is that close() waited, here {took}. {when_over}"
+        ));
     }
-    Some(format!(
-        "With SetLinger({seconds}) the capture shows a FIN handshake and no RST: the same packets as with \
-         the default. SetLinger(0) would show one [R.] in place of it. What differs from the default is not \
-         on the wire but in the program: close() waits until the peer's kernel has acknowledged all data \
-         and the FIN (not until the peer closes), {seconds} s at the most; here it took {}. {}",
-        close_call(lab),
-        when_time_runs_out()
-    ))
+    (record.close.verdict == Verdict::Fin && record.close.by == Some(lab.closer)).then(|| {
+        format!(
+            "With SetLinger({seconds}) the capture shows a FIN handshake and no RST: the same packets as \
+             with the default. SetLinger(0) would show one [R.] in place of it. What differs from the \
+             default is not on the wire but in the program: close() waits until the peer's kernel has \
+             acknowledged all data and the FIN (not until the peer closes), {seconds} s at the most; here \
+             it took {took}. {when_over}"
+        )
+    })
 }
 
 /// How long close() took.
