@@ -13,7 +13,8 @@ pub enum Linger {
     #[default]
     Off,
     /// `l_onoff` 1 with this `l_linger`. 0 aborts the connection; any other number makes close() wait
-    /// that long at the most. Up to 65535, the most that every platform's structure can hold.
+    /// that long at the most. Up to 65535, which is all that Windows can hold; macOS keeps a signed 16-bit
+    /// number of ticks and overflows earlier.
     Seconds(u16),
 }
 

@@ -9,12 +9,9 @@ use super::judge::{Evidence, Judge};
 use super::out::{print, view};
 use super::status::Status;
 use crate::capture::{Output, OutputError, PcapWriter, Stop};
-use crate::lab::Outcome;
+use crate::lab::{Outcome, SNAP_LEN};
 use crate::report::{LabReport, write_lab};
 use crate::sandbox;
-
-/// The snap length that a written file declares: no packet in it is longer.
-const DECLARED_SNAP_LEN: u32 = 65_535;
 
 /// Prepares, drops rights, runs, reports.
 pub(super) fn run(plan: LabPlan) -> Result<Status, Failure> {
@@ -44,7 +41,7 @@ pub(super) fn run(plan: LabPlan) -> Result<Status, Failure> {
 }
 
 fn write_packets(mut output: Output, outcome: &Outcome) -> Result<(), OutputError> {
-    let written: io::Result<()> = PcapWriter::new(&mut output, outcome.link, DECLARED_SNAP_LEN)
+    let written: io::Result<()> = PcapWriter::new(&mut output, outcome.link, SNAP_LEN.into())
         .and_then(|mut writer| {
             outcome.frames.iter().try_for_each(|frame| writer.write(&frame.as_frame()))?;
             writer.finish().map(drop)

@@ -14,7 +14,7 @@ use crate::netlink::SocketTable;
 use crate::sandbox;
 
 /// Bytes kept of each packet: more than any of the exchange's has.
-const SNAP_LEN: u16 = 2048;
+pub const SNAP_LEN: u16 = 2048;
 /// The kernel's buffer for packets that wait to be read, in bytes.
 const BUFFER: i32 = 4 << 20;
 /// What the deadline adds to the hold and the linger time.

@@ -12,5 +12,5 @@ mod outcome;
 mod watch;
 
 pub use error::LabError;
-pub use exchange::{Exchange, Family, Isolation, Prepared};
+pub use exchange::{Exchange, Family, Isolation, Prepared, SNAP_LEN};
 pub use outcome::Outcome;
