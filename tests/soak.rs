@@ -5,12 +5,13 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
 use serde_json::json;
 use support::traffic::Traffic;
-use support::{closecheck, now, run, words};
+use support::{Public, closecheck, now, run, words};
 
 /// Runs of each linger value.
 const RUNS: usize = 200;
@@ -23,16 +24,20 @@ const CASES: [(&str, &str, Option<&str>, &str); 3] = [
     ("1", "fin", None, "eof"),
 ];
 
+/// The program, with what makes it run where it is to.
+type Program<'a> = dyn Fn() -> Command + Sync + 'a;
+
 /// One run, all of whose evidence must be there; the shape of its end, or its verdict.
 #[track_caller]
-fn judge(number: usize) -> String {
+fn judge(number: usize, program: &Program<'_>) -> String {
     let (linger, verdict, cause, saw) = CASES[number % CASES.len()];
     // Both closers and both families in turn within each case.
     let round = number / CASES.len();
     let (closer, peer) =
         if round.is_multiple_of(2) { ("server", "client") } else { ("client", "server") };
-    let mut command = closecheck(words("--isolate never --port 0 --hold 0 --format json"));
-    command.args(["--linger", linger, "--closer", closer]);
+    let mut command = program();
+    command.args(words("--hold 0 --format json --linger"));
+    command.args([linger, "--closer", closer]);
     if round % 4 >= 2 {
         command.arg("--ipv6");
     }
@@ -71,17 +76,33 @@ fn judge(number: usize) -> String {
 
 #[test]
 #[ignore = "needs root"]
-fn six_hundred_runs_amid_traffic_are_all_judged_right_and_complete() {
+fn six_hundred_runs_on_the_host_s_loopback_amid_traffic_are_all_judged_right() {
+    six_hundred_runs(&|| closecheck(words("--isolate never --port 0")));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn six_hundred_runs_as_nobody_are_all_judged_right() {
+    let public = Public::new();
+    six_hundred_runs(&|| public.as_nobody(words("--port 8000")));
+}
+
+fn six_hundred_runs(program: &Program<'_>) {
     let begun = now();
     let traffic = Traffic::start();
     let next = AtomicUsize::new(0);
     let ends: Vec<String> = thread::scope(|scope| {
         let work = || {
             let mine = std::iter::from_fn(|| Some(next.fetch_add(1, Relaxed)));
-            mine.take_while(|&number| number < RUNS * CASES.len()).map(judge).collect::<Vec<_>>()
+            mine.take_while(|&number| number < RUNS * CASES.len())
+                .map(|number| judge(number, program))
+                .collect::<Vec<_>>()
         };
         let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("a worker that judged"))
+            .collect()
     });
     let count = |end: &str| ends.iter().filter(|each| *each == end).count();
     println!(
