@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use comfy_table::CellAlignment;
 
 use super::packets::Row;
-use super::table::borderless;
-use super::text::counted;
+use super::text::{borderless, counted};
 use super::{Numbers, Styles, Trace};
 use crate::decode::{Flags, Timestamp};
 

@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, Table};
 
 use super::tally::{Tally, severity};
-use super::text::{counted, grouped, wrap};
+use super::text::{borderless, counted, grouped, wrap};
 use super::{CaptureSummary, Record, Styles, Trace, View, escape, ladder, packet_list};
 use crate::verdict::Verdict;
 
@@ -119,13 +119,6 @@ fn write_details(kept: &Kept, view: &View, out: &mut dyn Write) -> io::Result<()
         ladder::write(record, packets, view, out)?;
     }
     Ok(())
-}
-
-/// A table without borders whose rows are one line each.
-pub(super) fn borderless<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
-    table
 }
 
 /// One line in the colour that its verdict has everywhere.

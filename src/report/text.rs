@@ -1,6 +1,9 @@
-//! Running text and numbers for people: lines broken between words, digits in groups of three.
+//! Running text, numbers and rows for people: lines broken between words, digits in groups of three, tables
+//! without borders.
 
 use std::io::{self, Write};
+
+use comfy_table::{Table, presets};
 
 /// Breaks a paragraph between words; a word longer than a line has a line of its own.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -39,6 +42,13 @@ pub(super) fn grouped(number: u64) -> String {
 pub(super) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(count))
+}
+
+/// A table without borders whose rows are one line each.
+pub(super) fn borderless<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header);
+    table
 }
 
 #[cfg(test)]
