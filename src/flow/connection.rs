@@ -145,13 +145,15 @@ impl Connection {
     ///    "TIME-WAIT state: [...] accept a new SYN").
     /// 2. A SYN with another number where the first was never answered.
     /// 3. A SYN-ACK that accepts a rival SYN: its sender no longer knows this connection.
+    /// 4. A SYN-ACK with another number once this one is over: the capture lacks the SYN.
     pub(super) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
         if !segment.flags.syn() || segment.flags.rst() {
             return false;
         }
         let from = self.sender(segment);
         if segment.flags.ack() {
-            return self.rival_syn == Some((from.other(), segment.ack.plus(u32::MAX)));
+            return self.rival_syn == Some((from.other(), segment.ack.plus(u32::MAX)))
+                || (self.is_over() && self.is_rival(from, segment));
         }
         let half = self.halves.at(from);
         let is_first = half.syn_frame.is_some() && half.origin() == Some(segment.seq);
