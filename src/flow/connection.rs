@@ -145,13 +145,15 @@ impl Connection {
     ///    "TIME-WAIT state: [...] accept a new SYN").
     /// 2. A SYN with another number where the first was never answered.
     /// 3. A SYN-ACK that accepts a rival SYN: its sender no longer knows this connection.
+    /// 4. A SYN-ACK with another number once this one is over: the capture lacks the SYN.
     pub(super) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
         if !segment.flags.syn() || segment.flags.rst() {
             return false;
         }
         let from = self.sender(segment);
         if segment.flags.ack() {
-            return self.rival_syn == Some((from.other(), segment.ack.plus(u32::MAX)));
+            return self.rival_syn == Some((from.other(), segment.ack.plus(u32::MAX)))
+                || (self.is_over() && self.is_rival(from, segment));
         }
         let half = self.halves.at(from);
         let is_first = half.syn_frame.is_some() && half.origin() == Some(segment.seq);
@@ -218,7 +220,11 @@ impl Connection {
             half.syn_frame = Some(segment.frame);
             half.syn_was_bare = bare;
         }
-        half.apply(if bare { Event::SendsSyn } else { Event::SendsSynAck });
+        // A late copy opens nothing that is over.
+        if !self.is_over() {
+            let event = if bare { Event::SendsSyn } else { Event::SendsSynAck };
+            self.halves.at_mut(from).apply(event);
+        }
     }
 
     /// What the acknowledgement in a segment of `from` says of the other direction, and what it proves
@@ -227,9 +233,10 @@ impl Connection {
         let own_start = self.halves.at(from).offset(segment.seq).unwrap_or(0);
         let own_fin = self.halves.at(from).fin;
         let own_syn_acked = self.halves.at(from).acked >= 1;
+        let is_over = self.is_over();
         let peer = self.halves.at_mut(from.other());
         peer.anchor(segment.ack.plus(u32::MAX), 1);
-        if segment.flags.syn() && peer.state() == State::Closed {
+        if segment.flags.syn() && !is_over && peer.state() == State::Closed {
             // A SYN-ACK answers a SYN, whether the capture has it or not.
             peer.apply(Event::SendsSyn);
         }

@@ -133,27 +133,42 @@ impl Connection {
 
     /// Holds a segment that came after the RST against it. A sender that goes on was not its sender; once
     /// the other end acknowledges what came afterwards, the RST has had no effect, and the connection goes
-    /// on where it stood.
+    /// on where it stood. So it does where a refused SYN was sent again with the same number, as Windows does,
+    /// and accepted.
     pub(super) fn doubt_reset(&mut self, from: End, segment: &Segment<'_>) {
         let Some(reset) = &mut self.reset else { return };
         let by = reset.by;
-        let Some(end_of_stream) = reset.offset else { return };
+        let acknowledged = self.halves.at(by).offset(segment.ack).filter(|_| segment.flags.ack());
+        let Some(end_of_stream) = reset.offset else {
+            let was_accepted =
+                self.halves.at(by).syn_frame.is_some() && acknowledged.is_some_and(|ack| ack >= 1);
+            if from != by && was_accepted && reset.state(from) == State::SynSent {
+                self.take_reset_back();
+            }
+            return;
+        };
         if from == by {
             let start = self.halves.at(by).offset(segment.seq);
             let carries = segment.payload_len > 0 || segment.flags.fin();
             reset.contradicted |= carries && start.is_some_and(|start| start >= end_of_stream);
             return;
         }
-        let acknowledged = self.halves.at(by).offset(segment.ack).filter(|_| segment.flags.ack());
-        if !reset.contradicted || acknowledged.is_none_or(|ack| ack <= end_of_stream) {
-            return;
+        if reset.contradicted && acknowledged.is_some_and(|ack| ack > end_of_stream) {
+            self.take_reset_back();
         }
+    }
+
+    /// Goes on where the connection stood when the RST came.
+    fn take_reset_back(&mut self) {
+        let Some(reset) = self.reset.take() else { return };
         let (frame, paths) = (reset.at.frame, reset.paths);
-        self.reset = None;
         self.ignored_resets += 1;
         for end in End::BOTH {
             let half = self.halves.at_mut(end);
             half.resume(*paths.at(end));
+            if half.syn_frame.is_some_and(|syn| syn > frame) {
+                half.apply(Event::SendsSynAck);
+            }
             if half.fin.is_some_and(|fin| fin.frame > frame) {
                 half.apply(Event::SendsFin);
             }

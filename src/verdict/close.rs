@@ -111,13 +111,17 @@ fn rule(id: u8, citation: &'static str) -> Rule {
 fn opening(connection: &Connection) -> Opening {
     let (client, server) = (&connection.halves.client, &connection.halves.server);
     let answered = |reset: &Reset| {
-        reset.by == End::Server && reset.state(End::Client) == State::SynSent && reset.has_ack
+        reset.by == End::Server
+            && reset.state(End::Client) == State::SynSent
+            && reset.has_ack
+            && reset.offset.is_none()
     };
     match (client.syn_frame, server.syn_frame) {
+        // Whatever the server sent afterwards, the client never took it up.
+        (Some(_), _) if connection.reset.as_ref().is_some_and(answered) => Opening::Refused,
         (Some(_), Some(_)) if server.syn_was_bare => Opening::Simultaneous,
         (_, Some(_)) if server.acked >= 1 => Opening::Handshake,
         (_, Some(_)) => Opening::SynAck,
-        (Some(_), None) if connection.reset.as_ref().is_some_and(answered) => Opening::Refused,
         (Some(_), None) if connection.is_only_attempted() => Opening::Syn,
         (Some(_) | None, None) => Opening::Midstream,
     }
