@@ -75,6 +75,33 @@ fn a_capture_in_two_parts_is_one_stream_in_time_order() {
     assert_eq!(in_parts["connections"].as_array().unwrap().len(), 1);
     assert_eq!(in_parts["connections"][0]["states"], whole["connections"][0]["states"]);
     assert_eq!(in_parts["connections"][0]["bytes"], whole["connections"][0]["bytes"]);
+    // The connection began in the file named second; the RST is the last frame of the other.
+    assert_eq!(in_parts["connections"][0]["file"], name(&first));
+    let proof = |report: &serde_json::Value| {
+        report["connections"][0]["close"]["evidence"].as_array().unwrap().last().unwrap().clone()
+    };
+    assert_eq!((&proof(&whole)["frame"], &proof(&whole)["file"]), (&9.into(), &().into()));
+    assert_eq!((&proof(&in_parts)["frame"], &proof(&in_parts)["file"]), (&5.into(), &().into()));
+    let reversed = report(&run(&[name(&first), name(&second), "--format", "json"]), 0);
+    assert_eq!((&proof(&reversed)["frame"], &proof(&reversed)["file"]), (&5.into(), &2.into()));
+    let listed = text(&run(&[name(&first), name(&second), "--ladder", "--color", "never"]).stdout);
+    assert!(listed.contains("* frame 2:5 decides"), "{listed}");
+}
+
+#[test]
+fn where_more_are_open_than_allowed_some_are_given_up_and_that_is_said() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/stacks/");
+    let files = ["unanswered", "outlasts-the-capture", "half-closed-to-the-end"];
+    let files = files.map(|file| format!("{folder}{file}.pcap"));
+    let arguments = files.iter().map(String::as_str).chain(["--format", "json", "--max-open", "1"]);
+    let output = run(&arguments.collect::<Vec<_>>());
+    let report = report(&output, 3);
+    let words = text(&output.stderr);
+    assert!(words.contains("more than 1 connections were open at once: "), "{words}");
+    let evicted = |connection: &&serde_json::Value| {
+        connection["close"]["gaps"].as_array().unwrap().contains(&"evicted".into())
+    };
+    assert!(report["connections"].as_array().unwrap().iter().any(|each| evicted(&each)));
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn the_order_of_the_addresses_does_not_matter() {
     for (name, scenario) in scenarios() {
         let setting = Setting::new(scenario.ports, 1000, 2000);
         let judged = run(&scenario.segments, setting);
-        if judged.iter().any(|(connection, _)| connection.orientation == Orientation::Guess) {
+        if judged.iter().any(|(connection, _)| connection.orientation() == Orientation::Guess) {
             continue; // without a SYN the ports are all there is to go by
         }
         let mut swapped = setting;

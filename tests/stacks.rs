@@ -20,22 +20,6 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 use support::{closecheck, run};
 
-/// Captures that closecheck does not judge right yet. One that it does must leave this list.
-const KNOWN_WRONG: &[&str] = &[
-    // What one end did before the capture is not known, and yet an expectation is decided.
-    "midstream-last-ack",
-    // The order of the file is taken for the order of the packets.
-    "one-direction-after-the-other",
-    "out-of-time-order",
-    "rst-out-of-time-order",
-    // A SYN on a connection that lives, refused: another connection.
-    "refused-in-fin-wait-2",
-    // Both ends are one and the same.
-    "self-connection",
-    // Copies that another segment of the same end parts are counted as packets.
-    "twice-on-mirror-port",
-];
-
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stacks")
 }
@@ -136,18 +120,9 @@ fn closecheck_finds_the_truth_in_every_capture() {
     let mut failures = Vec::new();
     for name in with_ending("pcap") {
         let differences = differences(&name);
-        match (differences.is_empty(), KNOWN_WRONG.contains(&name.as_str())) {
-            (true, false) | (false, true) => {}
-            (true, true) => failures.push(format!("{name}: right now, take it off KNOWN_WRONG")),
-            (false, false) => failures.push(format!("{name}: {}", differences.join("; "))),
+        if !differences.is_empty() {
+            failures.push(format!("{name}: {}", differences.join("; ")));
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-#[test]
-fn what_is_known_to_be_wrong_exists() {
-    let captures = with_ending("pcap");
-    let unknown: Vec<_> = KNOWN_WRONG.iter().filter(|name| !captures.contains(**name)).collect();
-    assert!(unknown.is_empty(), "{unknown:?}");
 }

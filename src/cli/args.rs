@@ -1,5 +1,6 @@
 //! The arguments, as clap reads them, and the plan that they come to. Nothing is opened here.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::Linger;
 use crate::capture::Input;
-use crate::flow::End;
+use crate::flow::{End, Table};
 use crate::lab::{Exchange, Family, Isolation};
 use crate::report::{Format, Numbers};
 use crate::verdict::Expectation;
@@ -118,6 +119,10 @@ struct ReadArgs {
     /// [default: 50 on a terminal, 1000 elsewhere].
     #[arg(long, value_name = "N")]
     rows: Option<usize>,
+    /// Hold at most N connections at once, 256 bytes each and twice that while they close. Where more are open,
+    /// unanswered SYNs and then silent connections are given up, and the report says so.
+    #[arg(long, value_name = "N", default_value_t = Table::LIMIT)]
+    max_open: NonZeroUsize,
     /// Show sequence numbers as they are in the header, not counted from the SYN.
     #[arg(short = 'S', long)]
     absolute: bool,
@@ -215,6 +220,8 @@ pub(super) struct ReadPlan {
     pub(super) packets: Option<usize>,
     /// How many connections a table lists, if that was said.
     pub(super) rows: Option<usize>,
+    /// How many connections are held at once.
+    pub(super) max_open: NonZeroUsize,
     pub(super) numbers: Numbers,
     pub(super) report: ReportArgs,
 }
@@ -251,6 +258,7 @@ impl ReadArgs {
             only: self.only,
             packets: self.packets.map(|packets| usize::try_from(packets).unwrap_or(usize::MAX)),
             rows: self.rows,
+            max_open: self.max_open,
             numbers: numbers(self.absolute),
             report: self.report,
         }

@@ -32,7 +32,7 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
         .map(|expression| Filter::new(expression, captures.sources().flat_map(Frames::links)))
         .transpose()?;
     let mut capture = CaptureSummary::default();
-    let mut table = Table::default();
+    let mut table = Table::with_limit(plan.max_open);
     let mut traces = Traces::new(plan);
     let mut progress = Progress::new();
     let mut report = Reporting::new(plan);
@@ -49,13 +49,16 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
             continue;
         }
         match decode(&frame) {
-            Ok(segment) => match table.push(&segment) {
-                Pushed::Used => {
-                    capture.tcp_segments += 1;
-                    traces.push(&segment, &table);
+            Ok(mut segment) => {
+                segment.frame = segment.frame.in_file(index);
+                match table.push(&segment) {
+                    Pushed::Used => {
+                        capture.tcp_segments += 1;
+                        traces.push(&segment, &table);
+                    }
+                    Pushed::Duplicate => *capture.skipped.entry(DUPLICATE).or_insert(0) += 1,
                 }
-                Pushed::Duplicate => *capture.skipped.entry(DUPLICATE).or_insert(0) += 1,
-            },
+            }
             Err(Skip::UnsupportedLink) => {
                 return Err(Failure::LinkType {
                     name: name(&plan.inputs, index),
@@ -79,6 +82,13 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
     }
     progress.erase();
     describe(&mut capture, &plan.inputs, &captures);
+    if table.evicted() > 0 {
+        capture.incomplete.push(format!(
+            "more than {} connections were open at once: {} were given up before their end (--max-open)",
+            plan.max_open,
+            table.evicted()
+        ));
+    }
     let ended_early = !captures.faults().is_empty();
     let dropped = capture.dropped.is_some_and(|dropped| dropped > 0);
     for connection in table.into_connections() {
@@ -103,7 +113,7 @@ struct Reporting<'a> {
     listing: Listing,
     out: Out,
     format: Format,
-    file: Option<String>,
+    inputs: &'a [Input],
 }
 
 impl<'a> Reporting<'a> {
@@ -119,10 +129,7 @@ impl<'a> Reporting<'a> {
             listing: Listing::new(view),
             out: Out::new(Pace::of(view.format, live)),
             format: view.format,
-            file: match plan.inputs.as_slice() {
-                [input] => Some(input.to_string()),
-                _ => None,
-            },
+            inputs: &plan.inputs,
         }
     }
 
@@ -136,7 +143,8 @@ impl<'a> Reporting<'a> {
         if !self.judge.selects(connection.id, &close) {
             return Ok(());
         }
-        let record = Record::new(connection, close, self.file.clone());
+        let file = name(self.inputs, connection.first_frame.file());
+        let record = Record::new(connection, close, Some(file));
         let Reporting { listing, out, .. } = self;
         out.write(|out| listing.connection(record, packets, out))
     }
@@ -178,7 +186,7 @@ impl Traces {
     #[inline]
     fn push(&mut self, segment: &Segment<'_>, table: &Table) {
         let Some(keep) = self.keep else { return };
-        let Some(connection) = table.connection_of(segment) else { return };
+        let Some(connection) = table.newest() else { return };
         let trace = self.traces.entry(connection.id).or_insert_with(|| Trace::new(keep));
         trace.push(Packet::new(segment, connection));
     }

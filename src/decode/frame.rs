@@ -1,5 +1,7 @@
 //! A captured frame before decoding: bytes, length on the wire, link type and time.
 
+use std::fmt;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::LinkType;
@@ -17,6 +19,61 @@ pub struct Frame<'a> {
     pub wire_len: u32,
     /// The bytes that were captured.
     pub data: &'a [u8],
+}
+
+/// Where a frame is to be found: the capture file, and its number in there.
+///
+/// Ordered by file, then by number; shown as `9`, and as `2:9` in the second file.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FrameId(NonZeroU64);
+
+impl FrameId {
+    const NUMBER_BITS: u32 = 44;
+    const MAX_NUMBER: u64 = (1 << FrameId::NUMBER_BITS) - 1;
+    const MAX_FILE: u64 = (1 << (u64::BITS - FrameId::NUMBER_BITS)) - 1;
+
+    /// The frame with this number, counted from 1, in the first or only file. Numbers end at 2^44 - 1.
+    #[must_use]
+    pub fn new(number: u64) -> FrameId {
+        FrameId(
+            NonZeroU64::MIN.saturating_add(number.clamp(1, FrameId::MAX_NUMBER).saturating_sub(1)),
+        )
+    }
+
+    /// The same in the file with this index, counted from 0. Indices end at 2^20 - 1.
+    #[must_use]
+    pub fn in_file(self, file: usize) -> FrameId {
+        let file = u64::try_from(file).unwrap_or(u64::MAX).min(FrameId::MAX_FILE);
+        let number = NonZeroU64::MIN.saturating_add(self.number().saturating_sub(1));
+        FrameId(number | (file << FrameId::NUMBER_BITS))
+    }
+
+    /// Its number in its file, counted from 1.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0.get() & FrameId::MAX_NUMBER
+    }
+
+    /// The index of its file, counted from 0.
+    #[must_use]
+    pub fn file(self) -> usize {
+        usize::try_from(self.0.get() >> FrameId::NUMBER_BITS).unwrap_or(usize::MAX)
+    }
+}
+
+impl fmt::Display for FrameId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.file() {
+            0 => f.pad(&self.number().to_string()),
+            file => f.pad(&format!("{}:{}", file.saturating_add(1), self.number())),
+        }
+    }
+}
+
+impl fmt::Debug for FrameId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// A time as captures give it: nanoseconds since 1970-01-01T00:00:00Z, which reaches from 1677 to 2262.
@@ -47,6 +104,17 @@ impl Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_keeps_its_file_and_its_number() {
+        let frame = FrameId::new(9).in_file(1);
+        assert_eq!((frame.file(), frame.number()), (1, 9));
+        assert_eq!((frame.to_string(), FrameId::new(9).to_string()), ("2:9".into(), "9".into()));
+        let extreme = FrameId::new(u64::MAX).in_file(usize::MAX);
+        assert_eq!((extreme.file(), extreme.number()), ((1 << 20) - 1, (1 << 44) - 1));
+        assert_eq!(FrameId::new(0).number(), 1);
+        assert!(FrameId::new(7).in_file(1) > FrameId::new(8));
+    }
 
     #[test]
     fn hostile_times_are_clamped_not_wrapped() {

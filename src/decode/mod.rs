@@ -32,7 +32,7 @@ use etherparse::IpNumber;
 
 use bytes::Bytes;
 pub use flags::Flags;
-pub use frame::{Frame, Timestamp};
+pub use frame::{Frame, FrameId, Timestamp};
 use layer::Layer;
 pub use link_type::LinkType;
 pub use options::{Mptcp, MptcpReset, Options, TcpTimestamp};

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::bytes::Bytes;
 use super::network::IpHeader;
-use super::{Flags, Frame, LinkType, Options, Outer, Seq, Skip, Timestamp};
+use super::{Flags, Frame, FrameId, LinkType, Options, Outer, Seq, Skip, Timestamp};
 
 /// The shortest TCP header, which has no options (RFC 9293 3.1).
 const MIN_HEADER_LEN: usize = 20;
@@ -13,8 +13,8 @@ const MIN_HEADER_LEN: usize = 20;
 /// One TCP segment, borrowed from the captured frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment<'a> {
-    /// The frame it came in.
-    pub frame: u64,
+    /// The frame it came in, of the first file unless the reader of several says otherwise.
+    pub frame: FrameId,
     /// When that frame was captured.
     pub time: Timestamp,
     /// Who sent it.
@@ -51,6 +51,14 @@ pub struct Segment<'a> {
     pub flow_label: Option<u32>,
     /// The packet around it, where it came through a tunnel.
     pub outer: Option<Outer>,
+}
+
+impl Segment<'_> {
+    /// The headers alone, which may be kept when the frame is gone.
+    #[must_use]
+    pub fn without_payload(&self) -> Segment<'static> {
+        Segment { payload: &[], ..*self }
+    }
 }
 
 /// One end's address and port.
@@ -107,7 +115,7 @@ pub(super) fn parse<'a>(
         }
     };
     let mut segment = Segment {
-        frame: frame.number,
+        frame: FrameId::new(frame.number),
         time: frame.time,
         source: Endpoint {
             ip: ip.addresses.source(),
@@ -179,7 +187,7 @@ mod tests {
     fn every_field_of_a_full_frame_is_kept() {
         let bytes = syn_with_options(b"hello");
         let segment = decode(&frame(LinkType::ETHERNET, &bytes, bytes.len())).unwrap();
-        assert_eq!(segment.frame, 7);
+        assert_eq!(segment.frame, FrameId::new(7));
         assert_eq!(segment.source.to_string(), "127.0.0.1:4000");
         assert_eq!(segment.destination.to_string(), "127.0.0.2:8000");
         assert_eq!(segment.seq, Seq(0xdead_beef));

@@ -1,14 +1,16 @@
 //! One connection: what both directions add up to, and the events that ended it.
 //!
 //! Every segment of the 5-tuple goes through [`Connection::observe`]. What is kept are facts with the
-//! frames they rest on; what they mean is decided in [`verdict`](crate::verdict).
+//! frames they rest on; what they mean is decided in [`verdict`](crate::verdict). The order of the FINs is
+//! taken from what they acknowledge, since captures have packets out of order.
 
 use std::time::Duration;
 
-use super::duplicate::Fingerprint;
+use super::ends::{Ends, Key};
+use super::rare::Rare;
 use super::transition::Event;
-use super::{End, Fin, Half, Last, Pair, Reset, State, Zeek};
-use crate::decode::{Endpoint, Outer, Segment, Seq, Timestamp};
+use super::{End, Fin, Half, Orientation, Pair, Reset, State, Zeek};
+use crate::decode::{Endpoint, FrameId, Outer, Segment, Timestamp};
 
 /// The most bytes that a window can hold (RFC 7323 2.3).
 pub(super) const WIDEST_WINDOW: i64 = 1 << 30;
@@ -18,111 +20,183 @@ pub(super) const WIDEST_WINDOW: i64 = 1 << 30;
 pub struct Connection {
     /// Its number in the order in which connections began, counted from 1.
     pub id: u64,
-    /// Addresses and ports.
-    pub endpoints: Pair<Endpoint>,
+    pub(super) ends: Ends,
+    /// Seconds for which nothing had been seen before the newest segment that is no RST.
+    pub(super) silence: u16,
     /// The tunnel that its first packet came in.
     pub outer: Option<Box<Outer>>,
-    /// Whether the client was told from the server by a SYN or by a guess.
-    pub orientation: Orientation,
-    /// Both directions, each named after its sender.
-    pub halves: Pair<Half>,
+    /// The frame of the first segment.
+    pub first_frame: FrameId,
     /// Time of the first segment.
     pub start: Timestamp,
     /// Time of the newest segment.
     pub end: Timestamp,
-    /// How long nothing had been seen before the newest segment that is no RST.
-    pub(super) silence: Duration,
-    /// Segments with payload, both directions together.
-    pub data_segments: u64,
-    /// The end whose FIN came first.
-    pub first_fin: Option<End>,
-    /// True where the second FIN was sent before its sender had heard the first.
-    pub fins_crossed: bool,
-    /// When and where both FINs had been acknowledged.
-    pub released: Option<Moment>,
-    /// The RST that ended the connection.
-    pub reset: Option<Reset>,
-    /// A SYN that would begin another connection, should it be accepted, and its sender.
-    rival_syn: Option<(End, Seq)>,
-    /// RSTs that came after the connection was over, or after it had been reset.
-    pub late_resets: u64,
-    /// RSTs that the receiver must have ignored (RFC 9293 3.10.7.4, RFC 5961 3.2).
-    pub ignored_resets: u64,
+    /// Both directions, each named after its sender.
+    pub halves: Pair<Half>,
+    pub(super) rare: Option<Box<Rare>>,
     /// What Zeek would say of it.
     pub zeek: Zeek,
-}
-
-/// How client and server were told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Orientation {
-    /// By a SYN or SYN-ACK.
-    Syn,
-    /// By the lower port, for want of a SYN.
-    Guess,
 }
 
 /// A frame and its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
     /// The frame.
-    pub frame: u64,
+    pub frame: FrameId,
     /// Its capture time.
     pub time: Timestamp,
 }
 
 impl Connection {
     pub(super) fn new(id: u64, segment: &Segment<'_>) -> Connection {
-        let flags = segment.flags;
-        let (orientation, source_is_client) = match (flags.syn(), flags.ack()) {
-            (true, ack) => (Orientation::Syn, !ack),
-            // No SYN: servers listen on the lower port more often than not.
-            (false, _) => (Orientation::Guess, segment.source.port >= segment.destination.port),
-        };
-        let (client, server) = if source_is_client {
-            (segment.source, segment.destination)
-        } else {
-            (segment.destination, segment.source)
-        };
-        let sender = if source_is_client { End::Client } else { End::Server };
+        let ends = Ends::of(segment);
         Connection {
             id,
-            endpoints: Pair { client, server },
+            ends,
+            silence: 0,
             outer: segment.outer.map(Box::new),
-            orientation,
-            halves: Pair::default(),
+            first_frame: segment.frame,
             start: segment.time,
             end: segment.time,
-            silence: Duration::ZERO,
-            data_segments: 0,
-            first_fin: None,
-            fins_crossed: false,
-            released: None,
-            reset: None,
-            rival_syn: None,
-            late_resets: 0,
-            ignored_resets: 0,
-            zeek: Zeek::new(sender, segment),
+            halves: Pair::default(),
+            rare: None,
+            zeek: Zeek::new(ends.sender(segment), segment),
         }
+    }
+
+    /// Addresses and ports.
+    #[must_use]
+    pub fn endpoints(&self) -> Pair<Endpoint> {
+        Pair::from_fn(|end| self.ends.endpoint(end))
+    }
+
+    /// Whether the client was told from the server by a SYN or by a guess.
+    #[must_use]
+    pub fn orientation(&self) -> Orientation {
+        self.ends.orientation
     }
 
     /// The end that sent `segment`.
     #[must_use]
     pub fn sender(&self, segment: &Segment<'_>) -> End {
-        if segment.source == self.endpoints.client { End::Client } else { End::Server }
+        self.ends.sender(segment)
     }
 
-    /// True once nothing more is owed: both FINs acknowledged, or reset.
+    /// The FIN of this end, if one was sent before an RST ended the connection.
+    #[must_use]
+    pub fn fin(&self, end: End) -> Option<&Fin> {
+        self.any_fin(end).filter(|fin| !fin.came_after_reset)
+    }
+
+    /// The end that closed first: the one whose FIN does not acknowledge the other's. Where neither does, by
+    /// the time of the FINs, and then by their order in the capture.
+    #[must_use]
+    pub fn first_fin(&self) -> Option<End> {
+        let (client, server) = (self.fin(End::Client), self.fin(End::Server));
+        let by_server = match (client, server) {
+            (None, None) => return None,
+            (Some(_), None) => false,
+            (None, Some(_)) => true,
+            (Some(client), Some(server)) if client.answers(server) => true,
+            (Some(client), Some(server)) if server.answers(client) => false,
+            (Some(client), Some(server)) => {
+                (server.time, server.frame) < (client.time, client.frame)
+            }
+        };
+        Some(if by_server { End::Server } else { End::Client })
+    }
+
+    /// True where both FINs were sent before their senders had heard the other's.
+    #[must_use]
+    pub fn fins_crossed(&self) -> bool {
+        let (client, server) = (self.fin(End::Client), self.fin(End::Server));
+        client
+            .zip(server)
+            .is_some_and(|(client, server)| !client.answers(server) && !server.answers(client))
+    }
+
+    /// True where the end that closed second had acknowledged the first FIN before it sent its own.
+    #[must_use]
+    pub fn second_fin_was_separate(&self) -> bool {
+        let Some(first) = self.first_fin() else { return false };
+        self.fin(first)
+            .zip(self.fin(first.other()))
+            .is_some_and(|(first, second)| second.acked_before > first.offset)
+    }
+
+    /// When both FINs had been acknowledged.
+    #[must_use]
+    pub fn released(&self) -> Option<Timestamp> {
+        self.rare.as_ref()?.released
+    }
+
+    /// The RST that ended the connection.
+    #[must_use]
+    pub fn reset(&self) -> Option<&Reset> {
+        self.rare.as_ref()?.reset.as_deref()
+    }
+
+    /// RSTs that came after the connection was over, or after it had been reset.
+    #[must_use]
+    pub fn late_resets(&self) -> u32 {
+        self.rare.as_ref().map_or(0, |rare| rare.late_resets)
+    }
+
+    /// RSTs that the receiver must have ignored (RFC 9293 3.10.7.4, RFC 5961 3.2).
+    #[must_use]
+    pub fn ignored_resets(&self) -> u32 {
+        self.rare.as_ref().map_or(0, |rare| rare.ignored_resets)
+    }
+
+    /// When nothing more was owed: both FINs acknowledged, or reset.
+    #[must_use]
+    pub fn over_since(&self) -> Option<Timestamp> {
+        self.reset().map(|reset| reset.at.time).or_else(|| self.released())
+    }
+
+    /// True once nothing more is owed.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        self.released.is_some() || self.reset.is_some()
+        self.over_since().is_some()
     }
 
     /// Sender and frame of an RST that may have ended the connection though the capture does not show it to
     /// be the expected one.
     #[must_use]
-    pub fn doubted_reset(&self) -> Option<(End, u64)> {
-        let ahead = |end| self.halves.at(end).reset_ahead.map(|frame| (end, frame));
-        End::BOTH.into_iter().find_map(ahead).filter(|_| !self.is_over())
+    pub fn doubted_reset(&self) -> Option<(End, FrameId)> {
+        let reset = self.rare.as_ref()?.reset_ahead.as_ref()?;
+        (!self.is_over()).then(|| (self.sender(reset), reset.frame))
+    }
+
+    /// True where the other end acknowledged bytes of `end`, or later ones followed, that the capture does not
+    /// show.
+    #[must_use]
+    pub fn has_hole(&self, end: End) -> bool {
+        self.rare.as_ref().is_some_and(|rare| !rare.holes.at(end).is_empty())
+    }
+
+    /// True where the last thing of `end` that the other acknowledged is not in the capture. It may have been
+    /// a FIN, which counts as a byte.
+    #[must_use]
+    pub fn is_end_unseen(&self, end: End) -> bool {
+        let hole = self.rare.as_ref().and_then(|rare| rare.holes.at(end).end());
+        hole == Some(self.halves.at(end).next)
+    }
+
+    /// Payload bytes that `end` put on the wire, each counted once, holes included.
+    #[must_use]
+    pub fn bytes(&self, end: End) -> u64 {
+        let fin = i64::from(self.any_fin(end).is_some());
+        let half = self.halves.at(end);
+        u64::try_from(half.next.saturating_sub(1).saturating_sub(fin)).unwrap_or(0)
+    }
+
+    /// Payload bytes that `end` sent and that were not acknowledged.
+    #[must_use]
+    pub fn unacknowledged(&self, end: End) -> u64 {
+        let half = self.halves.at(end);
+        let end_of_data = self.any_fin(end).map_or(half.next, |fin| fin.offset);
+        u64::try_from(end_of_data.saturating_sub(half.acked.max(1))).unwrap_or(0)
     }
 
     /// True where nothing was seen but one end's SYNs, and nothing that this end acknowledged.
@@ -134,9 +208,22 @@ impl Connection {
             && server.origin().is_none()
     }
 
-    /// True where this is a second capture of its sender's newest packet, not a retransmission.
-    pub(super) fn has_just_seen(&self, segment: &Segment<'_>) -> bool {
-        self.halves.at(self.sender(segment)).newest.is_some_and(|newest| newest.is_same(segment))
+    /// True where a full table gave the connection up before it was over.
+    #[must_use]
+    pub fn was_evicted(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.was_evicted)
+    }
+
+    pub(super) fn mark_evicted(&mut self) {
+        self.rare().was_evicted = true;
+    }
+
+    pub(super) fn key(&self) -> Key {
+        self.ends.key(self.outer.as_deref())
+    }
+
+    pub(super) fn has_key(&self, key: &Key) -> bool {
+        self.ends.have(key, self.outer.as_deref())
     }
 
     /// True where this segment begins another connection on the same ports instead of belonging here:
@@ -144,27 +231,38 @@ impl Connection {
     /// 1. A SYN once this one is over, unless it is the first one's retransmission (RFC 9293 3.10.7.4:
     ///    "TIME-WAIT state: [...] accept a new SYN").
     /// 2. A SYN with another number where the first was never answered.
-    /// 3. A SYN-ACK that accepts a rival SYN: its sender no longer knows this connection.
-    /// 4. A SYN-ACK with another number once this one is over: the capture lacks the SYN.
+    /// 3. A SYN-ACK with another number once this one is over: the capture lacks the SYN.
     pub(super) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
         if !segment.flags.syn() || segment.flags.rst() {
             return false;
         }
         let from = self.sender(segment);
         if segment.flags.ack() {
-            return self.rival_syn == Some((from.other(), segment.ack.plus(u32::MAX)))
-                || (self.is_over() && self.is_rival(from, segment));
+            return self.is_over() && self.is_rival(from, segment);
         }
         let half = self.halves.at(from);
-        let is_first = half.syn_frame.is_some() && half.origin() == Some(segment.seq);
-        let attempted_before = half.syn_frame.is_some() && self.is_only_attempted();
+        let is_first = half.has_syn() && half.origin() == Some(segment.seq);
+        let attempted_before = half.has_syn() && self.is_only_attempted();
         !is_first && (self.is_over() || attempted_before)
     }
 
-    /// True where a SYN has another number than its sender's stream began with.
-    fn is_rival(&self, from: End, segment: &Segment<'_>) -> bool {
-        segment.flags.syn()
-            && self.halves.at(from).origin().is_some_and(|origin| origin != segment.seq)
+    /// The SYN of another connection that this segment accepts or refuses: its sender no longer knows this
+    /// connection, and the SYN has no place in it.
+    pub(super) fn take_rival_answered_by(
+        &mut self,
+        segment: &Segment<'_>,
+    ) -> Option<Segment<'static>> {
+        let rival = self.rare.as_ref()?.rival.as_ref()?;
+        let (from, beyond) = (self.sender(rival), segment.ack.distance_from(rival.seq));
+        let answers = segment.flags.ack()
+            && (segment.flags.syn() || segment.flags.rst())
+            && self.sender(segment) == from.other()
+            && (1..=i64::from(rival.payload_len) + 1).contains(&i64::from(beyond));
+        if !answers {
+            return None;
+        }
+        self.halves.at_mut(from).packets -= 1;
+        self.rare.as_mut()?.rival.take().map(|rival| *rival)
     }
 
     /// Takes the next segment into account.
@@ -173,55 +271,74 @@ impl Connection {
         let silence = segment.time.since(self.end).unwrap_or_default();
         self.end = self.end.max(segment.time);
         self.zeek.observe(from, segment, self.start);
-        let half = self.halves.at_mut(from);
-        half.packets += 1;
-        half.newest = Some(Fingerprint::of(segment));
+        self.halves.at_mut(from).packets += 1;
         if segment.flags.rst() {
             self.observe_reset(from, segment, silence);
             return;
         }
-        self.silence = silence;
+        self.silence = u16::try_from(silence.as_secs()).unwrap_or(u16::MAX);
+        self.observe_from(from, segment);
+        if self.ends.are_one() {
+            // A socket that is connected to itself sends and receives each segment.
+            self.observe_from(from.other(), segment);
+        }
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    pub(super) fn silence(&self) -> Duration {
+        Duration::from_secs(self.silence.into())
+    }
+
+    fn any_fin(&self, end: End) -> Option<&Fin> {
+        self.rare.as_ref()?.fins.at(end).as_ref()
+    }
+
+    /// True where a SYN has another number than its sender's stream began with.
+    fn is_rival(&self, from: End, segment: &Segment<'_>) -> bool {
+        segment.flags.syn()
+            && self.halves.at(from).origin().is_some_and(|origin| origin != segment.seq)
+    }
+
+    /// Takes a segment that is no RST.
+    fn observe_from(&mut self, from: End, segment: &Segment<'_>) {
         if self.is_rival(from, segment) {
             // Answered by a challenge ACK (RFC 5961 4.2), which leaves this connection as it is.
-            self.rival_syn = Some((from, segment.seq));
+            self.rare().rival = Some(Box::new(segment.without_payload()));
             return;
         }
-        // Whoever speaks on has not acted on an RST.
-        self.halves.at_mut(from.other()).reset_ahead = None;
+        if self.rare.is_some() {
+            self.doubt_reset(from, segment);
+        }
         let half = self.halves.at_mut(from);
         half.note_header(segment);
-        half.uses_timestamps |= segment.options.timestamp.is_some();
-        half.last = Some(Last {
-            frame: segment.frame,
-            ack: segment.flags.ack().then_some(segment.ack),
-            payload_len: segment.payload_len,
-        });
         let syn = segment.flags.syn();
-        self.doubt_reset(from, segment);
-        self.halves.at_mut(from.other()).unanswered_probes = 0;
-        let half = self.halves.at_mut(from);
         half.anchor(if syn { segment.seq } else { segment.seq.plus(u32::MAX) }, i64::from(!syn));
+        self.halves.at_mut(from.other()).forget_probes();
         if syn {
             self.observe_syn(from, segment);
-        } else if self.orientation == Orientation::Guess {
-            half.assume_established();
+        } else if self.orientation() == Orientation::Guess {
+            self.halves.at_mut(from).assume_established();
             self.halves.at_mut(from.other()).assume_established();
         }
+        let acked_before = self.halves.at(from.other()).acked;
         if segment.flags.ack() {
             self.observe_ack(from, segment);
         }
-        self.observe_stream(from, segment);
+        self.observe_stream(from, segment, acked_before);
     }
 
     fn observe_syn(&mut self, from: End, segment: &Segment<'_>) {
-        let half = self.halves.at_mut(from);
         let bare = !segment.flags.ack();
-        if half.syn_frame.is_none() {
-            half.syn_frame = Some(segment.frame);
-            half.syn_was_bare = bare;
-        }
-        // A late copy opens nothing that is over.
-        if !self.is_over() {
+        let is_first = self.halves.at_mut(from).note_syn(bare);
+        if let Some(reset) = self.rare.as_mut().and_then(|rare| rare.reset.as_mut()) {
+            // A late copy opens nothing that is over.
+            if is_first {
+                reset.syn_after = Some(from);
+            }
+        } else if !self.is_over() {
             let event = if bare { Event::SendsSyn } else { Event::SendsSynAck };
             self.halves.at_mut(from).apply(event);
         }
@@ -230,8 +347,6 @@ impl Connection {
     /// What the acknowledgement in a segment of `from` says of the other direction, and what it proves
     /// that `from` has received.
     fn observe_ack(&mut self, from: End, segment: &Segment<'_>) {
-        let own_start = self.halves.at(from).offset(segment.seq).unwrap_or(0);
-        let own_fin = self.halves.at(from).fin;
         let own_syn_acked = self.halves.at(from).acked >= 1;
         let is_over = self.is_over();
         let peer = self.halves.at_mut(from.other());
@@ -247,10 +362,11 @@ impl Connection {
             if ack - peer.next > WIDEST_WINDOW {
                 return;
             }
-            peer.unseen = true;
-            peer.end_unseen = true;
+            let from_here = peer.next.max(1);
             peer.next = ack;
+            self.rare().holes.at_mut(from.other()).open(from_here, ack);
         }
+        let peer = self.halves.at_mut(from.other());
         peer.acked = peer.acked.max(ack);
         if ack >= 1 && !segment.flags.syn() {
             peer.apply(Event::SynIsAcked);
@@ -258,63 +374,131 @@ impl Connection {
                 self.halves.at_mut(from).apply(Event::AcksSyn);
             }
         }
-        let peer = self.halves.at_mut(from.other());
-        let Some(fin) = peer.fin.as_mut().filter(|fin| ack > fin.offset) else { return };
-        if fin.acked_frame.is_none() {
+        if self.rare.is_some() {
+            self.observe_ack_of_fin(from, ack, segment);
+        }
+    }
+
+    fn observe_ack_of_fin(&mut self, from: End, ack: i64, segment: &Segment<'_>) {
+        let own_start = self.halves.at(from).offset(segment.seq).unwrap_or(0);
+        let rare = self.rare();
+        if let Some(own) = rare.fins.at_mut(from)
+            && own_start <= own.offset
+            && !segment.flags.fin()
+        {
+            own.acked_before = own.acked_before.max(ack);
+        }
+        let own_fin = rare.fins.at(from).map(|fin| fin.offset);
+        let Some(fin) = rare.fins.at_mut(from.other()).as_mut() else { return };
+        if ack <= fin.offset {
+            return;
+        }
+        if !fin.is_acked {
+            fin.is_acked = true;
             fin.acked_frame = Some(segment.frame);
-            if own_fin.is_some_and(|own| own_start > own.offset) {
+            let peer = self.halves.at_mut(from.other());
+            if own_fin.is_some_and(|own_fin| own_start > own_fin) {
                 // The segment lies behind its sender's own FIN, which its receiver has therefore heard.
                 peer.apply(Event::HearsFin);
             }
             peer.apply(Event::FinIsAcked);
         }
         self.halves.at_mut(from).apply(Event::HearsFin);
-        self.note_release(segment);
+        self.note_release(segment.time);
     }
 
-    fn observe_stream(&mut self, from: End, segment: &Segment<'_>) {
+    fn observe_stream(&mut self, from: End, segment: &Segment<'_>, acked_before: i64) {
         let half = self.halves.at_mut(from);
         let Some(start) = half.offset(segment.seq) else { return };
         let data_start = start + i64::from(segment.flags.syn());
         let data_end = data_start + i64::from(segment.payload_len);
+        let end = data_end + i64::from(segment.flags.fin());
         if segment.payload_len > 0 {
-            // A request in a SYN (RFC 7413) is no data behind the handshake.
-            self.data_segments += u64::from(!segment.flags.syn());
-            half.last_data_frame = Some(segment.frame);
-            half.unseen |= data_start > half.next.max(1);
-        }
-        if segment.payload_len > 0 && data_end >= half.next {
-            half.end_unseen = false;
-        }
-        half.next = half.next.max(data_end);
-        if segment.flags.fin() {
-            half.next = half.next.max(data_end + 1);
-            self.observe_fin(from, data_end, segment);
-        }
-    }
-
-    fn observe_fin(&mut self, from: End, offset: i64, segment: &Segment<'_>) {
-        let moment = Moment { frame: segment.frame, time: segment.time };
-        let half = self.halves.at_mut(from);
-        if half.fin.is_some() {
-            return;
-        }
-        half.end_unseen = false;
-        half.fin = Some(Fin { offset, frame: moment.frame, time: moment.time, acked_frame: None });
-        half.apply(Event::SendsFin);
-        match self.first_fin {
-            None => self.first_fin = Some(from),
-            Some(first) => {
-                let first_fin = self.halves.at(first).fin;
-                self.fins_crossed = first_fin.is_some_and(|fin| fin.acked_frame.is_none());
+            half.note_data(segment.flags.syn());
+            let skipped_from = half.next.max(1);
+            self.halves.at_mut(from.other()).lose_newest_data();
+            if data_start > skipped_from {
+                self.rare().holes.at_mut(from).open(skipped_from, data_start);
             }
         }
+        if let Some(rare) = &mut self.rare
+            && data_start < end
+            && !rare.holes.at(from).is_empty()
+        {
+            rare.holes.at_mut(from).fill(data_start, end);
+        }
+        let half = self.halves.at_mut(from);
+        half.next = half.next.max(data_end).max(end);
+        if segment.flags.fin() {
+            self.observe_fin(from, data_end, segment, acked_before);
+        }
+        if self.rare.as_ref().is_some_and(|rare| rare.reset_ahead.is_some()) {
+            self.catch_up_with_reset(from, segment.time);
+        }
     }
 
-    fn note_release(&mut self, segment: &Segment<'_>) {
-        let acked = |half: &Half| half.fin.is_some_and(|fin| fin.acked_frame.is_some());
-        if self.released.is_none() && acked(&self.halves.client) && acked(&self.halves.server) {
-            self.released = Some(Moment { frame: segment.frame, time: segment.time });
+    fn observe_fin(&mut self, from: End, offset: i64, segment: &Segment<'_>, acked_before: i64) {
+        if self.any_fin(from).is_some() {
+            return;
+        }
+        let peer = self.halves.at(from.other());
+        let acks = peer.offset(segment.ack).filter(|_| segment.flags.ack()).unwrap_or(0);
+        let peer_last = peer.last();
+        let is_acked = self.halves.at(from).acked > offset;
+        let peer_acks = |seq| self.halves.at(from).offset(seq).is_some_and(|ack| ack > offset);
+        let by_last =
+            peer_last.filter(|last| last.ack.is_some_and(peer_acks)).map(|last| last.frame);
+        let peer_fin = self.any_fin(from.other());
+        let by_fin = peer_fin.filter(|fin| fin.acks > offset).map(|fin| fin.frame);
+        let fin = Fin {
+            offset,
+            frame: segment.frame,
+            time: segment.time,
+            is_acked,
+            acked_frame: by_fin.or(by_last).filter(|_| is_acked),
+            acks: acks.max(acked_before),
+            acked_before,
+            came_after_reset: self.reset().is_some_and(|reset| segment.time >= reset.at.time),
+        };
+        *self.rare().fins.at_mut(from) = Some(fin);
+        self.halves.at_mut(from).apply(Event::SendsFin);
+        if is_acked {
+            self.retell_close();
+            self.note_release(segment.time);
+        }
+    }
+
+    /// Takes both ends through the states of closing again, where a FIN stands in the capture behind its
+    /// acknowledgement: by what the FINs acknowledge instead of their order.
+    fn retell_close(&mut self) {
+        if self.reset().is_some() {
+            return;
+        }
+        for end in End::BOTH {
+            let (own, peer) = (self.any_fin(end).copied(), self.any_fin(end.other()).copied());
+            let half = self.halves.at_mut(end);
+            half.resume(half.path().before_close());
+            let hears = peer.is_some_and(|peer| peer.is_acked);
+            let hears_first =
+                own.zip(peer).is_some_and(|(own, peer)| own.answers(&peer) || !peer.answers(&own));
+            let is_acked = own.is_some_and(|own| own.is_acked);
+            let answers = own.zip(peer).is_some_and(|(own, peer)| own.answers(&peer));
+            let events = [
+                (answers, Event::HearsFin),
+                (own.is_some(), Event::SendsFin),
+                (hears && hears_first, Event::HearsFin),
+                (is_acked, Event::FinIsAcked),
+                (hears, Event::HearsFin),
+            ];
+            events.into_iter().filter(|(holds, _)| *holds).for_each(|(_, event)| half.apply(event));
+        }
+    }
+
+    fn note_release(&mut self, time: Timestamp) {
+        let rare = self.rare();
+        let is_acked = |fin: &Option<Fin>| fin.is_some_and(|fin| fin.is_acked);
+        if rare.released.is_none() && is_acked(&rare.fins.client) && is_acked(&rare.fins.server) {
+            rare.released = Some(time);
         }
     }
 }

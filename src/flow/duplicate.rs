@@ -7,43 +7,96 @@ use crate::decode::{Flags, Segment, Seq, Timestamp};
 /// The longest time between two captures of one packet: what a switch takes to mirror it. Retransmissions
 /// come after 200 ms and more (RFC 6298 2.4 asks for a second).
 const APART: Duration = Duration::from_millis(1);
+/// Groups of recent packets, by what is in their headers; a power of two.
+const GROUPS: usize = 2048;
+/// Packets of a group that are remembered.
+const REMEMBERED: usize = 2;
+
+/// The packets of the last millisecond, as many as it remembers: those that came last of each group.
+#[derive(Debug)]
+pub(super) struct Recent {
+    groups: Vec<[Option<Seen>; REMEMBERED]>,
+}
 
 /// What the captures of one packet have in common. The time to live is left out: a router between the two
 /// places counts it down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fingerprint {
+struct Headers {
     seq: Seq,
     ack: Seq,
+    ports: (u16, u16),
     flags: Flags,
+    ip_id: u16,
     payload_len: u32,
-    ip_id: Option<u16>,
-    clock: Option<u32>,
+    clock: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    headers: Headers,
+    /// The connection's number, and how many packets its sender had sent with this one.
+    connection: u64,
+    packets: u64,
     time: Timestamp,
 }
 
-impl Fingerprint {
-    pub(super) fn of(segment: &Segment<'_>) -> Fingerprint {
-        Fingerprint {
+impl Default for Recent {
+    fn default() -> Recent {
+        Recent { groups: vec![[None; REMEMBERED]; GROUPS] }
+    }
+}
+
+impl Recent {
+    /// True where `segment` is a packet of this connection again that was captured within a millisecond;
+    /// `packets` have come from its sender so far. An IPv4 identification tells packets apart, unless it is 0,
+    /// as on packets that must not be fragmented (RFC 6864 4.1). Without one, only the sender's newest packet
+    /// can come twice, and a bare acknowledgement or a bare RST proves nothing: those come in equal rows, one
+    /// for each segment that they answer. Whatever else is sent again comes later, by a timer.
+    pub(super) fn has(&self, segment: &Segment<'_>, connection: u64, packets: u64) -> bool {
+        let headers = Headers::of(segment);
+        let is_same = |seen: &Seen| {
+            seen.headers == headers
+                && seen.connection == connection
+                && segment.time.since(seen.time).is_some_and(|time| time < APART)
+                && (headers.ip_id != 0 || (seen.packets == packets && !headers.are_an_answer()))
+        };
+        self.groups.get(headers.group()).is_some_and(|group| group.iter().flatten().any(is_same))
+    }
+
+    /// Remembers a packet, the `packets`th of its sender.
+    pub(super) fn remember(&mut self, segment: &Segment<'_>, connection: u64, packets: u64) {
+        let headers = Headers::of(segment);
+        if let Some([newest, older]) = self.groups.get_mut(headers.group()) {
+            *older = *newest;
+            *newest = Some(Seen { headers, connection, packets, time: segment.time });
+        }
+    }
+}
+
+impl Headers {
+    fn of(segment: &Segment<'_>) -> Headers {
+        Headers {
             seq: segment.seq,
             ack: segment.ack,
+            ports: (segment.source.port, segment.destination.port),
             flags: segment.flags,
+            ip_id: segment.ip_id.unwrap_or(0),
             payload_len: segment.payload_len,
-            ip_id: segment.ip_id,
-            clock: segment.options.timestamp.map(|timestamp| timestamp.value),
-            time: segment.time,
+            clock: segment.options.timestamp.map_or(0, |timestamp| timestamp.value),
         }
     }
 
-    /// True where `segment` is the same packet again. An IPv4 identification tells packets apart, unless
-    /// it is 0, as on packets that must not be fragmented (RFC 6864 4.1). Without one, a bare
-    /// acknowledgement or a bare RST proves nothing: those come in equal rows, one for each segment that
-    /// they answer. Whatever else is sent again comes later, by a timer.
-    pub(super) fn is_same(self, segment: &Segment<'_>) -> bool {
-        let again = Fingerprint::of(segment);
-        let soon = segment.time.since(self.time).is_some_and(|time| time < APART);
-        let identified = self.ip_id.is_some_and(|id| id != 0);
-        let answer = self.payload_len == 0
-            && (self.flags.0 & !Flags::PSH.0 == Flags::ACK.0 || self.flags == Flags::RST);
-        soon && Fingerprint { time: self.time, ..again } == self && (identified || !answer)
+    /// True for what answers a segment and carries nothing.
+    fn are_an_answer(&self) -> bool {
+        let bare_ack = self.flags.0 & !Flags::PSH.0 == Flags::ACK.0;
+        self.payload_len == 0 && (bare_ack || self.flags == Flags::RST)
+    }
+
+    /// Where the packet is remembered. Not random: what is forgotten must not differ between two runs.
+    fn group(&self) -> usize {
+        let ports = u32::from(self.ports.0) << 16 | u32::from(self.ports.1);
+        let mixed = (u64::from(self.seq.0 ^ ports) << 32 | u64::from(self.ack.0))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        (mixed >> 40) as usize & (GROUPS - 1)
     }
 }

@@ -1,9 +1,8 @@
 //! One direction of a connection: what its sender put on the wire and how much of it was acknowledged.
 
-use super::duplicate::Fingerprint;
 use super::transition::{Event, next};
 use super::{State, StatePath};
-use crate::decode::{Segment, Seq, Timestamp};
+use crate::decode::{FrameId, Segment, Seq};
 
 /// The direction from one end to the other.
 ///
@@ -11,85 +10,80 @@ use crate::decode::{Segment, Seq, Timestamp};
 /// the first byte 1. Where the SYN was not seen, the first segment's first byte is taken for 1.
 #[derive(Clone, Debug, Default)]
 pub struct Half {
-    origin: Option<Seq>,
     /// The offset behind everything sent: SYN, data, FIN.
     pub next: i64,
     /// The offset behind everything that the other end has acknowledged.
     pub acked: i64,
-    /// The frame of the first SYN, with or without ACK.
-    pub syn_frame: Option<u64>,
-    /// True where that SYN carried no ACK.
-    pub syn_was_bare: bool,
-    /// The FIN, if one was sent.
-    pub fin: Option<Fin>,
-    /// Bytes that the other end acknowledged although the capture never showed them, or that a later
-    /// segment skipped.
-    pub unseen: bool,
-    /// The frame of the newest segment with payload.
-    pub last_data_frame: Option<u64>,
-    /// True while the last thing that the other end acknowledged is not in the capture. It may have been a
-    /// FIN, which counts as a byte.
-    pub end_unseen: bool,
-    /// Frame of an RST whose sequence number lies behind everything that its sender was seen to send, while
-    /// the other end has been silent since: the expected one if the capture lacks segments before it.
-    pub(super) reset_ahead: Option<u64>,
     /// Segments seen, of any kind.
     pub packets: u64,
-    /// The newest segment but for RSTs.
-    pub last: Option<Last>,
-    /// True once a segment of this sender carried the time stamp option (RFC 7323).
-    pub uses_timestamps: bool,
-    /// Keep-alive probes since the other end was last heard (RFC 9293 3.8.4).
-    pub unanswered_probes: u32,
-    /// The newest segment, to know it again.
-    pub(super) newest: Option<Fingerprint>,
-    /// The lowest and highest time to live seen, RSTs left out.
-    ttl: Option<(u8, u8)>,
+    last_frame: Option<FrameId>,
+    last_ack: Seq,
+    origin: Seq,
     path: StatePath,
-}
-
-/// A FIN, whatever the number of its copies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fin {
-    /// The FIN's own place in the stream, behind the last byte.
-    pub offset: i64,
-    /// Frame of the first copy seen.
-    pub frame: u64,
-    /// Time of the first copy seen.
-    pub time: Timestamp,
-    /// Frame of the first acknowledgement by the other end.
-    pub acked_frame: Option<u64>,
+    /// The lowest and highest time to live seen, RSTs left out; the lowest is above the highest before.
+    ttl: Range,
+    marks: Marks,
 }
 
 /// What a later RST may be an answer to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Last {
     /// Its frame.
-    pub frame: u64,
+    pub frame: FrameId,
     /// Its acknowledgement number, if it had one.
     pub ack: Option<Seq>,
-    /// Its payload in bytes.
-    pub payload_len: u32,
+    /// True where it carried payload.
+    pub had_payload: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Range {
+    low: u8,
+    high: u8,
+}
+
+impl Default for Range {
+    fn default() -> Range {
+        Range { low: u8::MAX, high: 0 }
+    }
+}
+
+/// What is true of a direction, a bit each, and a small count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Marks(u16);
+
+impl Marks {
+    /// The origin is known.
+    const ANCHORED: u16 = 1 << 4;
+    /// A SYN was seen.
+    const SYN: u16 = 1 << 5;
+    /// The first SYN seen had no ACK.
+    const BARE_SYN: u16 = 1 << 6;
+    /// The newest segment had an acknowledgement.
+    const LAST_ACKS: u16 = 1 << 7;
+    /// The newest segment had payload.
+    const LAST_HAD_PAYLOAD: u16 = 1 << 8;
+    /// A segment with payload was seen.
+    const DATA: u16 = 1 << 9;
+    /// More than one such was seen.
+    const MORE_DATA: u16 = 1 << 10;
+    /// The newest payload of the connection is of this direction.
+    const NEWEST_DATA: u16 = 1 << 11;
+    /// A packet came in fragments, of which only the first shows its connection.
+    const FRAGMENTED: u16 = 1 << 12;
+    /// Bits that count unanswered probes.
+    const PROBES: u16 = 0xf;
+
+    fn has(self, mark: u16) -> bool {
+        self.0 & mark != 0
+    }
+
+    fn set(&mut self, mark: u16, value: bool) {
+        self.0 = if value { self.0 | mark } else { self.0 & !mark };
+    }
 }
 
 impl Half {
-    /// Payload bytes put on the wire, each counted once, as far as they were seen.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        let fin = i64::from(self.fin.is_some());
-        u64::try_from(self.next.saturating_sub(1).saturating_sub(fin)).unwrap_or(0)
-    }
-
-    /// Payload bytes that were sent and not acknowledged.
-    #[must_use]
-    pub fn unacknowledged(&self) -> u64 {
-        let end_of_data = match self.fin {
-            Some(fin) => fin.offset,
-            None => self.next,
-        };
-        u64::try_from(end_of_data.saturating_sub(self.acked.max(1))).unwrap_or(0)
-    }
-
     /// The states that the sender of this direction went through.
     #[must_use]
     pub fn path(&self) -> StatePath {
@@ -99,12 +93,63 @@ impl Half {
     /// The sequence number of offset 0, once any segment told it.
     #[must_use]
     pub fn origin(&self) -> Option<Seq> {
-        self.origin
+        self.marks.has(Marks::ANCHORED).then_some(self.origin)
+    }
+
+    /// True where a SYN was seen, with or without ACK.
+    #[must_use]
+    pub fn has_syn(&self) -> bool {
+        self.marks.has(Marks::SYN)
+    }
+
+    /// True where the first SYN seen carried no ACK.
+    #[must_use]
+    pub fn syn_was_bare(&self) -> bool {
+        self.marks.has(Marks::BARE_SYN)
+    }
+
+    /// True where a segment with payload was seen.
+    #[must_use]
+    pub fn has_data(&self) -> bool {
+        self.marks.has(Marks::DATA)
+    }
+
+    /// True where the connection's newest payload is of this direction.
+    #[must_use]
+    pub fn has_newest_data(&self) -> bool {
+        self.marks.has(Marks::NEWEST_DATA)
+    }
+
+    /// True where a packet came in fragments, so that not all of its payload was seen.
+    #[must_use]
+    pub fn is_fragmented(&self) -> bool {
+        self.marks.has(Marks::FRAGMENTED)
+    }
+
+    /// The newest segment but for RSTs.
+    #[must_use]
+    pub fn last(&self) -> Option<Last> {
+        self.last_frame.map(|frame| Last {
+            frame,
+            ack: self.marks.has(Marks::LAST_ACKS).then_some(self.last_ack),
+            had_payload: self.marks.has(Marks::LAST_HAD_PAYLOAD),
+        })
+    }
+
+    /// Keep-alive probes since the other end was last heard (RFC 9293 3.8.4), at most 15.
+    #[must_use]
+    pub fn unanswered_probes(&self) -> u8 {
+        (self.marks.0 & Marks::PROBES) as u8
+    }
+
+    /// Segments with payload behind the handshake, 2 standing for all that are more than one.
+    pub(super) fn data_segments(&self) -> u8 {
+        u8::from(self.marks.has(Marks::DATA)) + u8::from(self.marks.has(Marks::MORE_DATA))
     }
 
     /// The offset of `seq`, taken as the one nearest to what was sent last.
     pub(super) fn offset(&self, seq: Seq) -> Option<i64> {
-        let origin = self.origin?;
+        let origin = self.origin()?;
         // The low 32 bits of `next` place it on the circle of sequence numbers.
         let edge = origin.plus(u32::try_from(self.next & 0xffff_ffff).unwrap_or_default());
         Some(self.next.saturating_add(i64::from(seq.distance_from(edge))))
@@ -112,21 +157,61 @@ impl Half {
 
     /// How far a time to live is outside of those that this sender has used.
     pub(super) fn ttl_distance(&self, ttl: u8) -> Option<u8> {
-        let (low, high) = self.ttl?;
-        Some(low.saturating_sub(ttl).max(ttl.saturating_sub(high)))
+        let Range { low, high } = self.ttl;
+        (low <= high).then(|| low.saturating_sub(ttl).max(ttl.saturating_sub(high)))
     }
 
-    /// Takes down what the headers of this sender's segments have in common.
+    /// Takes down the headers of its sender's newest segment, which is no RST.
     pub(super) fn note_header(&mut self, segment: &Segment<'_>) {
-        let (low, high) = self.ttl.unwrap_or((segment.ttl, segment.ttl));
-        self.ttl = Some((low.min(segment.ttl), high.max(segment.ttl)));
+        self.ttl.low = self.ttl.low.min(segment.ttl);
+        self.ttl.high = self.ttl.high.max(segment.ttl);
         // A probe stands one before what was sent last, and carries nothing or one byte sent before.
         let is_probe = !segment.flags.syn()
             && !segment.flags.fin()
             && segment.payload_len <= 1
             && self.offset(segment.seq) == Some(self.next - 1)
             && self.next > 0;
-        self.unanswered_probes = if is_probe { self.unanswered_probes + 1 } else { 0 };
+        match (is_probe, self.unanswered_probes()) {
+            (true, ..15) => self.marks.0 += 1,
+            (true, _) => {}
+            (false, _) => self.forget_probes(),
+        }
+        self.last_frame = Some(segment.frame);
+        self.last_ack = segment.ack;
+        self.marks.set(Marks::LAST_ACKS, segment.flags.ack());
+        self.marks.set(Marks::LAST_HAD_PAYLOAD, segment.payload_len > 0);
+        if segment.fragmented {
+            self.marks.set(Marks::FRAGMENTED, true);
+        }
+    }
+
+    /// The other end was heard.
+    pub(super) fn forget_probes(&mut self) {
+        self.marks.set(Marks::PROBES, false);
+    }
+
+    /// Takes note of a SYN and says whether it is the first.
+    pub(super) fn note_syn(&mut self, bare: bool) -> bool {
+        let first = !self.has_syn();
+        if first {
+            self.marks.set(Marks::SYN, true);
+            self.marks.set(Marks::BARE_SYN, bare);
+        }
+        first
+    }
+
+    /// Takes note of a segment with payload; a request in a SYN (RFC 7413) is no data behind the handshake.
+    pub(super) fn note_data(&mut self, in_syn: bool) {
+        self.marks.set(Marks::NEWEST_DATA, true);
+        if !in_syn {
+            let again = self.marks.has(Marks::DATA);
+            self.marks.set(if again { Marks::MORE_DATA } else { Marks::DATA }, true);
+        }
+    }
+
+    /// The other end sent payload.
+    pub(super) fn lose_newest_data(&mut self) {
+        self.marks.set(Marks::NEWEST_DATA, false);
     }
 
     /// Takes the states up again that a reset without effect had ended.
@@ -136,8 +221,9 @@ impl Half {
 
     /// Fixes offset 0, unless it is known.
     pub(super) fn anchor(&mut self, origin: Seq, next: i64) {
-        if self.origin.is_none() {
-            self.origin = Some(origin);
+        if !self.marks.has(Marks::ANCHORED) {
+            self.marks.set(Marks::ANCHORED, true);
+            self.origin = origin;
             self.next = next;
             self.acked = next;
         }

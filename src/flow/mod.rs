@@ -1,25 +1,30 @@
 //! Folds segments into connections: one state machine an end, offsets instead of sequence numbers.
 //!
-//! Guarantees: nothing panics on any segments in any order, and time is taken from the packets. What a
-//! connection's end means, who caused it and how sure that is, is not decided here.
+//! Guarantees: nothing panics on any segments in any order, and time is taken from the packets. An open
+//! connection takes 240 bytes and its place in the index. What a connection's end means, who caused it and how
+//! sure that is, is not decided here.
 #![deny(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod connection;
 mod duplicate;
+mod ends;
 mod half;
-mod key;
+mod holes;
+mod pair;
+mod rare;
 mod reset;
+mod slots;
 mod state;
 mod table;
 mod transition;
 mod zeek;
 
-pub use connection::{Connection, Moment, Orientation};
-pub use half::{Fin, Half, Last};
-pub use key::{End, Pair};
+pub use connection::{Connection, Moment};
+pub use ends::Orientation;
+pub use half::{Half, Last};
+pub use pair::{End, Pair};
+pub use rare::Fin;
 pub use reset::Reset;
 pub use state::{State, StatePath};
 pub use table::{Pushed, Table};
 pub use zeek::{ConnState, Zeek};
-
-use key::Key;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::connection::WIDEST_WINDOW;
 use super::transition::Event;
 use super::{Connection, End, Last, Moment, Pair, State, StatePath};
-use crate::decode::Segment;
+use crate::decode::{Segment, Timestamp};
 
 /// An RST that took effect, with the header fields that tell where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +35,19 @@ pub struct Reset {
     /// True where its IP header is as kernels make it for an answer without a socket: not to be fragmented,
     /// identification 0 (`tcp_v4_send_reset`; RFC 6864 4.1).
     pub kernel_made: bool,
-    /// How long nothing had been seen before it, or before the segment that it answers; zero where the
-    /// clock stepped back.
+    /// How long nothing had been seen before it; before the segment that it answers, in whole seconds. Zero
+    /// where the clock stepped back.
     pub silence: Duration,
-    /// Keep-alive probes that its sender had sent without an answer.
-    pub unanswered_probes: u32,
+    /// Keep-alive probes that its sender had sent without an answer, at most 15.
+    pub unanswered_probes: u8,
     /// True once its supposed sender went on as if it had sent no RST.
     pub contradicted: bool,
     /// The states that both ends had gone through when it came.
     pub paths: Pair<StatePath>,
-    /// Segments with payload seen before it.
-    pub data_segments: u64,
+    /// Segments with payload seen before it, 2 standing for all that are more than one.
+    pub data_segments: u8,
+    /// The end whose first SYN came later.
+    pub(super) syn_after: Option<End>,
 }
 
 impl Reset {
@@ -59,15 +61,16 @@ impl Reset {
 impl Connection {
     pub(super) fn observe_reset(&mut self, from: End, segment: &Segment<'_>, silence: Duration) {
         if self.is_over() {
-            self.late_resets += 1;
+            self.rare().late_resets += 1;
             return;
         }
         let Some(exact) = self.reset_takes_effect(from, segment) else {
-            self.ignored_resets += 1;
-            let sender = self.halves.at_mut(from);
+            let sender = self.halves.at(from);
             let ahead = sender.offset(segment.seq).map(|offset| offset - sender.next);
+            let rare = self.rare();
+            rare.ignored_resets += 1;
             if ahead.is_some_and(|ahead| (1..=WIDEST_WINDOW).contains(&ahead)) {
-                sender.reset_ahead = Some(segment.frame);
+                rare.reset_ahead = Some(Box::new(segment.without_payload()));
             }
             return;
         };
@@ -77,14 +80,11 @@ impl Connection {
         {
             receiver.acked = receiver.acked.max(ack);
         }
-        let answers = self
-            .halves
-            .at(from.other())
-            .last
-            .filter(|last| !segment.flags.ack() && last.ack == Some(segment.seq));
+        let answers =
+            receiver.last().filter(|last| !segment.flags.ack() && last.ack == Some(segment.seq));
         let sender = self.halves.at(from);
         let offset = sender.offset(segment.seq);
-        self.reset = Some(Reset {
+        let reset = Reset {
             by: from,
             at: Moment { frame: segment.frame, time: segment.time },
             has_ack: segment.flags.ack(),
@@ -96,12 +96,16 @@ impl Connection {
             lags: segment.flags.ack() && offset.is_some_and(|offset| offset < sender.next),
             ttl_distance: sender.ttl_distance(segment.ttl),
             kernel_made: segment.dont_fragment && segment.ip_id.unwrap_or(0) == 0,
-            silence: if answers.is_some() { self.silence } else { silence },
-            unanswered_probes: sender.unanswered_probes,
+            silence: if answers.is_some() { self.silence() } else { silence },
+            unanswered_probes: sender.unanswered_probes(),
             contradicted: false,
             paths: Pair::from_fn(|end| self.halves.at(end).path()),
-            data_segments: self.data_segments,
-        });
+            data_segments: End::BOTH.iter().map(|&end| self.halves.at(end).data_segments()).sum(),
+            syn_after: None,
+        };
+        let rare = self.rare();
+        rare.reset = Some(Box::new(reset));
+        rare.reset_ahead = None;
         for end in End::BOTH {
             self.halves.at_mut(end).apply(Event::Resets);
         }
@@ -111,7 +115,7 @@ impl Connection {
     /// sequence number is certainly the expected one.
     fn reset_takes_effect(&self, from: End, segment: &Segment<'_>) -> Option<bool> {
         let (sender, receiver) = (self.halves.at(from), self.halves.at(from.other()));
-        if receiver.state() == State::SynSent && sender.syn_frame.is_none() {
+        if receiver.state() == State::SynSent && !sender.has_syn() {
             // In SYN-SENT only an RST that acknowledges the SYN counts (RFC 9293 3.10.7.3).
             let acks_syn = segment.flags.ack()
                 && receiver
@@ -125,7 +129,7 @@ impl Connection {
         };
         // The receiver expects something between what it has acknowledged and what was sent; Linux also
         // takes the FIN's own number (tcp_reset_check in net/ipv4/tcp_input.c).
-        let low = sender.acked.min(sender.next - i64::from(sender.fin.is_some()));
+        let low = sender.acked.min(sender.next - i64::from(self.fin(from).is_some()));
         (low..=sender.next)
             .contains(&offset)
             .then_some(sender.acked == sender.next && offset == sender.next)
@@ -136,12 +140,18 @@ impl Connection {
     /// on where it stood. So it does where a refused SYN was sent again with the same number, as Windows does,
     /// and accepted.
     pub(super) fn doubt_reset(&mut self, from: End, segment: &Segment<'_>) {
-        let Some(reset) = &mut self.reset else { return };
+        let Some(rare) = &mut self.rare else { return };
+        // Whoever speaks on has not acted on an RST.
+        let speaks_on = |ahead: &Segment<'_>| {
+            segment.time >= ahead.time && self.ends.sender(ahead) == from.other()
+        };
+        rare.reset_ahead.take_if(|ahead| speaks_on(ahead));
+        let Some(reset) = &mut rare.reset else { return };
         let by = reset.by;
         let acknowledged = self.halves.at(by).offset(segment.ack).filter(|_| segment.flags.ack());
         let Some(end_of_stream) = reset.offset else {
             let was_accepted =
-                self.halves.at(by).syn_frame.is_some() && acknowledged.is_some_and(|ack| ack >= 1);
+                self.halves.at(by).has_syn() && acknowledged.is_some_and(|ack| ack >= 1);
             if from != by && was_accepted && reset.state(from) == State::SynSent {
                 self.take_reset_back();
             }
@@ -158,18 +168,37 @@ impl Connection {
         }
     }
 
+    /// Lets the RST that was ahead of its sender's stream end the connection, where the stream has come up to
+    /// it with a segment that was captured earlier: the capture had the two in the wrong order.
+    pub(super) fn catch_up_with_reset(&mut self, from: End, time: Timestamp) {
+        let sender = self.halves.at(from);
+        let is_due = |ahead: &mut Box<Segment<'static>>| {
+            time < ahead.time
+                && self.ends.sender(ahead) == from
+                && sender.offset(ahead.seq) == Some(sender.next)
+        };
+        let Some(rare) = &mut self.rare else { return };
+        if let Some(reset) = rare.reset_ahead.take_if(is_due) {
+            rare.ignored_resets -= 1;
+            self.observe_reset(from, &reset, Duration::ZERO);
+        }
+    }
+
     /// Goes on where the connection stood when the RST came.
     fn take_reset_back(&mut self) {
-        let Some(reset) = self.reset.take() else { return };
-        let (frame, paths) = (reset.at.frame, reset.paths);
-        self.ignored_resets += 1;
+        let rare = self.rare();
+        let Some(reset) = rare.reset.take() else { return };
+        rare.ignored_resets += 1;
+        let fins = [&mut rare.fins.client, &mut rare.fins.server];
+        fins.into_iter().flatten().for_each(|fin| fin.came_after_reset = false);
         for end in End::BOTH {
+            let closes = self.fin(end).is_some();
             let half = self.halves.at_mut(end);
-            half.resume(*paths.at(end));
-            if half.syn_frame.is_some_and(|syn| syn > frame) {
+            half.resume(*reset.paths.at(end));
+            if reset.syn_after == Some(end) {
                 half.apply(Event::SendsSynAck);
             }
-            if half.fin.is_some_and(|fin| fin.frame > frame) {
+            if closes {
                 half.apply(Event::SendsFin);
             }
         }

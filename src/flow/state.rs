@@ -70,10 +70,10 @@ impl fmt::Display for State {
     }
 }
 
-/// The states of one end in order, four bits each: room for sixteen, more than the longest walk through
-/// the RFC's figure 5 takes.
+/// The states of one end in order, four bits each: room for eight, more than the longest walk through the
+/// RFC's figure 5 takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct StatePath(u64);
+pub struct StatePath(u32);
 
 impl StatePath {
     /// The state at the end of the path; CLOSED for an end of which nothing was seen.
@@ -84,7 +84,7 @@ impl StatePath {
 
     /// The states from first to last.
     pub fn iter(self) -> impl Iterator<Item = State> {
-        (0..16).map_while(move |place| {
+        (0..8).map_while(move |place| {
             let number = (self.0 >> (place * 4)) & 0xf;
             State::ALL.get((number as usize).checked_sub(1)?).copied()
         })
@@ -92,12 +92,36 @@ impl StatePath {
 
     /// Appends a state unless the path ends with it or is full.
     pub(super) fn push(&mut self, state: State) {
-        let length = self.iter().count();
-        if length == 16 || (length > 0 && self.last() == state) {
+        let length = self.length();
+        if length == 8 || (length > 0 && self.last() == state) {
             return;
         }
-        let number = State::ALL.iter().position(|&each| each == state).map_or(0, |place| place + 1);
-        self.0 |= (number as u64) << (length * 4);
+        let number = (1u32..).zip(State::ALL).find(|(_, each)| *each == state);
+        self.0 |= number.map_or(0, |(number, _)| number) << (length * 4);
+    }
+
+    /// The path up to the first of the states that close, which are those behind ESTABLISHED.
+    pub(super) fn before_close(self) -> StatePath {
+        let mut path = StatePath::default();
+        let closes = |state: &State| match state {
+            State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck
+            | State::TimeWait => true,
+            State::Closed
+            | State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::Established => false,
+        };
+        self.iter().take_while(|state| !closes(state)).for_each(|state| path.push(state));
+        path
+    }
+
+    fn length(self) -> u32 {
+        (u32::BITS - self.0.leading_zeros()).div_ceil(4)
     }
 }
 
@@ -114,15 +138,18 @@ mod tests {
         }
         let states: Vec<_> = path.iter().collect();
         assert_eq!(states, [State::Closed, State::SynSent, State::Established]);
+        path.push(State::FinWait1);
+        path.push(State::Closed);
+        assert_eq!(path.before_close().iter().collect::<Vec<_>>(), states);
     }
 
     #[test]
-    fn a_full_path_keeps_its_sixteen_states() {
+    fn a_full_path_keeps_its_eight_states() {
         let mut path = StatePath::default();
         for round in 0..40 {
             path.push(State::ALL[round % 11]);
         }
-        assert_eq!(path.iter().count(), 16);
-        assert_eq!(path.last(), State::ALL[15 % 11]);
+        assert_eq!(path.iter().count(), 8);
+        assert_eq!(path.last(), State::ALL[7]);
     }
 }

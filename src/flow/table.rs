@@ -1,14 +1,29 @@
 //! The connections of a capture by 5-tuple.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::{Connection, Key};
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use super::Connection;
+use super::duplicate::Recent;
+use super::ends::Key;
+use super::slots::Slots;
 use crate::decode::{Segment, Timestamp};
 
 /// How long a connection that is over is kept, in capture time, for what may still come: retransmissions, and
-/// RSTs that answer them. As long as Zeek's tcp_close_delay.
+/// RSTs that answer them. As long as Zeek's tcp_close_delay. What comes later still looks like a connection
+/// that began before the capture.
 const KEPT: Duration = Duration::from_secs(5);
+/// How long a SYN without an answer is kept, in capture time. No SYN is retransmitted after two minutes (RFC
+/// 9293 3.8.3; Linux gives up after 127 s).
+const ATTEMPTED: Duration = Duration::from_secs(300);
+/// Places looked at for each connection that begins, to find attempts that nobody answered.
+const SWEPT: usize = 2;
+/// Places looked at for a connection to give up, where the table is full.
+const SAMPLED: usize = 16;
 
 /// What became of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,52 +40,112 @@ pub enum Pushed {
 /// Holds the connections that are open and those that ended within the last five seconds of the capture;
 /// the others are handed out by [`take_finished`](Table::take_finished), in an order that depends on the
 /// capture alone.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Table {
-    current: HashMap<Key, Connection>,
-    /// Connections in the order in which they came to be over, with that time and their number.
-    over: VecDeque<(Timestamp, Key, u64)>,
+    /// The places of the connections by key.
+    index: HashTable<u32>,
+    /// Random, so that nobody can choose ports that all fall into one bucket.
+    hasher: DefaultHashBuilder,
+    slots: Slots,
+    /// Connections in the order in which they came to be over.
+    over: VecDeque<Over>,
     finished: Vec<Connection>,
+    recent: Recent,
     begun: u64,
+    limit: usize,
+    evicted: u64,
+    /// The place at which the next search goes on.
+    hand: u32,
+    /// The place of the connection that took the newest segment.
+    newest: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Over {
+    since: Timestamp,
+    id: u64,
+    place: u32,
+}
+
+impl Over {
+    /// False where the place is another connection's by now, or the RST had no effect after all.
+    fn is_of(self, found: &Connection) -> bool {
+        found.id == self.id && found.over_since() == Some(self.since)
+    }
+}
+
+impl Default for Table {
+    fn default() -> Table {
+        Table::with_limit(Table::LIMIT)
+    }
 }
 
 impl Table {
+    /// Connections held at once unless said otherwise: 256 MB of them.
+    pub const LIMIT: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
+
+    /// A table that holds at most so many connections at once. Where one more begins, another
+    /// is [given up](Table::evicted).
+    #[must_use]
+    pub fn with_limit(limit: NonZeroUsize) -> Table {
+        Table {
+            index: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            slots: Slots::default(),
+            over: VecDeque::new(),
+            finished: Vec::new(),
+            recent: Recent::default(),
+            begun: 0,
+            limit: limit.get(),
+            evicted: 0,
+            hand: 0,
+            newest: None,
+        }
+    }
+
     /// Takes the next segment of the capture.
     pub fn push(&mut self, segment: &Segment<'_>) -> Pushed {
         self.retire(segment.time);
         let key = Key::of(segment);
-        if let Some(connection) = self.current.get_mut(&key) {
-            if connection.has_just_seen(segment) {
-                return Pushed::Duplicate;
-            }
-            if !connection.is_reopened_by(segment) {
-                let was_over = connection.is_over();
-                connection.observe(segment);
-                if connection.is_over() && !was_over {
-                    self.over.push_back((segment.time, key, connection.id));
-                }
-                return Pushed::Used;
-            }
+        let hash = self.hasher.hash_one(key);
+        let Some(place) = self.place_of(hash, &key) else {
+            self.begin(hash, segment, None);
+            return Pushed::Used;
+        };
+        let Some(connection) = self.slots.get_mut(place) else { return Pushed::Used };
+        let packets = connection.halves.at(connection.sender(segment)).packets;
+        if self.recent.has(segment, connection.id, packets) {
+            self.newest = None;
+            return Pushed::Duplicate;
         }
-        self.begun += 1;
-        let mut connection = Connection::new(self.begun, segment);
+        let rival = connection.take_rival_answered_by(segment);
+        if rival.is_some() || connection.is_reopened_by(segment) {
+            self.finish(hash, place);
+            self.begin(hash, segment, rival);
+            return Pushed::Used;
+        }
+        let over_before = connection.over_since();
         connection.observe(segment);
-        if connection.is_over() {
-            self.over.push_back((segment.time, key, connection.id));
+        self.recent.remember(segment, connection.id, packets + 1);
+        let (id, over) = (connection.id, connection.over_since());
+        if over != over_before
+            && let Some(since) = over
+        {
+            self.over.push_back(Over { since, id, place });
         }
-        self.finished.extend(self.current.insert(key, connection));
+        self.newest = Some(place);
         Pushed::Used
     }
 
-    /// The newest connection of each 5-tuple that is still held, in no particular order.
+    /// The connections that are still held, in no particular order.
     pub fn current(&self) -> impl Iterator<Item = &Connection> {
-        self.current.values()
+        self.slots.iter()
     }
 
-    /// The connection that took the segment, once it was [pushed](Table::push) and before another is.
+    /// The connection that took the last segment pushed; `None` where that was a duplicate.
     #[must_use]
-    pub fn connection_of(&self, segment: &Segment<'_>) -> Option<&Connection> {
-        self.current.get(&Key::of(segment))
+    pub fn newest(&self) -> Option<&Connection> {
+        self.slots.get(self.newest?)
     }
 
     /// The connections to which nothing more can come, each once.
@@ -78,34 +153,136 @@ impl Table {
         self.finished.drain(..)
     }
 
+    /// How many connections were given up because the table was full, before they were over: attempts that
+    /// nobody had answered first, then what had been silent for longest among a few. They are handed out as
+    /// they stood; see [`Connection::was_evicted`].
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
     /// What is left at the end of the capture, in the order in which it began.
     #[must_use]
     pub fn into_connections(self) -> Vec<Connection> {
         let mut all = self.finished;
-        all.extend(self.current.into_values());
+        all.extend(self.slots.into_connections());
         all.sort_by_key(|connection| connection.id);
         all
     }
 
+    #[inline]
+    fn place_of(&self, hash: u64, key: &Key) -> Option<u32> {
+        let is_there =
+            |&place: &u32| self.slots.get(place).is_some_and(|connection| connection.has_key(key));
+        self.index.find(hash, is_there).copied()
+    }
+
+    /// Begins a connection with this segment, and before it with the SYN that it answers where that was
+    /// taken for another connection's.
+    fn begin(&mut self, hash: u64, segment: &Segment<'_>, syn: Option<Segment<'static>>) {
+        self.sweep(segment.time);
+        if self.slots.used() >= self.limit {
+            self.evict();
+        }
+        self.begun += 1;
+        let mut connection = Connection::new(self.begun, syn.as_ref().unwrap_or(segment));
+        if let Some(syn) = &syn {
+            connection.observe(syn);
+        }
+        connection.observe(segment);
+        self.recent.remember(segment, connection.id, 1);
+        let (id, over) = (connection.id, connection.over_since());
+        let Some(place) = self.slots.insert(connection) else { return };
+        let Table { index, slots, hasher, .. } = self;
+        let rehash =
+            |&place: &u32| slots.get(place).map_or(0, |moved| hasher.hash_one(moved.key()));
+        index.insert_unique(hash, place, rehash);
+        if let Some(since) = over {
+            self.over.push_back(Over { since, id, place });
+        }
+        self.newest = Some(place);
+    }
+
+    /// Takes a connection out of the table; nothing more can come to it.
+    fn finish(&mut self, hash: u64, place: u32) {
+        if let Ok(entry) = self.index.find_entry(hash, |&found| found == place) {
+            entry.remove();
+        }
+        self.finished.extend(self.slots.remove(place));
+    }
+
+    fn finish_by_place(&mut self, place: u32) {
+        if let Some(connection) = self.slots.get(place) {
+            let hash = self.hasher.hash_one(connection.key());
+            self.finish(hash, place);
+        }
+    }
+
     /// Moves connections that have been over for long enough at `now` to the finished ones.
     fn retire(&mut self, now: Timestamp) {
-        while let Some(&(time, key, id)) = self.over.front() {
-            if now.since(time).is_none_or(|age| age < KEPT) {
+        while let Some(&over) = self.over.front() {
+            if now.since(over.since).is_none_or(|age| age < KEPT) {
                 return;
             }
             self.over.pop_front();
-            // The ports may be in use again by now, or the RST may have had no effect after all.
-            if self.current.get(&key).is_some_and(|found| found.id == id && found.is_over()) {
-                self.finished.extend(self.current.remove(&key));
+            if self.slots.get(over.place).is_some_and(|found| over.is_of(found)) {
+                self.finish_by_place(over.place);
             }
         }
+    }
+
+    /// Moves some attempts that nobody has answered for long to the finished ones.
+    fn sweep(&mut self, now: Timestamp) {
+        for _ in 0..SWEPT {
+            let Some(place) = self.next_place() else { return };
+            let is_stale = |found: &Connection| {
+                found.is_only_attempted()
+                    && now.since(found.end).is_some_and(|age| age >= ATTEMPTED)
+            };
+            if self.slots.get(place).is_some_and(is_stale) {
+                self.finish_by_place(place);
+            }
+        }
+    }
+
+    /// Makes room for one more connection.
+    fn evict(&mut self) {
+        while let Some(over) = self.over.pop_front() {
+            if self.slots.get(over.place).is_some_and(|found| over.is_of(found)) {
+                self.finish_by_place(over.place);
+                return;
+            }
+        }
+        let mut chosen = None;
+        for _ in 0..SAMPLED {
+            let Some(place) = self.next_place() else { break };
+            let Some(connection) = self.slots.get(place) else { continue };
+            let candidate = (!connection.is_only_attempted(), connection.end, place);
+            chosen = Some(chosen.map_or(candidate, |best| candidate.min(best)));
+            if connection.is_only_attempted() {
+                break;
+            }
+        }
+        let Some((_, _, place)) = chosen else { return };
+        if let Some(connection) = self.slots.get_mut(place) {
+            connection.mark_evicted();
+            self.evicted += 1;
+        }
+        self.finish_by_place(place);
+    }
+
+    /// The next place in turn, of all that there are.
+    fn next_place(&mut self) -> Option<u32> {
+        let places = u32::try_from(self.slots.places()).ok()?;
+        self.hand = self.hand.checked_add(1).filter(|&next| next < places).unwrap_or(0);
+        (places > 0).then_some(self.hand)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::{Endpoint, Flags, Options, Seq};
+    use crate::decode::{Endpoint, Flags, FrameId, Options, Seq};
 
     fn segment(port: u16, seconds: i64, flags: Flags, seq: u32, ack: u32) -> Segment<'static> {
         let end = |host, port| Endpoint { ip: [192, 0, 2, host].into(), port };
@@ -114,7 +291,7 @@ mod tests {
             false => (end(2, 80), end(1, port)),
         };
         Segment {
-            frame: 1,
+            frame: FrameId::new(1),
             time: Timestamp::new(seconds, 0),
             source,
             destination,
@@ -158,6 +335,64 @@ mod tests {
         assert_eq!(table.current().count(), 2);
         table.push(&segment(1001, 106, Flags::SYN, 7, 0));
         assert_eq!(table.take_finished().count(), 1);
+    }
+
+    fn limited(limit: usize) -> Table {
+        Table::with_limit(NonZeroUsize::new(limit).unwrap())
+    }
+
+    #[test]
+    fn a_flood_of_attempts_pushes_out_attempts_and_no_connection_that_was_answered() {
+        let mut table = limited(100);
+        table.push(&segment(999, 0, Flags::SYN, 7, 0));
+        table.push(&segment(999, 0, Flags::SYN | Flags::ACK, 70, 8));
+        for port in 1000..60_000 {
+            table.push(&segment(port, 1, Flags::SYN, 7, 0));
+            assert!(table.current().count() <= 100);
+        }
+        let answered = |connection: &Connection| connection.halves.server.packets > 0;
+        assert_eq!(table.current().filter(|connection| answered(connection)).count(), 1);
+        assert_eq!(table.evicted(), 59_001 - 100);
+        let finished: Vec<Connection> = table.take_finished().collect();
+        assert_eq!(finished.len() as u64, table.evicted());
+        assert!(finished.iter().all(Connection::was_evicted));
+        assert!(!finished.iter().any(answered));
+    }
+
+    #[test]
+    fn what_is_over_makes_room_first_and_lacks_nothing() {
+        let mut table = limited(2);
+        for port in [1000, 1001] {
+            table.push(&segment(port, 0, Flags::SYN, 7, 0));
+        }
+        table.push(&segment(1001, 0, Flags::RST | Flags::ACK, 0, 8));
+        table.push(&segment(1002, 0, Flags::SYN, 7, 0));
+        let finished: Vec<Connection> = table.take_finished().collect();
+        assert_eq!(finished.iter().map(|connection| connection.id).collect::<Vec<_>>(), [2]);
+        assert_eq!((finished[0].was_evicted(), table.evicted()), (false, 0));
+    }
+
+    #[test]
+    fn the_most_silent_of_those_that_are_open_is_given_up() {
+        let mut table = limited(3);
+        for (port, second) in [(1000, 3), (1001, 1), (1002, 2)] {
+            table.push(&segment(port, second, Flags::SYN, 7, 0));
+            table.push(&segment(port, second, Flags::SYN | Flags::ACK, 70, 8));
+        }
+        table.push(&segment(1003, 4, Flags::SYN, 7, 0));
+        let given_up: Vec<u64> = table.take_finished().map(|connection| connection.id).collect();
+        assert_eq!(given_up, [2]);
+    }
+
+    #[test]
+    fn attempts_that_nobody_answers_are_not_kept_for_ever() {
+        let mut table = Table::default();
+        for round in 0..100_000 {
+            let port = u16::try_from(round % 60_000).unwrap();
+            table.push(&segment(port, round, Flags::SYN, u32::try_from(round).unwrap(), 0));
+        }
+        assert!(table.current().count() <= 1000, "{}", table.current().count());
+        assert_eq!(table.evicted(), 0);
     }
 
     #[test]

@@ -100,7 +100,7 @@ pub(super) fn watch(
 impl Seen {
     /// The connection of the exchange; the newest where the ports were used before.
     pub(super) fn connection(&self) -> Option<&Connection> {
-        self.table.current().find(|connection| connection.endpoints.client == self.client)
+        self.table.current().find(|connection| connection.endpoints().client == self.client)
     }
 
     fn is_over(&self) -> bool {
@@ -130,7 +130,7 @@ impl Seen {
         for frame in &self.frames {
             let Ok(segment) = decode(&frame.as_frame()) else { continue };
             table.push(&segment);
-            if let Some(observed) = table.connection_of(&segment)
+            if let Some(observed) = table.newest()
                 && observed.id == connection
             {
                 trace.push(Packet::new(&segment, observed));

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::decode::{Flags, Segment, Seq, Timestamp};
+use crate::decode::{Flags, FrameId, Segment, Seq, Timestamp};
 use crate::flow::{Connection, End, Pair, State};
 
 /// How sequence and acknowledgement numbers are shown.
@@ -19,7 +19,7 @@ pub enum Numbers {
 #[derive(Clone, Copy, Debug)]
 pub struct Packet {
     /// Its frame in the capture.
-    pub frame: u64,
+    pub frame: FrameId,
     /// When it was captured.
     pub time: Timestamp,
     /// Who sent it.
@@ -172,7 +172,7 @@ mod tests {
 
     fn numbers(trace: &Trace) -> Vec<i64> {
         let number = |row: &Row<'_>| match row {
-            Row::Packet(packet) => packet.frame.cast_signed(),
+            Row::Packet(packet) => packet.frame.number().cast_signed(),
             Row::LeftOut(count) => -count.cast_signed(),
         };
         trace.rows().iter().map(number).collect()

@@ -283,26 +283,27 @@ impl Record {
     /// The record of a connection and the judgement on it.
     #[must_use]
     pub fn new(connection: &Connection, close: Close, file: Option<String>) -> Record {
+        let endpoints = connection.endpoints();
         let states = |end| connection.halves.at(end).path().iter().map(State::name).collect();
         Record {
             schema: SCHEMA,
             id: connection.id,
             file,
-            client: connection.endpoints.client,
-            server: connection.endpoints.server,
+            client: endpoints.client,
+            server: endpoints.server,
             outer: connection.outer.as_deref().copied(),
-            orientation: connection.orientation,
+            orientation: connection.orientation(),
             start: connection.start,
             end: connection.end,
             opening: close.opening,
             states: Pair::from_fn(states),
             time_wait: time_wait(connection),
             packets: Pair::from_fn(|end| connection.halves.at(end).packets),
-            bytes: Pair::from_fn(|end| connection.halves.at(end).bytes()),
-            at_risk: Pair::from_fn(|end| connection.halves.at(end).unacknowledged()),
+            bytes: Pair::from_fn(|end| connection.bytes(end)),
+            at_risk: Pair::from_fn(|end| connection.unacknowledged(end)),
             zeek: ZeekRecord {
                 conn_state: connection.zeek.conn_state(),
-                history: connection.zeek.history().to_owned(),
+                history: connection.zeek.history(),
             },
             lab: None,
             close: CloseRecord {

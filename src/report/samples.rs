@@ -1,7 +1,7 @@
 //! Connections for the tests of the report, made from segments as a capture has them.
 
 use super::{Packet, Record, Trace};
-use crate::decode::{Endpoint, Flags, Options, Segment, Seq, Timestamp};
+use crate::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
 use crate::flow::{Connection, End, Table};
 use crate::verdict::judge;
 
@@ -46,7 +46,7 @@ pub(super) fn connection(
     for (frame, &(from, flags, seq, ack, length)) in (1..).zip(segments) {
         let segment = segment(ends, frame, from, flags, (seq, ack, length));
         table.push(&segment);
-        let connection = table.connection_of(&segment).unwrap();
+        let connection = table.newest().unwrap();
         trace.push(Packet::new(&segment, connection));
     }
     let connection = table.into_connections().remove(0);
@@ -59,7 +59,7 @@ pub(super) fn packet(frame: u64, from: End, flags: Flags) -> Packet {
     let segment = segment(SHORT, frame, from, flags, (1, 1, 0));
     let mut table = Table::default();
     table.push(&segment);
-    let connection: &Connection = table.connection_of(&segment).unwrap();
+    let connection: &Connection = table.newest().unwrap();
     let mut packet = Packet::new(&segment, connection);
     packet.from = from;
     packet
@@ -79,7 +79,7 @@ fn segment(
         End::Server => (server, client),
     };
     Segment {
-        frame,
+        frame: FrameId::new(frame),
         time: Timestamp::new(0, frame.cast_signed() * 1_000_000),
         source,
         destination,

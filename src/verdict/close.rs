@@ -47,8 +47,8 @@ pub struct Close {
 /// 7. `open`: none of these.
 #[must_use]
 pub fn judge(connection: &Connection) -> Close {
-    let fins = End::BOTH.iter().filter(|&&end| connection.halves.at(end).fin.is_some()).count();
-    let reset = connection.reset.as_ref();
+    let fins = End::BOTH.iter().filter(|&&end| connection.fin(end).is_some()).count();
+    let reset = connection.reset();
     let opening = opening(connection);
     let refused = opening == Opening::Refused;
 
@@ -75,8 +75,8 @@ pub fn judge(connection: &Connection) -> Close {
     }
     Close {
         verdict,
-        by: reset.map(|reset| reset.by).or(connection.first_fin),
-        shape: (verdict == Verdict::Fin).then(|| shape(connection)).flatten(),
+        by: reset.map(|reset| reset.by).or(connection.first_fin()),
+        shape: (verdict == Verdict::Fin).then(|| shape(connection)),
         cause: cause.map(|(cause, _)| cause),
         confidence: cause.map(|(_, confidence)| confidence),
         stage: reset.map(reset::stage),
@@ -116,44 +116,42 @@ fn opening(connection: &Connection) -> Opening {
             && reset.has_ack
             && reset.offset.is_none()
     };
-    match (client.syn_frame, server.syn_frame) {
+    match (client.has_syn(), server.has_syn()) {
         // Whatever the server sent afterwards, the client never took it up.
-        (Some(_), _) if connection.reset.as_ref().is_some_and(answered) => Opening::Refused,
-        (Some(_), Some(_)) if server.syn_was_bare => Opening::Simultaneous,
-        (_, Some(_)) if server.acked >= 1 => Opening::Handshake,
-        (_, Some(_)) => Opening::SynAck,
-        (Some(_), None) if connection.is_only_attempted() => Opening::Syn,
-        (Some(_) | None, None) => Opening::Midstream,
+        (true, _) if connection.reset().is_some_and(answered) => Opening::Refused,
+        (true, true) if server.syn_was_bare() => Opening::Simultaneous,
+        (_, true) if server.acked >= 1 => Opening::Handshake,
+        (_, true) => Opening::SynAck,
+        (true, false) if connection.is_only_attempted() => Opening::Syn,
+        (_, false) => Opening::Midstream,
     }
 }
 
 /// Four segments where the second FIN's sender acknowledged the first before, three where it did so
 /// with its own FIN.
-fn shape(connection: &Connection) -> Option<Shape> {
-    if connection.fins_crossed {
-        return Some(Shape::Simultaneous);
+fn shape(connection: &Connection) -> Shape {
+    match (connection.fins_crossed(), connection.second_fin_was_separate()) {
+        (true, _) => Shape::Simultaneous,
+        (false, true) => Shape::FourSegment,
+        (false, false) => Shape::ThreeSegment,
     }
-    let first = connection.first_fin?;
-    let first_fin = connection.halves.at(first).fin?;
-    let second_fin = connection.halves.at(first.other()).fin?;
-    Some(match first_fin.acked_frame? < second_fin.frame {
-        true => Shape::FourSegment,
-        false => Shape::ThreeSegment,
-    })
 }
 
 fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap> {
-    let midstream = opening == Opening::Midstream || connection.orientation == Orientation::Guess;
-    let hole = End::BOTH.iter().any(|&end| connection.halves.at(end).unseen);
+    let midstream = opening == Opening::Midstream || connection.orientation() == Orientation::Guess;
+    let hole = End::BOTH.iter().any(|&end| connection.has_hole(end));
     // An RST is told from others by its family whether or not a FIN came before it.
     let fin_in_doubt = matches!(verdict, Verdict::HalfClosed | Verdict::Open)
-        && End::BOTH.iter().any(|&end| connection.halves.at(end).end_unseen);
-    let unacknowledged_fin = verdict == Verdict::Fin && connection.released.is_none();
-    let lone_reset = End::BOTH.iter().all(|&end| connection.halves.at(end).last.is_none());
+        && End::BOTH.iter().any(|&end| may_have_closed_unseen(connection, end));
+    let unacknowledged_fin = verdict == Verdict::Fin && connection.released().is_none();
+    let lone_reset = End::BOTH.iter().all(|&end| connection.halves.at(end).last().is_none());
     let doubtful_reset = connection.doubted_reset().is_some()
-        || connection.reset.is_some_and(|reset| !reset.exact && hole);
+        || connection.reset().is_some_and(|reset| !reset.exact && hole);
+    let fragments = End::BOTH.iter().any(|&end| connection.halves.at(end).is_fragmented());
     [
         (midstream, Gap::Midstream),
+        (connection.was_evicted(), Gap::Evicted),
+        (fragments, Gap::Fragments),
         (hole, Gap::SequenceHole),
         (fin_in_doubt, Gap::FinInDoubt),
         (unacknowledged_fin, Gap::LastAck),
@@ -165,10 +163,18 @@ fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap>
     .collect()
 }
 
+/// True where this end's FIN may be missing: it was acknowledged and not captured, none of its packets were,
+/// or it lies before the capture, which has no SYN or data of this end that would speak against it.
+fn may_have_closed_unseen(connection: &Connection, end: End) -> bool {
+    let half = connection.halves.at(end);
+    let one_way = half.packets == 0 && !connection.is_only_attempted();
+    let maybe_before = connection.fin(end).is_none() && !half.has_syn() && !half.has_data();
+    connection.is_end_unseen(end) || one_way || (maybe_before && half.packets > 0)
+}
+
 fn duration(connection: &Connection) -> Option<Duration> {
-    let first_fin =
-        connection.first_fin.and_then(|end| connection.halves.at(end).fin).map(|fin| fin.time);
-    let reset = connection.reset.map(|reset| reset.at.time);
-    let end = connection.released.map(|moment| moment.time).or(reset)?;
+    let first_fin = connection.first_fin().and_then(|end| connection.fin(end)).map(|fin| fin.time);
+    let reset = connection.reset().map(|reset| reset.at.time);
+    let end = connection.released().or(reset)?;
     end.since(first_fin.unwrap_or(end))
 }

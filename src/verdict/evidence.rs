@@ -1,21 +1,37 @@
 //! The frames that a verdict rests on, each with what it shows.
 
-use serde::Serialize;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
+use crate::decode::FrameId;
 use crate::flow::{Connection, End, Reset};
 
 /// A frame and what it proves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// Its number in the capture.
-    pub frame: u64,
+    /// The frame.
+    pub frame: FrameId,
     /// What it shows, as a clause.
     pub text: String,
 }
 
 impl Evidence {
-    fn new(frame: u64, text: impl Into<String>) -> Evidence {
+    fn new(frame: FrameId, text: impl Into<String>) -> Evidence {
         Evidence { frame, text: text.into() }
+    }
+}
+
+/// `frame` and `text`, and `file` where the frame is not in the first one: its place among them, from 1.
+impl Serialize for Evidence {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let file = self.frame.file();
+        let mut form = serializer.serialize_struct("Evidence", 2 + usize::from(file > 0))?;
+        if file > 0 {
+            form.serialize_field("file", &(file + 1))?;
+        }
+        form.serialize_field("frame", &self.frame.number())?;
+        form.serialize_field("text", &self.text)?;
+        form.end()
     }
 }
 
@@ -23,24 +39,22 @@ impl Evidence {
 pub(super) fn collect(connection: &Connection) -> Vec<Evidence> {
     let mut evidence = Vec::new();
     for end in End::BOTH {
-        let half = connection.halves.at(end);
-        if let Some(fin) = half.fin {
+        if let Some(fin) = connection.fin(end) {
             evidence.push(Evidence::new(fin.frame, format!("FIN from the {end}")));
             if let Some(frame) = fin.acked_frame {
                 let text = format!("acknowledgement of the {end}'s FIN");
                 evidence.push(Evidence::new(frame, text));
             }
-        } else if let (Some(frame), None) = (half.syn_frame, connection.first_fin)
-            && connection.is_only_attempted()
-        {
-            evidence.push(Evidence::new(frame, format!("SYN from the {end}")));
         }
+    }
+    if connection.is_only_attempted() {
+        evidence.push(Evidence::new(connection.first_frame, "SYN from the client"));
     }
     if let Some((end, frame)) = connection.doubted_reset() {
         let text = format!("RST from the {end}, beyond what the capture shows of it");
         evidence.push(Evidence::new(frame, text));
     }
-    if let Some(reset) = &connection.reset {
+    if let Some(reset) = connection.reset() {
         evidence.extend(reset_evidence(reset));
     }
     evidence.sort_by_key(|each| each.frame);

@@ -32,8 +32,8 @@ pub(super) fn find(
     cause: Option<Cause>,
     opening: Opening,
 ) -> Option<(Pattern, Option<Evidence>)> {
-    let Some(reset) = &connection.reset else {
-        let harmless = verdict == Verdict::Fin && connection.late_resets > 0;
+    let Some(reset) = connection.reset() else {
+        let harmless = verdict == Verdict::Fin && connection.late_resets() > 0;
         return harmless.then_some((Pattern::AbortAfterRelease, None));
     };
     let by_server = reset.by == End::Server;
@@ -44,14 +44,13 @@ pub(super) fn find(
     if reset.silence >= IDLE && matches!(verdict, Verdict::Rst | Verdict::FinThenRst) {
         return Some((Pattern::IdleTimerReset, Some(silence(reset))));
     }
-    let late_request = reset.answers.is_some_and(|answered| answered.payload_len > 0);
+    let late_request = reset.answers.is_some_and(|answered| answered.had_payload);
     if verdict == Verdict::FinThenRst && by_server && replied && late_request {
         return Some((Pattern::KeepAliveRace, None));
     }
-    let last_data = |end| connection.halves.at(end).last_data_frame;
-    let unanswered = last_data(End::Client) > last_data(End::Server);
+    let unanswered = connection.halves.client.has_newest_data();
     let aborted = cause == Some(Cause::Abort) && by_server;
-    let responded = last_data(End::Server).is_some();
+    let responded = connection.halves.server.has_data();
     (aborted && responded && unanswered).then_some((Pattern::EarlyResponseLost, None))
 }
 
@@ -68,5 +67,5 @@ fn silence(reset: &Reset) -> Evidence {
         false => format!(" ({})", matching.join("; ")),
     };
     let frame = reset.answers.map_or(reset.at.frame, |answered| answered.frame);
-    Evidence { frame, text: format!("after {seconds:.1} s of silence{timers}") }
+    Evidence { frame, text: format!("after {seconds:.0} s of silence{timers}") }
 }

@@ -7,7 +7,7 @@ use crate::flow::{End, Reset, State};
 /// own may differ where the application set IP_TTL).
 const FAR: u8 = 3;
 /// As many unanswered keep-alive probes are no coincidence; Linux sends nine (tcp_keepalive_probes).
-const PROBES: u32 = 3;
+const PROBES: u8 = 3;
 
 /// The cause of an RST on an open connection. The first mark that is there decides:
 ///

@@ -178,6 +178,10 @@ words! {
         SequenceHole = "sequence-hole",
         /// Something was acknowledged last that the capture never showed, so that a FIN may be missing.
         FinInDoubt = "fin-in-doubt",
+        /// The table of connections was full, and this one was given up before its end.
+        Evicted = "evicted",
+        /// Packets came in fragments, of which only the first shows its connection.
+        Fragments = "fragments",
         /// The acknowledgement of a FIN is not in the capture.
         LastAck = "last-ack",
         /// Nothing but RSTs was seen: whether there was a connection to reset cannot be told.
@@ -198,6 +202,10 @@ impl Gap {
             Gap::Interrupted => "the capture was stopped before the connection was over",
             Gap::SequenceHole => "some bytes of the connection are not in the capture",
             Gap::FinInDoubt => "a FIN may be missing from the capture",
+            Gap::Evicted => "the table was full, and the connection was given up before its end",
+            Gap::Fragments => {
+                "some of its bytes came in fragments that do not show their connection"
+            }
             Gap::LastAck => "the acknowledgement of a FIN is not in the capture",
             Gap::LoneReset => "nothing but the RST is in the capture",
             Gap::ResetInDoubt => "whether the RST took effect cannot be told from the capture",
@@ -213,10 +221,11 @@ impl Gap {
             Gap::Dropped
             | Gap::CutOff
             | Gap::Interrupted
+            | Gap::Evicted
             | Gap::FinInDoubt
             | Gap::LoneReset
             | Gap::ResetInDoubt => true,
-            Gap::Midstream | Gap::SequenceHole | Gap::LastAck => false,
+            Gap::Midstream | Gap::SequenceHole | Gap::Fragments | Gap::LastAck => false,
         }
     }
 }

@@ -17,7 +17,9 @@
 
 use std::path::Path;
 
-use closecheck::decode::{Endpoint, Flags, Options, Segment, Seq, TcpTimestamp, Timestamp};
+use closecheck::decode::{
+    Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
+};
 use closecheck::flow::{Connection, End, Pair, Table};
 use closecheck::verdict::{Close, judge};
 
@@ -174,7 +176,7 @@ fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
     let to = line.from.other();
     let timestamp = line.timestamp.then_some(TcpTimestamp { value: 1, echo: 1 });
     Segment {
-        frame,
+        frame: FrameId::new(frame),
         time: Timestamp::new(0, line.millis * 1_000_000),
         source: *setting.endpoints.at(line.from),
         destination: *setting.endpoints.at(to),
@@ -221,15 +223,15 @@ pub(crate) fn conclusion(connection: &Connection, close: &Close) -> Vec<String> 
         format!("gaps {}", gaps.join(" "))
     });
     facts.push(format!("rule {}", close.rule.id));
-    facts.push(format!("late resets {}", connection.late_resets));
-    facts.push(format!("ignored resets {}", connection.ignored_resets));
+    facts.push(format!("late resets {}", connection.late_resets()));
+    facts.push(format!("ignored resets {}", connection.ignored_resets()));
     for end in End::BOTH {
         let half = connection.halves.at(end);
         let states: Vec<&str> = half.path().iter().map(closecheck::flow::State::name).collect();
         facts.push(format!("{end} {}", states.join(" ")));
         facts.push(format!("{end} packets {}", half.packets));
-        facts.push(format!("{end} bytes {}", half.bytes()));
-        facts.push(format!("{end} at risk {}", half.unacknowledged()));
+        facts.push(format!("{end} bytes {}", connection.bytes(end)));
+        facts.push(format!("{end} at risk {}", connection.unacknowledged(end)));
     }
     let frames: Vec<String> =
         close.evidence.iter().map(|evidence| evidence.frame.to_string()).collect();

@@ -33,23 +33,23 @@ impl State {
 }
 
 /// One end. Offsets are from `start`, modulo 2^32: the SYN is 0, the first byte 1.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Endpoint {
     /// The number of its SYN, or the one before the first number seen.
     pub(super) start: Seq,
     /// The number behind everything that it sent.
-    last: Seq,
+    pub(super) last: Seq,
     /// The highest acknowledgement of it.
-    acked: Seq,
+    pub(super) acked: Seq,
     /// Offset behind what could be reassembled without a hole.
-    delivered: u32,
+    pub(super) delivered: u32,
     /// Offset of the first data beyond a hole; without any, the same as `beyond_end`. Where there are several
     /// holes, all but the first are taken as filled: a gap letter may be missing then, none is invented.
-    beyond: u32,
+    pub(super) beyond: u32,
     /// Offset behind the last data beyond a hole.
-    beyond_end: u32,
+    pub(super) beyond_end: u32,
     /// Offset behind its FIN, where one was seen.
-    fin_end: u32,
+    pub(super) fin_end: u32,
     /// Offset of its last SYN.
     pub(super) last_syn: u32,
     /// Offset of its last FIN.
@@ -63,11 +63,11 @@ pub(super) struct Endpoint {
     /// Holes that were acknowledged.
     pub(super) gaps: u32,
     /// How often `last` went round the circle.
-    last_wraps: u8,
+    pub(super) last_wraps: u8,
     /// How often `acked` did.
-    acked_wraps: u8,
+    pub(super) acked_wraps: u8,
     /// True once it sent a FIN.
-    has_fin: bool,
+    pub(super) has_fin: bool,
     /// Its state at present.
     pub(super) state: State,
     /// The state before that.

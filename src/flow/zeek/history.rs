@@ -47,7 +47,43 @@ pub(super) struct History {
     responder_has: u8,
 }
 
+/// Up to twelve letters of a history, five bits each.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Letters(u64);
+
+impl Letters {
+    /// Every letter there is; its place here is its number, counted from 1.
+    const ALL: &[u8] = b"^SHFRDAQITWGshfrdaqitwg";
+    const MOST: u8 = 12;
+
+    /// `None` for more letters than fit.
+    pub(super) fn of(history: &History) -> Option<Letters> {
+        if history.len > Letters::MOST {
+            return None;
+        }
+        let letters = history.letters.iter().take(usize::from(history.len)).rev();
+        let number = |letter| Letters::ALL.iter().zip(1..).find(|(each, _)| *each == letter);
+        letters.map(number).try_fold(0, |packed, number| Some(packed << 5 | number?.1)).map(Letters)
+    }
+}
+
 impl History {
+    /// A history with these letters, and what each role has of those that come once.
+    pub(super) fn new(letters: Letters, originator_has: u8, responder_has: u8) -> History {
+        let mut history = History { originator_has, responder_has, ..History::default() };
+        for place in 0..Letters::MOST {
+            let number = letters.0 >> (5 * place) & 0x1f;
+            let letter = (1..).zip(Letters::ALL).find(|(each, _)| *each == number);
+            letter.into_iter().for_each(|(_, letter)| history.add(*letter));
+        }
+        history
+    }
+
+    /// The letters that come once and that a role has.
+    pub(super) fn once(&self, of_originator: bool) -> u8 {
+        if of_originator { self.originator_has } else { self.responder_has }
+    }
+
     pub(super) fn as_str(&self) -> &str {
         let letters = self.letters.get(..usize::from(self.len)).unwrap_or_default();
         std::str::from_utf8(letters).unwrap_or_default()

@@ -1,10 +1,8 @@
-//! Who is who: the two ends of a connection and the key that both directions share.
+//! The two ends of a connection, and what each of them has.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-
-use crate::decode::{Endpoint, Segment, Tunnel};
 
 /// One end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -69,32 +67,5 @@ impl<T> Pair<T> {
             End::Client => &mut self.client,
             End::Server => &mut self.server,
         }
-    }
-}
-
-/// The same for both directions of a 5-tuple.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    low: Endpoint,
-    high: Endpoint,
-    /// The virtual network, in each of which the same addresses may be in use. Other tunnels' identifiers
-    /// differ between the two directions (GTP-U, PPTP).
-    network: Option<u32>,
-}
-
-impl Key {
-    pub(super) fn of(segment: &Segment<'_>) -> Key {
-        let (a, b) = (segment.source, segment.destination);
-        let network = segment.outer.and_then(|outer| match outer.tunnel {
-            Tunnel::Vxlan | Tunnel::Geneve => outer.id,
-            Tunnel::IpInIp
-            | Tunnel::SixInFour
-            | Tunnel::Gre
-            | Tunnel::Erspan
-            | Tunnel::Mpls
-            | Tunnel::Teredo
-            | Tunnel::GtpU => None,
-        });
-        Key { low: a.min(b), high: a.max(b), network }
     }
 }
