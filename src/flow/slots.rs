@@ -93,11 +93,12 @@ impl Slots {
         })
     }
 
-    pub(super) fn into_connections(self) -> impl Iterator<Item = Connection> {
-        self.blocks.into_iter().flatten().filter_map(|slot| match slot {
-            Slot::Used(connection) => Some(connection),
-            Slot::Free(_) => None,
-        })
+    /// All connections in the order of their numbers, without a copy of them all.
+    pub(super) fn into_connections(mut self) -> impl Iterator<Item = Connection> {
+        let mut places: Vec<u32> =
+            (0..).take(self.places()).filter(|&place| self.get(place).is_some()).collect();
+        places.sort_unstable_by_key(|&place| self.get(place).map(|connection| connection.id));
+        places.into_iter().filter_map(move |place| self.remove(place))
     }
 
     fn slot(&mut self, place: u32) -> Option<&mut Slot> {

@@ -162,12 +162,11 @@ impl Table {
     }
 
     /// What is left at the end of the capture, in the order in which it began.
-    #[must_use]
-    pub fn into_connections(self) -> Vec<Connection> {
-        let mut all = self.finished;
-        all.extend(self.slots.into_connections());
-        all.sort_by_key(|connection| connection.id);
-        all
+    pub fn into_connections(mut self) -> impl Iterator<Item = Connection> {
+        for connection in self.finished.drain(..) {
+            self.slots.insert(connection);
+        }
+        self.slots.into_connections()
     }
 
     #[inline]
@@ -323,7 +322,7 @@ mod tests {
         }
         let finished: Vec<u64> = table.take_finished().map(|connection| connection.id).collect();
         assert!(finished.iter().copied().eq(1..=995), "{} connections", finished.len());
-        assert_eq!(table.into_connections().len(), 5);
+        assert_eq!(table.into_connections().count(), 5);
     }
 
     #[test]
@@ -411,6 +410,6 @@ mod tests {
             table.push(&Segment { outer: Some(outer(network, false)), ..syn });
             table.push(&Segment { outer: Some(outer(network, true)), ..answer });
         }
-        assert_eq!(table.into_connections().len(), 2);
+        assert_eq!(table.into_connections().count(), 2);
     }
 }

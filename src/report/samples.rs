@@ -49,7 +49,7 @@ pub(super) fn connection(
         let connection = table.newest().unwrap();
         trace.push(Packet::new(&segment, connection));
     }
-    let connection = table.into_connections().remove(0);
+    let connection = table.into_connections().next().unwrap();
     let close = judge(&connection);
     (Record::new(&connection, close, None), trace)
 }

@@ -166,7 +166,7 @@ pub(crate) fn run(lines: &[Line], setting: Setting) -> Vec<(Connection, Close)> 
         let close = judge(&connection);
         (connection, close)
     };
-    table.into_connections().into_iter().map(judged).collect()
+    table.into_connections().map(judged).collect()
 }
 
 /// The payload of every segment, as much of it as it has.
