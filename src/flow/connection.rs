@@ -320,8 +320,12 @@ impl Connection {
         if syn {
             self.observe_syn(from, segment);
         } else if self.orientation() == Orientation::Guess {
-            self.halves.at_mut(from).assume_established();
-            self.halves.at_mut(from.other()).assume_established();
+            // The capture began when the connection was open.
+            for half in [&mut self.halves.client, &mut self.halves.server] {
+                if half.is_unknown() {
+                    half.assume_established();
+                }
+            }
         }
         let acked_before = self.halves.at(from.other()).acked;
         if segment.flags.ack() {
@@ -478,6 +482,7 @@ impl Connection {
             let (own, peer) = (self.any_fin(end).copied(), self.any_fin(end.other()).copied());
             let half = self.halves.at_mut(end);
             half.resume(half.path().before_close());
+            half.assume_established();
             let hears = peer.is_some_and(|peer| peer.is_acked);
             let hears_first =
                 own.zip(peer).is_some_and(|(own, peer)| own.answers(&peer) || !peer.answers(&own));

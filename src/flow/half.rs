@@ -234,11 +234,14 @@ impl Half {
         self.path.last()
     }
 
-    /// Starts the path in the middle: the capture began when the connection was open.
+    /// Takes the sender to ESTABLISHED although the capture does not show how it got there.
     pub(super) fn assume_established(&mut self) {
-        if self.path == StatePath::default() {
-            self.path.push(State::Established);
-        }
+        self.path.push(State::Established);
+    }
+
+    /// True where no state is known.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.path == StatePath::default()
     }
 
     /// Moves the sender's state machine.
