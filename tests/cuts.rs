@@ -4,7 +4,7 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use closecheck::capture::{Frames, Input, Merged, PcapWriter};
+use closecheck::capture::{Frames, Input, Merged, PcapWriter, Stop};
 use closecheck::decode::{Frame, LinkType, Timestamp, decode};
 use closecheck::flow::Table;
 use closecheck::report::Record;
@@ -32,7 +32,8 @@ fn captures() -> Vec<PathBuf> {
 }
 
 fn packets(path: &Path) -> Vec<Packet> {
-    let mut capture = Merged::open(&[Input::from(path.to_owned())]).unwrap();
+    let mut capture =
+        Merged::open(&[Input::from(path.to_owned())], &Stop::never().unwrap()).unwrap();
     let mut packets = Vec::new();
     while let Some((_, frame)) = capture.next_frame() {
         let Frame { time, link, wire_len, data, .. } = frame;

@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 
 use thiserror::Error;
 
+use super::Stop;
 use super::file::{Frames, Input, Packet, Progress, ReadError};
 use crate::decode::{Frame, Timestamp};
 
@@ -27,6 +28,7 @@ pub struct Merged {
     /// The source of the last frame given, or nothing before the first.
     current: Option<usize>,
     started: bool,
+    stopped: bool,
     faults: Vec<(usize, ReadError)>,
 }
 
@@ -47,11 +49,12 @@ pub struct OpenError {
 }
 
 impl Merged {
-    /// Opens all captures and reads their headers.
+    /// Opens all captures and reads their headers. Once `stop` is requested, they end where one would have
+    /// to be waited for or read on; with no frame where that is a header.
     ///
     /// # Errors
     /// [`OpenError`] with the first that cannot be opened or is no capture.
-    pub fn open(inputs: &[Input]) -> Result<Merged, OpenError> {
+    pub fn open(inputs: &[Input], stop: &Stop) -> Result<Merged, OpenError> {
         let buffer = BUFFERS.checked_div(inputs.len()).unwrap_or(BUFFERS);
         let buffer = buffer.clamp(SMALLEST_BUFFER, LARGEST_BUFFER);
         let failed = |input: &Input, source| OpenError { input: input.clone(), source };
@@ -59,11 +62,17 @@ impl Merged {
         if let Some(again) = standard_input.nth(1) {
             return Err(failed(again, ReadError::StandardInputTwice));
         }
-        let frames = inputs
-            .iter()
-            .map(|input| Frames::open_with(input, buffer).map_err(|source| failed(input, source)))
-            .collect::<Result<_, _>>()?;
-        Ok(Merged::new(frames))
+        let mut sources = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            match Frames::open_with(input, buffer, stop) {
+                Ok(frames) => sources.push(frames),
+                Err(ReadError::Stopped) => {
+                    return Ok(Merged { stopped: true, ..Merged::new(Vec::new()) });
+                }
+                Err(source) => return Err(failed(input, source)),
+            }
+        }
+        Ok(Merged::new(sources))
     }
 
     /// Merges captures that are open; they are numbered as they stand here.
@@ -71,7 +80,7 @@ impl Merged {
     pub fn new(sources: Vec<Frames>) -> Merged {
         let queue = BinaryHeap::with_capacity(sources.len());
         let sources = sources.into_iter().map(|frames| Source { frames, next: None }).collect();
-        Merged { sources, queue, current: None, started: false, faults: Vec::new() }
+        Merged { sources, queue, current: None, started: false, stopped: false, faults: Vec::new() }
     }
 
     /// The next frame and the number of its capture, counted from 0, or `None` when all have ended. A
@@ -83,6 +92,17 @@ impl Merged {
         let index = self.choose()?;
         let source = self.sources.get(index)?;
         Some((index, source.frames.frame(source.next.as_ref()?)))
+    }
+
+    /// Ends all captures here: there are no more frames.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// True where the captures ended because of a [`Stop`] or [`Merged::stop`].
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// The captures, as far as they were read.
@@ -102,7 +122,7 @@ impl Merged {
         )
     }
 
-    /// The captures that could not be read to their ends, and why.
+    /// The captures that could not be read to their ends, and why; a stop is no fault.
     #[must_use]
     pub fn faults(&self) -> &[(usize, ReadError)] {
         &self.faults
@@ -111,6 +131,9 @@ impl Merged {
     /// The source whose next frame is due.
     #[inline]
     fn choose(&mut self) -> Option<usize> {
+        if self.stopped {
+            return None;
+        }
         if let Some(index) = self.current {
             if let Some(time) = self.advance(index) {
                 match self.queue.peek() {
@@ -137,7 +160,10 @@ impl Merged {
     fn advance(&mut self, index: usize) -> Option<Timestamp> {
         let source = self.sources.get_mut(index)?;
         source.next = source.frames.advance().unwrap_or_else(|error| {
-            self.faults.push((index, error));
+            match error {
+                ReadError::Stopped => self.stopped = true,
+                error => self.faults.push((index, error)),
+            }
             None
         });
         source.next.as_ref().map(|packet| packet.time)

@@ -1,22 +1,37 @@
-//! A request to stop, made by a signal, as a descriptor that can be polled.
+//! A request to stop, made by a signal: a descriptor that can be polled, and a flag for who is busy.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
+use thiserror::Error;
 
 /// Readable once SIGINT, SIGTERM or SIGHUP has come. A second one of any of the three ends the
-/// process at once, with status 128 and its number as a shell reports it.
-#[derive(Debug)]
+/// process at once, with status 128 and its number as a shell reports it. Copies are of the same request.
+#[derive(Clone, Debug)]
 pub struct Stop {
-    requested: UnixStream,
+    pipe: Arc<Pipe>,
+    /// Set before the pipe is readable.
+    requested: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct Pipe {
+    reader: UnixStream,
     /// Keeps the pipe open where no signal handler does: at its end it would be readable.
     _writer: UnixStream,
 }
+
+/// What was being read was given up because a [`Stop`] was requested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("stopped")]
+pub(super) struct Stopped;
 
 impl Stop {
     /// Takes the signals over, but for those that the process was started to ignore.
@@ -24,19 +39,19 @@ impl Stop {
     /// # Errors
     /// Whatever the system says where a pipe or a handler cannot be had.
     pub fn on_signals() -> io::Result<Stop> {
-        let (requested, writer) = UnixStream::pair()?;
+        let (reader, writer) = UnixStream::pair()?;
         // One for all: the second signal need not be the same as the first.
-        let again = Arc::new(AtomicBool::new(false));
+        let requested = Arc::new(AtomicBool::new(false));
         let ignored = ignored_signals();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             if ignored & (1 << (signal - 1)) != 0 {
                 continue;
             }
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&again))?;
-            flag::register(signal, Arc::clone(&again))?;
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&requested))?;
+            flag::register(signal, Arc::clone(&requested))?;
             low_level::pipe::register(signal, writer.try_clone()?)?;
         }
-        Ok(Stop { requested, _writer: writer })
+        Ok(Stop { pipe: Arc::new(Pipe { reader, _writer: writer }), requested })
     }
 
     /// Never stops: for a program that handles its signals itself.
@@ -44,8 +59,47 @@ impl Stop {
     /// # Errors
     /// Whatever the system says where a pipe cannot be had.
     pub fn never() -> io::Result<Stop> {
-        let (requested, writer) = UnixStream::pair()?;
-        Ok(Stop { requested, _writer: writer })
+        let (reader, writer) = UnixStream::pair()?;
+        Ok(Stop { pipe: Arc::new(Pipe { reader, _writer: writer }), requested: Arc::default() })
+    }
+
+    /// True once the request was made. Costs no more than a look into memory.
+    #[inline]
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Relaxed)
+    }
+
+    /// Waits until something can be read from `file`, its end too.
+    ///
+    /// # Errors
+    /// [`Stopped`] once the request was made, or whatever the system says.
+    pub(super) fn wait_for(&self, file: impl AsFd) -> io::Result<()> {
+        let mut polled = [
+            PollFd::new(self.as_fd(), PollFlags::POLLIN),
+            PollFd::new(file.as_fd(), PollFlags::POLLIN),
+        ];
+        loop {
+            match poll(&mut polled, PollTimeout::NONE) {
+                Ok(_) => break,
+                Err(Errno::EINTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.check()
+    }
+
+    /// # Errors
+    /// [`Stopped`] once the request was made.
+    pub(super) fn check(&self) -> io::Result<()> {
+        if self.is_requested() { Err(io::Error::other(Stopped)) } else { Ok(()) }
+    }
+}
+
+impl Stopped {
+    /// True where this is why reading failed, whatever decompressor it came through.
+    pub(super) fn is_cause(error: &io::Error) -> bool {
+        matches!(error.get_ref(), Some(cause) if cause.is::<Stopped>())
     }
 }
 
@@ -59,6 +113,6 @@ fn ignored_signals() -> u64 {
 
 impl AsFd for Stop {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.requested.as_fd()
+        self.pipe.reader.as_fd()
     }
 }

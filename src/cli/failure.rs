@@ -66,6 +66,7 @@ fn hint_for(error: &ReadError) -> Option<String> {
                 .to_owned(),
         ),
         ReadError::Io(_)
+        | ReadError::Stopped
         | ReadError::StandardInputTwice
         | ReadError::CutOff { .. }
         | ReadError::StreamCutOff { .. }

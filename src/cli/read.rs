@@ -9,7 +9,7 @@ use super::judge::{Evidence, Judge};
 use super::out::{Out, Pace, view};
 use super::progress::Progress;
 use super::status::Status;
-use crate::capture::{Filter, Frames, Input, Merged, ReadError};
+use crate::capture::{Filter, Frames, Input, Merged, ReadError, Stop};
 use crate::decode::{LinkType, Segment, Skip, decode};
 use crate::flow::{Connection, Pushed, Table};
 use crate::report::{CaptureSummary, Format, Listing, Packet, Record, Trace, escape};
@@ -18,14 +18,19 @@ use crate::verdict::{Close, Gap, judge};
 /// Why a packet that the filter does not match was not looked at.
 const FILTERED_OUT: &str = "filtered-out";
 
+/// What a signal leaves missing.
+const INTERRUPTED: &str = "interrupted before everything was read";
+/// Packets between two looks whether a signal has come: a fraction of a millisecond.
+const BETWEEN_LOOKS: u64 = 1024;
 /// The counter of packets that were captured twice.
 const DUPLICATE: &str = "duplicate";
 /// Packets of each connection that are kept for its diagram.
 const LADDER: usize = 32;
 
-/// Reads the captures to their ends, or as far as they go, and reports.
+/// Reads the captures to their ends, or as far as they go before a signal comes, and reports.
 pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
-    let mut captures = Merged::open(&plan.inputs).map_err(Failure::Read)?;
+    let stop = Stop::on_signals().map_err(Failure::Signals)?;
+    let mut captures = Merged::open(&plan.inputs, &stop).map_err(Failure::Read)?;
     let mut filter = plan
         .filter
         .as_deref()
@@ -39,6 +44,9 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
     let mut counted = 0;
     loop {
         progress.update(counted, || captures.progress());
+        if counted.is_multiple_of(BETWEEN_LOOKS) && stop.is_requested() {
+            captures.stop();
+        }
         let Some((index, frame)) = captures.next_frame() else { break };
         capture.packets += 1;
         counted = capture.packets;
@@ -81,6 +89,10 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
         }
     }
     progress.erase();
+    let interrupted = captures.is_stopped();
+    if interrupted {
+        capture.incomplete.push(INTERRUPTED.to_owned());
+    }
     describe(&mut capture, &plan.inputs, &captures);
     if table.evicted() > 0 {
         capture.incomplete.push(format!(
@@ -95,6 +107,9 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
         let mut close = judge(&connection);
         if ended_early && !connection.is_over() {
             close.add_gap(Gap::CutOff);
+        }
+        if interrupted && !connection.is_over() {
+            close.add_gap(Gap::Interrupted);
         }
         if dropped {
             close.add_gap(Gap::Dropped);

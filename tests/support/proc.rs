@@ -106,6 +106,28 @@ fn ends(pid: u32, state: &str, is_ours: impl Fn(u32, &[&str]) -> bool) -> Vec<St
         .collect()
 }
 
+/// Waits until the program has taken the signals over.
+#[track_caller]
+pub(crate) fn until_signals_are_taken_over(running: &mut Running) {
+    // SIGHUP, SIGINT and SIGTERM.
+    let wanted = 1 << 0 | 1 << 1 | 1 << 14;
+    eventually("the signals are taken over", || {
+        assert!(!running.has_ended(), "it has ended instead");
+        let caught = u64::from_str_radix(&status(running, "SigCgt"), 16).expect("a mask");
+        caught & wanted == wanted
+    });
+}
+
+/// Waits until the program, with the signals taken over, sleeps: until it has something to wait for.
+#[track_caller]
+pub(crate) fn until_it_waits(running: &mut Running) {
+    until_signals_are_taken_over(running);
+    eventually("it waits", || {
+        assert!(!running.has_ended(), "it has ended instead");
+        status(running, "State").starts_with('S')
+    });
+}
+
 /// Waits until no signal is left to be delivered to the program.
 #[track_caller]
 pub(crate) fn until_signals_are_delivered(running: &Running) {

@@ -5,12 +5,17 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::capture::stop::Stopped;
+
 /// A capture file that cannot be read, or not to its end.
 #[derive(Debug, Error)]
 pub enum ReadError {
     /// The system could not open or read it.
     #[error(transparent)]
-    Io(#[from] io::Error),
+    Io(io::Error),
+    /// It was not read any further, as a [`Stop`](crate::capture::Stop) asked.
+    #[error("reading was stopped")]
+    Stopped,
     /// It was named a second time.
     #[error("standard input can be read only once")]
     StandardInputTwice,
@@ -70,6 +75,12 @@ impl ReadError {
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
         matches!(self, ReadError::CutOff { .. } | ReadError::StreamCutOff { .. })
+    }
+}
+
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> ReadError {
+        if Stopped::is_cause(&error) { ReadError::Stopped } else { ReadError::Io(error) }
     }
 }
 

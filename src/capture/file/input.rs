@@ -2,16 +2,19 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Cursor, Read};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flate2::bufread::MultiGzDecoder;
+use nix::fcntl::OFlag;
 
 use super::{Compression, ReadError};
+use crate::capture::Stop;
 
 /// Compressed bytes read at a time.
 const COMPRESSED_BUFFER: usize = 1 << 17;
@@ -26,10 +29,14 @@ pub enum Input {
 }
 
 impl Input {
-    /// Opens it, with a counter of the bytes that are read from it, and its size where that is known.
-    pub(super) fn open(&self) -> io::Result<(Box<dyn Read + Send>, Meter)> {
+    /// Opens it, with a counter of the bytes that are read from it, and its size where that is known. Who
+    /// waits for more of it, or for a named pipe's writer, does so until `stop`.
+    pub(super) fn open(&self, stop: &Stop) -> io::Result<(Box<dyn Read + Send>, Meter)> {
         let file = match self {
-            Input::File(path) => File::open(path)?,
+            // A named pipe would not open before it has a writer.
+            Input::File(path) => {
+                OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?
+            }
             // A descriptor of its own, without the buffer of `std::io::Stdin` in between.
             Input::StandardInput => File::from(io::stdin().as_fd().try_clone_to_owned()?),
         };
@@ -39,7 +46,8 @@ impl Input {
         }
         let total = metadata.is_file().then_some(metadata.len());
         let meter = Meter { bytes: Arc::default(), total };
-        Ok((Box::new(Metered { file, bytes: Arc::clone(&meter.bytes) }), meter))
+        let metered = Metered { file, bytes: Arc::clone(&meter.bytes), stop: stop.clone() };
+        Ok((Box::new(metered), meter))
     }
 }
 
@@ -68,13 +76,36 @@ pub struct Progress {
 struct Metered {
     file: File,
     bytes: Arc<AtomicU64>,
+    stop: Stop,
 }
 
 impl Read for Metered {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.bytes.fetch_add(read as u64, Relaxed);
-        Ok(read)
+        loop {
+            self.stop.wait_for(&self.file)?;
+            match self.file.read(buffer) {
+                // Another reader of the same pipe was faster.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+                Ok(read) => {
+                    self.bytes.fetch_add(read as u64, Relaxed);
+                    return Ok(read);
+                }
+            }
+        }
+    }
+}
+
+/// What a decompressor gives, until `stop`: from a few bytes it may make more than there is time for.
+pub(super) struct Stoppable {
+    pub(super) input: Box<dyn Read + Send>,
+    pub(super) stop: Stop,
+}
+
+impl Read for Stoppable {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stop.check()?;
+        self.input.read(buffer)
     }
 }
 

@@ -27,11 +27,13 @@ use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
 
+use super::Stop;
+use super::stop::Stopped;
 use crate::decode::{Frame, LinkType, Timestamp};
 pub use error::{CaptureFormat, Compression, Damage, Place, ReadError};
 pub use input::{Input, Progress};
 
-use input::Meter;
+use input::{Meter, Stoppable};
 use pcap::Pcap;
 use pcapng::Pcapng;
 use window::Window;
@@ -66,12 +68,12 @@ pub(super) struct Packet {
 }
 
 impl Frames {
-    /// Opens a capture file and reads its header.
+    /// Opens a capture file and reads its header, unless `stop` comes before.
     ///
     /// # Errors
     /// [`ReadError`] where it cannot be opened or is no capture file.
-    pub fn open(input: &Input) -> Result<Frames, ReadError> {
-        Frames::open_with(input, BUFFER)
+    pub fn open(input: &Input, stop: &Stop) -> Result<Frames, ReadError> {
+        Frames::open_with(input, BUFFER, stop)
     }
 
     /// Reads a capture from any stream of bytes.
@@ -79,23 +81,34 @@ impl Frames {
     /// # Errors
     /// [`ReadError`] where the stream fails or is no capture.
     pub fn from_reader(input: impl Read + Send + 'static) -> Result<Frames, ReadError> {
-        Frames::start(Box::new(input), BUFFER)
+        Frames::start(Box::new(input), BUFFER, None)
     }
 
     /// Opens a capture file that is read in portions of `buffer` bytes.
-    pub(super) fn open_with(input: &Input, buffer: usize) -> Result<Frames, ReadError> {
-        let (input, meter) = input.open()?;
-        Ok(Frames { meter, ..Frames::start(input, buffer)? })
+    pub(super) fn open_with(
+        input: &Input,
+        buffer: usize,
+        stop: &Stop,
+    ) -> Result<Frames, ReadError> {
+        let (input, meter) = input.open(stop)?;
+        Ok(Frames { meter, ..Frames::start(input, buffer, Some(stop))? })
     }
 
-    fn start(input: Box<dyn Read + Send>, buffer: usize) -> Result<Frames, ReadError> {
+    fn start(
+        input: Box<dyn Read + Send>,
+        buffer: usize,
+        stop: Option<&Stop>,
+    ) -> Result<Frames, ReadError> {
         let mut window = Window::new(input, buffer);
         window.need(4)?;
         let compression = input::compression(window.unread());
         if let Some(compression) = compression {
             let read = window.unread().to_vec();
             let input = input::decompress(compression, read, window.into_input())?;
-            window = Window::new(input, buffer);
+            window = match stop.cloned() {
+                Some(stop) => Window::new(Box::new(Stoppable { input, stop }), buffer),
+                None => Window::new(input, buffer),
+            };
         }
         let place = |format, offset| Place { format, unit: 0, offset, compression };
         window.need(4).map_err(|error| explain(Fault::Io(error), place(CaptureFormat::Pcap, 0)))?;
@@ -283,14 +296,16 @@ impl From<Damage> for Fault {
 /// Tells a decompressor's errors, which have no number of the system's, from those of the file.
 fn explain(fault: Fault, place: Place) -> ReadError {
     match (fault, place.compression) {
-        (Fault::Io(source), Some(compression)) if source.raw_os_error().is_none() => {
+        (Fault::Io(source), Some(compression))
+            if source.raw_os_error().is_none() && !Stopped::is_cause(&source) =>
+        {
             if source.kind() == io::ErrorKind::UnexpectedEof {
                 ReadError::StreamCutOff { place, compression }
             } else {
                 ReadError::StreamDamaged { place, compression, source }
             }
         }
-        (Fault::Io(source), _) => ReadError::Io(source),
+        (Fault::Io(source), _) => source.into(),
         (Fault::CutOff { expected, got }, _) => ReadError::CutOff { place, expected, got },
         (Fault::Damaged(damage), _) => ReadError::Damaged { place, damage },
     }

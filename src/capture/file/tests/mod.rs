@@ -203,7 +203,7 @@ proptest! {
     #[test]
     fn the_size_of_the_buffer_makes_no_difference(bytes in nearly_valid(), buffer in 1usize..200) {
         let (expected, why) = read(&bytes);
-        let Ok(mut frames) = Frames::start(Box::new(Cursor::new(bytes)), buffer) else {
+        let Ok(mut frames) = Frames::start(Box::new(Cursor::new(bytes)), buffer, None) else {
             prop_assert!(why.is_some());
             return Ok(());
         };
