@@ -30,15 +30,9 @@ impl Capture {
         let capture = Capture { folder };
         let file = File::create(capture.path()).unwrap();
         let mut writer = PcapWriter::new(file, LinkType::RAW, 65_535).unwrap();
-        let mut micros = 0;
-        for (port, ends) in (1024..).zip(connections) {
-            for data in packets(port, ends) {
-                micros += 1;
-                let time = Timestamp::new(1_700_000_000, micros * 1000);
-                let wire_len = u32::try_from(data.len()).unwrap();
-                let link = LinkType::RAW;
-                writer.write(&Frame { number: 0, time, link, wire_len, data: &data }).unwrap();
-            }
+        let packets = (1024..).zip(connections).flat_map(|(port, ends)| packets(port, ends));
+        for (micros, data) in (1..).zip(packets) {
+            write(&mut writer, micros, &data, data.len());
         }
         writer.finish().unwrap();
         capture
@@ -51,6 +45,14 @@ impl Capture {
     fn read(&self, arguments: &str) -> Ran {
         run(closecheck(["read"]).arg(self.path()).args(words(arguments)))
     }
+}
+
+/// Writes as much of a packet as the snap length leaves.
+fn write(writer: &mut PcapWriter<File>, micros: i64, data: &[u8], snap_len: usize) {
+    let time = Timestamp::new(1_700_000_000, micros * 1000);
+    let wire_len = u32::try_from(data.len()).unwrap();
+    let data = &data[..snap_len];
+    writer.write(&Frame { number: 0, time, link: LinkType::RAW, wire_len, data }).unwrap();
 }
 
 /// A handshake, then the ends: `cF` a FIN of the client, `sR` an RST of the server, `cA` an acknowledgement.
@@ -351,6 +353,35 @@ fn a_loss_that_is_told_at_the_end_leaves_every_expectation_open() {
         assert_eq!(report["connections"][1]["close"]["gaps"][0], "dropped");
         assert!(ran.stderr.contains("7 packets were dropped in capturing"), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn a_packet_cut_before_its_flags_leaves_every_expectation_open() {
+    let capture = Capture::of([]);
+    let mut writer =
+        PcapWriter::new(File::create(capture.path()).unwrap(), LinkType::RAW, 65_535).unwrap();
+    let (first, second) = (packets(1024, RESET), packets(1025, RESET));
+    let snap_lens = [40, 40, 40, 40, 36, 35, 40, 40];
+    // The second connection is ten seconds after the first, which has been judged by then.
+    let times = [1, 2, 3, 4, 10_000_001, 10_000_002, 10_000_003, 10_000_004];
+    for (place, data) in first.iter().chain(&second).enumerate() {
+        write(&mut writer, times[place], data, snap_lens[place]);
+    }
+    writer.finish().unwrap();
+    for rule in ["rst", "fin"] {
+        let ran =
+            run(closecheck(["read", "--expect", rule, "--format", "json"]).arg(capture.path()));
+        let report = ran.exits(3).json();
+        assert_eq!(report["capture"]["skipped"]["cut"], 1, "{report:#}");
+        let gaps = report["connections"][1]["close"]["gaps"].as_array().unwrap();
+        assert!(gaps.contains(&"snap-length".into()), "{report:#}");
+        let warning =
+            "closecheck: warning: incomplete: packets cut off before their TCP flags: 1\n";
+        assert!(ran.stderr.contains(warning), "{}", ran.stderr);
+    }
+    capture.read("").exits(3);
+    let filtered = run(closecheck(["read", "--filter", "port 1024"]).arg(capture.path()));
+    filtered.exits(0).complains("");
 }
 
 #[test]

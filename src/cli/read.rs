@@ -82,6 +82,9 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
             if captures.sources().filter_map(Frames::dropped).any(|dropped| dropped > 0) {
                 close.add_gap(Gap::Dropped);
             }
+            if cut(&capture) > 0 {
+                close.add_gap(Gap::SnapLength);
+            }
             report.connection(&connection, close, traces.take(connection.id))?;
         }
         if report.is_pointless() {
@@ -113,6 +116,9 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
         }
         if dropped {
             close.add_gap(Gap::Dropped);
+        }
+        if cut(&capture) > 0 {
+            close.add_gap(Gap::SnapLength);
         }
         report.connection(&connection, close, traces.take(connection.id))?;
         if report.is_pointless() {
@@ -175,8 +181,8 @@ impl<'a> Reporting<'a> {
         out.flush()?;
         warn_incomplete(capture, format);
         // That packets were lost may be told only behind the connections that it makes doubtful.
-        let dropped = capture.dropped.is_some_and(|dropped| dropped > 0);
-        let evidence = match (dropped, capture.incomplete.is_empty()) {
+        let lost = capture.dropped.is_some_and(|dropped| dropped > 0) || cut(capture) > 0;
+        let evidence = match (lost, capture.incomplete.is_empty()) {
             (true, _) => Evidence::Doubtful,
             (false, false) => Evidence::Incomplete,
             (false, true) => Evidence::Complete,
@@ -211,6 +217,11 @@ impl Traces {
     }
 }
 
+/// Packets that may have been TCP segments, cut off before they could tell.
+fn cut(capture: &CaptureSummary) -> u64 {
+    capture.skipped.get(Skip::Cut.reason()).copied().unwrap_or(0)
+}
+
 /// Says where the packets came from and what is not as it should be with that.
 fn describe(capture: &mut CaptureSummary, inputs: &[Input], captures: &Merged) {
     let mut links: Vec<LinkType> = captures.sources().flat_map(Frames::links).collect();
@@ -232,6 +243,10 @@ fn describe(capture: &mut CaptureSummary, inputs: &[Input], captures: &Merged) {
             let name = name(inputs, index);
             capture.incomplete.push(format!("{name}: {dropped} packets were dropped in capturing"));
         }
+    }
+    if cut(capture) > 0 {
+        let words = format!("packets cut off before their TCP flags: {}", cut(capture));
+        capture.incomplete.push(words);
     }
     for (index, source) in captures.sources().enumerate() {
         let name = name(inputs, index);

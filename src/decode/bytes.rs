@@ -79,10 +79,10 @@ impl<'a> Bytes<'a> {
         self.array(offset).map(u32::from_le_bytes)
     }
 
-    /// Why fewer than `needed` bytes are there: they were cut off, or they never were.
+    /// Why fewer than `needed` bytes are there: they were cut off, are in a later fragment, or never were.
     #[cold]
     pub(super) fn too_short(self, needed: usize) -> Skip {
-        if needed > self.wire_len && self.bounded {
+        if needed > self.wire_len && (self.bounded || !self.fragmented) {
             Skip::Malformed("a header runs past the end of its packet")
         } else {
             Skip::Cut
@@ -117,6 +117,8 @@ mod tests {
     #[test]
     fn what_the_snap_length_cut_and_what_never_was_are_told_apart() {
         assert_eq!(captured(&[0; 4], 100).skip(5).unwrap_err(), Skip::Cut);
+        assert!(matches!(captured(&[0; 4], 4).skip(5).unwrap_err(), Skip::Malformed(_)));
+        assert_eq!(captured(&[0; 4], 4).first_fragment().skip(5).unwrap_err(), Skip::Cut);
         let packet = captured(&[0; 4], 100).limit(4);
         assert!(matches!(packet.be32(1), Err(Skip::Malformed(_))));
         assert_eq!(captured(&[0; 4], 100).limit(40).be32(1), Err(Skip::Cut));

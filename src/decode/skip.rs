@@ -23,7 +23,8 @@ pub enum Skip {
     /// Bytes that contradict the format they claim to be.
     #[error("malformed: {0}")]
     Malformed(&'static str),
-    /// The snap length ended the frame before the TCP header did.
+    /// The snap length ended the frame before the TCP flags, or before it could tell that it holds no TCP; so
+    /// did the end of a first fragment.
     #[error("cut off inside the headers")]
     Cut,
 }

@@ -170,6 +170,8 @@ words! {
         Midstream = "midstream",
         /// Packets were dropped by the kernel while the connection was captured.
         Dropped = "dropped",
+        /// Packets that may have been the connection's were cut off before their TCP flags.
+        SnapLength = "snap-length",
         /// The capture file ends inside a packet.
         CutOff = "cut-off",
         /// The capture was stopped before the connection was over.
@@ -198,6 +200,7 @@ impl Gap {
         match self {
             Gap::Midstream => "the capture began after the connection",
             Gap::Dropped => "the kernel dropped packets during the capture",
+            Gap::SnapLength => "packets were cut off before their TCP flags",
             Gap::CutOff => "the capture file ends inside a packet",
             Gap::Interrupted => "the capture was stopped before the connection was over",
             Gap::SequenceHole => "some bytes of the connection are not in the capture",
@@ -219,6 +222,7 @@ impl Gap {
     pub fn may_change_verdict(self) -> bool {
         match self {
             Gap::Dropped
+            | Gap::SnapLength
             | Gap::CutOff
             | Gap::Interrupted
             | Gap::Evicted
