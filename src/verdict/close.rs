@@ -19,7 +19,7 @@ pub struct Close {
     pub cause: Option<Cause>,
     /// How sure the cause is.
     pub confidence: Option<Confidence>,
-    /// How far the connection had come when it was reset.
+    /// How far the connection had come when it was reset, where the capture shows that.
     pub stage: Option<Stage>,
     /// What people call an end like this.
     pub pattern: Option<Pattern>,
@@ -79,7 +79,7 @@ pub fn judge(connection: &Connection) -> Close {
         shape: (verdict == Verdict::Fin).then(|| shape(connection)),
         cause: cause.map(|(cause, _)| cause),
         confidence: cause.map(|(_, confidence)| confidence),
-        stage: reset.map(reset::stage),
+        stage: reset.and_then(|reset| reset::stage(reset, opening)),
         pattern: pattern.map(|(pattern, _)| pattern),
         gaps: gaps(connection, opening, verdict),
         duration: duration(connection),

@@ -1,6 +1,6 @@
 //! Why an RST was sent, as far as its headers tell.
 
-use super::{Cause, Confidence, Stage};
+use super::{Cause, Confidence, Opening, Stage};
 use crate::flow::{End, Reset, State};
 
 /// A time to live that far from the sender's other ones is no change of route (a packet or two of Linux's
@@ -45,13 +45,14 @@ pub(super) fn cause(reset: &Reset) -> (Cause, Confidence) {
     }
 }
 
-/// How far the connection had come.
-pub(super) fn stage(reset: &Reset) -> Stage {
-    let opening = |state| matches!(state, State::Closed | State::SynSent | State::SynReceived);
+/// How far the connection had come; `None` where that depends on what was before the capture.
+pub(super) fn stage(reset: &Reset, opening: Opening) -> Option<Stage> {
+    let is_opening = |state| matches!(state, State::Closed | State::SynSent | State::SynReceived);
     match reset.data_segments {
-        0 if End::BOTH.iter().any(|&end| opening(reset.state(end))) => Stage::PostSyn,
-        0 => Stage::PostAck,
-        1 => Stage::PostPsh,
-        _ => Stage::Later,
+        2.. => Some(Stage::Later),
+        0 | 1 if opening == Opening::Midstream => None,
+        1 => Some(Stage::PostPsh),
+        0 if End::BOTH.iter().any(|&end| is_opening(reset.state(end))) => Some(Stage::PostSyn),
+        0 => Some(Stage::PostAck),
     }
 }

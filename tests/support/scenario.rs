@@ -21,7 +21,7 @@ use closecheck::decode::{
     Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
 };
 use closecheck::flow::{Connection, End, Pair, Table};
-use closecheck::verdict::{Close, judge};
+use closecheck::verdict::{Close, Stage, judge};
 
 /// One scenario of a file.
 #[derive(Clone, Debug)]
@@ -213,7 +213,9 @@ pub(crate) fn conclusion(connection: &Connection, close: &Close) -> Vec<String> 
     if let (Some(cause), Some(confidence)) = (close.cause, close.confidence) {
         facts.push(format!("cause {cause} {confidence}"));
     }
-    facts.extend(close.stage.map(|stage| format!("stage {stage}")));
+    if close.cause.is_some() {
+        facts.push(format!("stage {}", close.stage.map_or("unknown", Stage::word)));
+    }
     facts.extend(close.pattern.map(|pattern| format!("pattern {pattern}")));
     facts.push(format!("opening {}", close.opening));
     let gaps: Vec<&str> = close.gaps.iter().map(|gap| gap.word()).collect();
