@@ -140,8 +140,7 @@ fn shape(connection: &Connection) -> Shape {
 fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap> {
     let midstream = opening == Opening::Midstream || connection.orientation() == Orientation::Guess;
     let hole = End::BOTH.iter().any(|&end| connection.has_hole(end));
-    // An RST is told from others by its family whether or not a FIN came before it.
-    let fin_in_doubt = matches!(verdict, Verdict::HalfClosed | Verdict::Open)
+    let fin_in_doubt = matches!(verdict, Verdict::Rst | Verdict::HalfClosed | Verdict::Open)
         && End::BOTH.iter().any(|&end| may_have_closed_unseen(connection, end));
     let unacknowledged_fin = verdict == Verdict::Fin && connection.released().is_none();
     let lone_reset = End::BOTH.iter().all(|&end| connection.halves.at(end).last().is_none());

@@ -53,14 +53,15 @@ fn list() -> String {
 
 impl Expectation {
     /// Holds the rule against how a connection ended. A rule is met or broken only on evidence without a
-    /// gap that could change the verdict.
+    /// gap that could change the verdict; for one that tells `rst` from `fin-then-rst`, none that could hide
+    /// a FIN.
     #[must_use]
     pub fn check(&self, close: &Close) -> Outcome {
-        if let Some(&gap) = close.gaps.iter().find(|gap| gap.may_change_verdict()) {
+        if let Some(&gap) = close.gaps.iter().find(|&&gap| self.rests_on(gap, close)) {
             return Outcome::Undecided(gap);
         }
         // Without a SYN, client and server are a guess, and `by` rests on it.
-        if self.by.is_some() && close.gaps.contains(&Gap::Midstream) && self.verdict_fits(close) {
+        if self.by.is_some() && close.gaps.contains(&Gap::Midstream) && self.fits(close.verdict) {
             return Outcome::Undecided(Gap::Midstream);
         }
         if self.describes(close) { Outcome::Met } else { Outcome::Broken }
@@ -70,14 +71,28 @@ impl Expectation {
     /// for choosing what to list, not for passing anything.
     #[must_use]
     pub fn describes(&self, close: &Close) -> bool {
-        let fits = self.verdict_fits(close) && (self.by.is_none() || self.by == close.by);
+        self.describes_end(close.verdict, close.by)
+    }
+
+    /// True where what the gap hides could change whether the rule holds. A FIN before an RST makes
+    /// `fin-then-rst` of `rst`, and most rules do not tell them apart.
+    fn rests_on(&self, gap: Gap, close: &Close) -> bool {
+        if close.verdict == Verdict::Rst && matches!(gap, Gap::Midstream | Gap::FinInDoubt) {
+            let describes = |verdict| self.describes_end(verdict, close.by);
+            return describes(Verdict::Rst) != describes(Verdict::FinThenRst);
+        }
+        gap.may_change_verdict()
+    }
+
+    fn describes_end(&self, verdict: Verdict, by: Option<End>) -> bool {
+        let fits = self.fits(verdict) && (self.by.is_none() || self.by == by);
         fits != self.negated
     }
 
-    fn verdict_fits(&self, close: &Close) -> bool {
+    fn fits(&self, verdict: Verdict) -> bool {
         let same_family =
-            self.verdict == Verdict::Rst && close.verdict == Verdict::FinThenRst && !self.only;
-        close.verdict == self.verdict || same_family
+            self.verdict == Verdict::Rst && verdict == Verdict::FinThenRst && !self.only;
+        verdict == self.verdict || same_family
     }
 }
 
@@ -171,6 +186,30 @@ mod tests {
         }
         let describes = |rule: &str| rule.parse::<Expectation>().unwrap().describes(&holed);
         assert_eq!(["fin", "not rst", "rst", "not fin"].map(describes), [true, true, false, false]);
+    }
+
+    #[test]
+    fn a_fin_that_may_be_hidden_leaves_open_only_what_tells_it() {
+        for gap in [Gap::Midstream, Gap::FinInDoubt] {
+            let reset = close(Verdict::Rst, Some(End::Server), &[gap]);
+            for rule in ["rst only", "not rst only", "fin-then-rst", "not fin-then-rst"] {
+                assert_eq!(check(rule, &reset), Outcome::Undecided(gap), "{rule}");
+            }
+            // Whatever came before it, the server sent it.
+            assert_eq!(check("fin-then-rst by client", &reset), Outcome::Broken);
+            for (rule, outcome) in [("rst", Outcome::Met), ("not rst", Outcome::Broken)] {
+                assert_eq!(check(rule, &reset), outcome, "{rule}");
+            }
+            assert_eq!(check("not fin", &reset), Outcome::Met);
+        }
+        // A hole that its sender went on behind hides no FIN, and one that was seen stays.
+        let holed = close(Verdict::Rst, None, &[Gap::SequenceHole]);
+        assert_eq!(check("rst only", &holed), Outcome::Met);
+        let after_fin = close(Verdict::FinThenRst, None, &[Gap::Midstream]);
+        assert_eq!(check("rst only", &after_fin), Outcome::Broken);
+        assert_eq!(check("fin-then-rst", &after_fin), Outcome::Met);
+        let open = close(Verdict::Open, None, &[Gap::FinInDoubt]);
+        assert_eq!(check("rst only", &open), Outcome::Undecided(Gap::FinInDoubt));
     }
 
     #[test]

@@ -217,7 +217,8 @@ impl Gap {
 
     /// True where what is missing could make the verdict another one, so that no expectation may pass on
     /// it. A connection that merely began before the capture closes in full view all the same, and an
-    /// acknowledgement missing behind two FINs leaves the FIN handshake one.
+    /// acknowledgement missing behind two FINs leaves the FIN handshake one. A FIN that is missing before
+    /// an RST leaves its family: see [`Expectation::check`](super::Expectation::check).
     #[must_use]
     pub fn may_change_verdict(self) -> bool {
         match self {
