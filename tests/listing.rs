@@ -133,6 +133,24 @@ fn only_the_selected_are_listed_in_every_format() {
 }
 
 #[test]
+fn an_rst_after_the_end_is_a_note_with_a_name() {
+    let capture = Capture::of(["cF sA sF cA sR", RELEASE]);
+    let json = capture.read("--format json").json();
+    let notes = |index: usize| &json["connections"][index]["notes"];
+    assert_eq!(notes(0), &serde_json::json!([{"kind": "late-resets", "count": 1}]));
+    assert_eq!(notes(1), &serde_json::json!([]));
+    let plain = capture.read("--format plain").stdout;
+    assert_eq!(plain.matches("\npattern: abort-after-release\n").count(), 1, "{plain}");
+    assert_eq!(plain.matches("\nnote: 1 RST after the end\n").count(), 1, "{plain}");
+    let csv = capture.read("--format csv").stdout;
+    assert_eq!(csv.matches(",late-resets 1,").count(), 1, "{csv}");
+    let table = capture.read("--ladder").stdout;
+    let row = "fin      client         0 / 0  abort-after-release  1 RST after the end\n";
+    assert_eq!(table.matches(row).count(), 1, "{table}");
+    assert!(table.contains("\nconnection 1: fin by client, abort-after-release\n"), "{table}");
+}
+
+#[test]
 fn an_expectation_is_about_what_is_selected() {
     let capture = Capture::of([RELEASE, RESET]);
     let with = |only: &str, expect: &str| {

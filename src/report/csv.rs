@@ -1,6 +1,6 @@
 //! CSV (RFC 4180): a header line, then a line a connection, with the paths of the record's JSON as columns.
 //!
-//! Lists are put together in one field: words by spaces, evidence by semicolons. What is `null` or not
+//! Lists are put together in one field: words by spaces, evidence and notes by semicolons. What is `null` or not
 //! there is empty.
 
 use std::fmt::Display;
@@ -52,6 +52,7 @@ pub(super) const COLUMNS: &[&str] = &[
     "at_risk.server",
     "zeek.conn_state",
     "zeek.history",
+    "notes",
     "lab.scenario",
     "lab.linger",
     "lab.closer",
@@ -117,6 +118,9 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     }
     line.add(record.zeek.conn_state.word());
     line.add(&record.zeek.history);
+    let notes: Vec<String> =
+        record.notes.iter().map(|note| format!("{} {}", note.kind, note.count)).collect();
+    line.list(&notes, "; ");
     match &record.lab {
         Some(lab) => add_lab(lab, &mut line),
         None => {
@@ -199,7 +203,8 @@ mod tests {
     use crate::decode::{Outer, Tunnel};
     use crate::flow::{End, State};
     use crate::report::samples::{RELEASE, RESET, SHORT, connection};
-    use crate::report::{Kernel, Saw};
+    use crate::report::{Kernel, Note, Saw};
+    use crate::verdict::NoteKind;
 
     fn lab() -> Lab {
         Lab {
@@ -250,12 +255,13 @@ mod tests {
                 }
             }
             Value::Array(list) => {
-                let word = |value: &Value| match value.get("frame") {
-                    Some(frame) => format!("{frame} {}", value["text"].as_str().unwrap()),
-                    None => value.as_str().unwrap().to_owned(),
+                let word = |value: &Value| match (value.get("frame"), value.get("kind")) {
+                    (Some(frame), _) => format!("{frame} {}", value["text"].as_str().unwrap()),
+                    (_, Some(kind)) => format!("{} {}", kind.as_str().unwrap(), value["count"]),
+                    (None, None) => value.as_str().unwrap().to_owned(),
                 };
                 let words: Vec<String> = list.iter().map(word).collect();
-                let between = if path == "close.evidence" { "; " } else { " " };
+                let between = if ["close.evidence", "notes"].contains(&path) { "; " } else { " " };
                 into.push((path.to_owned(), words.join(between)));
             }
             Value::Null => into.push((path.to_owned(), String::new())),
@@ -273,6 +279,10 @@ mod tests {
             let mut record = connection(SHORT, segments).0;
             record.file = Some("a, \"b\".pcap".to_owned());
             record.lab = Some(lab());
+            record.notes = vec![
+                Note { kind: NoteKind::LateResets, count: 2 },
+                Note { kind: NoteKind::IgnoredResets, count: 1 },
+            ];
             record.outer = Some(Outer {
                 source: [10, 0, 0, 1].into(),
                 destination: [10, 0, 0, 2].into(),

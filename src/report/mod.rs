@@ -28,7 +28,7 @@ pub use ladder::Glyphs;
 pub use listing::Listing;
 pub use packets::{Numbers, Packet, Trace};
 pub use record::{
-    CaptureSummary, CloseRecord, Kernel, Lab, Record, Report, SCHEMA, Saw, Summary, TimeWait,
+    CaptureSummary, CloseRecord, Kernel, Lab, Note, Record, Report, SCHEMA, Saw, Summary, TimeWait,
     ZeekRecord,
 };
 pub use style::Styles;

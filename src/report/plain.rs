@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use super::record::{Lab, time_text};
+use super::text::tunnel;
 use super::{Record, escape};
 use crate::flow::{End, Pair};
 
@@ -16,8 +17,7 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "client: {}", record.client)?;
     writeln!(out, "server: {}", record.server)?;
     if let Some(outer) = &record.outer {
-        let id = outer.id.map(|id| format!(" {id}")).unwrap_or_default();
-        writeln!(out, "tunnel: {}{id}, {} to {}", outer.tunnel, outer.source, outer.destination)?;
+        writeln!(out, "tunnel: {}", tunnel(outer))?;
     }
     writeln!(out, "start: {}", time_text(record.start))?;
     writeln!(out, "opening: {}", record.opening)?;
@@ -40,6 +40,9 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     write_pair(out, "packets", &record.packets)?;
     write_pair(out, "bytes", &record.bytes)?;
     write_pair(out, "at risk", &record.at_risk)?;
+    for note in &record.notes {
+        writeln!(out, "note: {note}")?;
+    }
     if let Some(lab) = &record.lab {
         write_lab(lab, out)?;
     }

@@ -3,15 +3,18 @@
 //! Its JSON is a contract: `docs/schema.json` describes it, and [`SCHEMA`] changes with it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Serialize, Serializer};
 
 use super::tally::Tally;
+use super::text::counted;
 use crate::Linger;
 use crate::decode::{Endpoint, Outer, Timestamp};
 use crate::flow::{ConnState, Connection, End, Orientation, Pair, State};
 use crate::verdict::{
-    Cause, Close, Confidence, Evidence, Gap, Opening, Pattern, Rule, Shape, Stage, Verdict,
+    Cause, Close, Confidence, Evidence, Gap, NoteKind, Opening, Pattern, Rule, Shape, Stage,
+    Verdict,
 };
 
 /// Name and version of the record's form.
@@ -121,6 +124,8 @@ pub struct Record {
     pub at_risk: Pair<u64>,
     /// What Zeek would write of it.
     pub zeek: ZeekRecord,
+    /// What was seen of it and changed nothing about its end.
+    pub notes: Vec<Note>,
     /// What only the lab knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lab: Option<Lab>,
@@ -153,6 +158,26 @@ pub struct CloseRecord {
     pub evidence: Vec<Evidence>,
     /// The rule that decided.
     pub rule: Rule,
+}
+
+/// So many of something that changed nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// What.
+    pub kind: NoteKind,
+    /// How often, at least once.
+    pub count: u32,
+}
+
+/// `2 RSTs after the end`
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            NoteKind::LateResets => "after the end",
+            NoteKind::IgnoredResets => "without effect",
+        };
+        write!(f, "{} {what}", counted(self.count.into(), "RST"))
+    }
 }
 
 /// The fields of Zeek's `conn.log` that say how a connection went; `docs/zeek.md` has the limits.
@@ -305,6 +330,7 @@ impl Record {
                 conn_state: connection.zeek.conn_state(),
                 history: connection.zeek.history(),
             },
+            notes: notes(connection),
             lab: None,
             close: CloseRecord {
                 complete: close.is_complete(),
@@ -322,6 +348,18 @@ impl Record {
             },
         }
     }
+}
+
+/// An RST of which it is in doubt whether it was ignored is a gap, not a note.
+fn notes(connection: &Connection) -> Vec<Note> {
+    let ignored = match connection.doubted_reset() {
+        None => connection.ignored_resets(),
+        Some(_) => 0,
+    };
+    [(NoteKind::LateResets, connection.late_resets()), (NoteKind::IgnoredResets, ignored)]
+        .into_iter()
+        .filter_map(|(kind, count)| (count > 0).then_some(Note { kind, count }))
+        .collect()
 }
 
 fn time_wait(connection: &Connection) -> Option<TimeWait> {
@@ -404,6 +442,20 @@ fn state_names<S: Serializer>(states: &[State], serializer: S) -> Result<S::Ok, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Flags;
+    use crate::report::samples::{RESET, SHORT, connection};
+
+    #[test]
+    fn an_rst_is_noted_once_it_is_certain_that_it_was_ignored() {
+        let mut segments = RESET[..5].to_vec();
+        segments.push((End::Server, Flags::RST, 90, 0, 0));
+        let doubted = connection(SHORT, &segments).0;
+        assert_eq!((doubted.close.gaps, doubted.notes), (vec![Gap::ResetInDoubt], vec![]));
+        segments.push((End::Client, Flags::ACK, 12, 1, 0));
+        let ignored = connection(SHORT, &segments).0;
+        assert_eq!((ignored.close.gaps, ignored.notes.len()), (vec![], 1));
+        assert_eq!(ignored.notes[0].to_string(), "1 RST without effect");
+    }
 
     #[test]
     fn times_are_rfc_3339_in_utc() {

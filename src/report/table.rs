@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, Table};
 
 use super::tally::{Tally, severity};
-use super::text::{borderless, counted, grouped, wrap};
-use super::{CaptureSummary, Record, Styles, Trace, View, escape, ladder, packet_list};
+use super::text::{borderless, counted, grouped, tunnel, wrap};
+use super::{CaptureSummary, Note, Record, Styles, Trace, View, escape, ladder, packet_list};
 use crate::verdict::Verdict;
 
 /// The worst connections, no more than there are rows for.
@@ -107,8 +107,12 @@ fn write_details(kept: &Kept, view: &View, out: &mut dyn Write) -> io::Result<()
     };
     let record = &kept.record;
     writeln!(out)?;
-    let heading = format!("connection {}: {}", record.id, ended(record));
-    write_in_colour(record.close.verdict, &heading, view.styles, out)?;
+    let facts = [ended(record), pattern(record), outer(record)];
+    let facts: Vec<String> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
+    let heading = format!("connection {}: {}", record.id, facts.join(", "));
+    for line in wrap(&heading, view.width.unwrap_or(usize::MAX)) {
+        write_in_colour(record.close.verdict, &line, view.styles, out)?;
+    }
     if view.packets {
         packet_list::write(packets, record.start, view.numbers, view.styles, out)?;
     }
@@ -210,31 +214,33 @@ fn write_connections(
     write_blocks(records, width, styles, out)
 }
 
+/// A column's heading and what stands in it.
+type Column = (&'static str, fn(&Record) -> String);
+
+/// The columns of a table of connections.
+const COLUMNS: [Column; 7] = [
+    ("#", |record| record.id.to_string()),
+    ("client", |record| record.client.to_string()),
+    ("server", |record| record.server.to_string()),
+    ("verdict", |record| record.close.verdict.to_string()),
+    ("by", |record| record.close.by.map(|by| by.to_string()).unwrap_or_default()),
+    ("cause", cause),
+    ("bytes", bytes),
+];
+/// Those that are there only where something stands in them.
+const OPTIONAL: [Column; 4] =
+    [("pattern", pattern), ("gaps", gaps), ("notes", notes), ("tunnel", outer)];
+
 fn wide(records: &[&Record]) -> Table {
-    let any_gaps = records.iter().any(|record| !record.close.gaps.is_empty());
-    let mut table =
-        borderless(["#", "client", "server", "verdict", "by", "cause", "bytes", "gaps"]);
-    if !any_gaps {
-        table.set_header(["#", "client", "server", "verdict", "by", "cause", "bytes"]);
-    }
+    let is_needed = |column: &Column| records.iter().any(|&record| !(column.1)(record).is_empty());
+    let columns: Vec<Column> =
+        COLUMNS.into_iter().chain(OPTIONAL.into_iter().filter(is_needed)).collect();
+    let mut table = borderless(columns.iter().map(|(heading, _)| *heading));
     if let Some(column) = table.column_mut(0) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    for record in records {
-        let close = &record.close;
-        let mut row = vec![
-            record.id.to_string(),
-            record.client.to_string(),
-            record.server.to_string(),
-            close.verdict.to_string(),
-            close.by.map(|by| by.to_string()).unwrap_or_default(),
-            cause(record),
-            bytes(record),
-        ];
-        if any_gaps {
-            row.push(gaps(record));
-        }
-        table.add_row(row);
+    for &record in records {
+        table.add_row(columns.iter().map(|(_, cell)| cell(record)));
     }
     table
 }
@@ -276,8 +282,9 @@ fn facts(record: &Record, width: usize) -> Vec<String> {
         gaps if gaps.is_empty() => gaps,
         gaps => format!("gaps: {gaps}"),
     };
+    let facts = [cause(record), pattern(record), bytes, gaps, notes(record), outer(record)];
     let mut line = String::new();
-    for fact in [cause(record), bytes, gaps].into_iter().filter(|fact| !fact.is_empty()) {
+    for fact in facts.into_iter().filter(|fact| !fact.is_empty()) {
         let together = format!("{line}; {fact}");
         if line.is_empty() {
             line = fact;
@@ -328,6 +335,19 @@ fn bytes(record: &Record) -> String {
     format!("{} / {}", record.bytes.client, record.bytes.server)
 }
 
+fn pattern(record: &Record) -> String {
+    record.close.pattern.map(|pattern| pattern.to_string()).unwrap_or_default()
+}
+
+fn notes(record: &Record) -> String {
+    let notes: Vec<String> = record.notes.iter().map(Note::to_string).collect();
+    notes.join(", ")
+}
+
+fn outer(record: &Record) -> String {
+    record.outer.as_ref().map(tunnel).unwrap_or_default()
+}
+
 fn gaps(record: &Record) -> String {
     let gaps: Vec<&str> = record.close.gaps.iter().map(|gap| gap.word()).collect();
     gaps.join(", ")
@@ -336,8 +356,9 @@ fn gaps(record: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::{Outer, Tunnel};
     use crate::report::samples::{LONG, RELEASE, RESET, SHORT, connection};
-    use crate::verdict::Gap;
+    use crate::verdict::{Gap, NoteKind, Pattern};
 
     /// The screen for connections of these addresses and ends, numbered as they stand here.
     fn screen(connections: Vec<Record>, view: View, selected_from: Option<u64>) -> String {
@@ -407,6 +428,48 @@ mod tests {
         assert!(listed[0].starts_with(" 4 ") && listed[1].starts_with(" 3 "), "{screen}");
         assert!(screen.ends_with("\n… 3 more: use --rows 0, --only RULE or --format ndjson\n"));
         assert!(screen.starts_with("5 connections: 2 rst"));
+    }
+
+    /// The connection of the samples with everything that a table may say of one.
+    fn remarkable(ends: [&str; 2]) -> Record {
+        let mut record = connection(ends, RESET).0;
+        record.close.pattern = Some(Pattern::KeepAliveRace);
+        record.notes = vec![Note { kind: NoteKind::LateResets, count: 2 }];
+        record.outer = Some(Outer {
+            source: [10, 0, 0, 1].into(),
+            destination: [10, 0, 0, 2].into(),
+            tunnel: Tunnel::Vxlan,
+            id: Some(7),
+        });
+        record
+    }
+
+    #[test]
+    fn pattern_notes_and_tunnel_are_shown_where_there_are_any() {
+        let plain = connection(SHORT, RELEASE).0;
+        let screen = screen(vec![plain, remarkable(SHORT)], View::default(), None);
+        let expected = "
+ #  client           server          verdict  by      cause            bytes   pattern          notes                 tunnel
+ 2  127.0.0.1:50000  127.0.0.1:8000  rst      server  abort (certain)  11 / 0  keep-alive-race  2 RSTs after the end  VXLAN 7, 10.0.0.1 to 10.0.0.2
+ 1  127.0.0.1:50000  127.0.0.1:8000  fin      client                   0 / 0
+";
+        assert!(screen.ends_with(expected), "{screen}");
+    }
+
+    #[test]
+    fn pattern_notes_and_tunnel_are_stacked_as_well() {
+        let view = View { width: Some(80), ..View::default() };
+        let screen = screen(vec![remarkable(LONG)], view, None);
+        let expected = "
+ 1  [2001:db8:1111:2222:3333:4444:5555:6666]:50000  rst by server
+    [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:60000  abort (certain)
+                                                    keep-alive-race
+                                                    bytes 11 / 0
+                                                    2 RSTs after the end
+                                                    VXLAN 7, 10.0.0.1 to
+                                                    10.0.0.2
+";
+        assert!(screen.ends_with(expected), "{screen}");
     }
 
     #[test]

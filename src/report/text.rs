@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use comfy_table::{Table, presets};
 
+use crate::decode::Outer;
+
 /// Breaks a paragraph between words; a word longer than a line has a line of its own.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -44,10 +46,16 @@ pub(super) fn counted(count: u64, noun: &str) -> String {
     format!("{} {noun}{plural}", grouped(count))
 }
 
+/// `VXLAN 7, 10.0.0.1 to 10.0.0.2`
+pub(super) fn tunnel(outer: &Outer) -> String {
+    let id = outer.id.map(|id| format!(" {id}")).unwrap_or_default();
+    format!("{}{id}, {} to {}", outer.tunnel, outer.source, outer.destination)
+}
+
 /// A table without borders whose rows are one line each.
-pub(super) fn borderless<const N: usize>(header: [&str; N]) -> Table {
+pub(super) fn borderless<'a>(header: impl IntoIterator<Item = &'a str>) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(header);
+    table.load_style(presets::NOTHING).set_header(header.into_iter().collect::<Vec<_>>());
     table
 }
 

@@ -14,4 +14,4 @@ mod words;
 pub use close::{Close, judge};
 pub use evidence::Evidence;
 pub use expect::{Expectation, Outcome, RuleError};
-pub use words::{Cause, Confidence, Gap, Opening, Pattern, Rule, Shape, Stage, Verdict};
+pub use words::{Cause, Confidence, Gap, NoteKind, Opening, Pattern, Rule, Shape, Stage, Verdict};

@@ -193,6 +193,17 @@ words! {
     }
 }
 
+words! {
+    /// Something that was seen of a connection and changed nothing about how it ended.
+    NoteKind {
+        /// RSTs that came when the connection was over.
+        LateResets = "late-resets",
+        /// RSTs that their receiver must have ignored (RFC 9293 3.10.7.4, RFC 5961 3.2), or in spite of which
+        /// it went on.
+        IgnoredResets = "ignored-resets",
+    }
+}
+
 impl Gap {
     /// The gap in a sentence's place.
     #[must_use]
