@@ -37,7 +37,7 @@ fn a_syn_without_an_answer_is_inconclusive_at_the_deadline() {
         assert!(ran.stdout.starts_with("unanswered\n"), "{}", ran.stdout);
         for part in [
             reason,
-            " client → server  [S] ",
+            " client > server  [S] ",
             "\n close()        not called by the server\n",
             "\n client saw     nothing until the deadline\n",
             "\n client states  SYN-SENT\n",
@@ -114,5 +114,5 @@ fn a_linger_time_that_runs_out_is_told_with_what_the_kernel_does_then() {
     ] {
         assert!(screen.contains(part), "no {part:?} in\n{}", ran.stdout);
     }
-    assert!(!screen.contains("→ client [R"), "{}", ran.stdout);
+    assert!(!screen.contains("> client [R"), "{}", ran.stdout);
 }

@@ -79,7 +79,7 @@ fn the_name_of_an_interface_cannot_act_on_the_terminal() {
 fn a_name_of_ten_thousand_bytes_is_cut_in_the_error() {
     let name = "x".repeat(10_000);
     let start = "x".repeat(32);
-    let alone = format!("there is no interface `{start}…`; this machine has lo");
+    let alone = format!("there is no interface `{start}...`; this machine has lo");
     let mut command = closecheck(["--isolate", "always", "--interface", &name]);
     fails(&mut command, &format!("closecheck: error: {alone}\n"));
 }

@@ -224,7 +224,7 @@ fn the_article_s_screen_shows_headline_packets_both_ends_and_the_answer() {
     for part in [
         "\nlinger 1 s at the server; server 127.0.0.1:8000, client 127.0.0.1:",
         " on lo in a private network namespace, 0 dropped by the kernel\n",
-        "  server → client  [F.]  ",
+        "  server > client  [F.]  ",
         "\n TIME-WAIT      kept by the server; the kernel's socket table has it\n",
         "100 of 100 bytes: nothing lost\n",
         "\nWith SetLinger(1) the capture shows a FIN handshake and no RST: ",

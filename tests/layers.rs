@@ -120,6 +120,19 @@ fn the_core_touches_no_clock_no_file_and_no_socket() {
 }
 
 #[test]
+fn characters_outside_of_ascii_are_chosen_in_one_place() {
+    for (layer, _) in LAYERS {
+        for (path, code) in
+            files(layer).into_iter().filter(|(path, _)| !path.ends_with("glyphs.rs"))
+        {
+            for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                assert!(line.is_ascii(), "{}: {line}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn there_is_no_unsafe_code() {
     let manifest = fs::read_to_string(source().join("../Cargo.toml")).unwrap();
     assert!(manifest.contains("unsafe_code = \"forbid\""));

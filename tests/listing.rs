@@ -209,7 +209,7 @@ fn a_file_name_is_no_formula_in_csv() {
 fn packets_are_listed_in_the_forms_for_people() {
     let table = run(&mut closecheck(["read", FIXTURE, "--packets"]));
     assert!(table.succeeded().stdout.contains("\nconnection 1: rst by server\n #"));
-    assert_eq!(table.stdout.matches(" → ").count(), 9);
+    assert_eq!(table.stdout.matches(" > ").count(), 9);
     let plain = run(&mut closecheck(["read", FIXTURE, "--packets=3", "--format", "plain"]));
     let lines: Vec<&str> = plain.succeeded().stdout.lines().collect();
     // The SYNs, a gap, the newest three.
@@ -253,10 +253,27 @@ fn a_ladder_is_drawn_in_the_locale_s_characters() {
 }
 
 #[test]
+fn without_utf_8_a_report_is_ascii() {
+    let capture = Capture::of([RELEASE, RESET, "cF sR"]);
+    for format in ["table", "plain"] {
+        let arguments = format!("--format {format} --packets=2 --ladder --rows 2");
+        let ascii = capture.read(&arguments).succeeded().stdout.clone();
+        assert!(ascii.is_ascii(), "{ascii}");
+        let mut command = closecheck(["read"]);
+        command.arg(capture.path()).args(words(&arguments)).env("LC_ALL", "C.UTF-8");
+        let unicode = run(&mut command).succeeded().stdout.clone();
+        let signs: &[&str] =
+            if format == "table" { &["│", "▶", "→", "…"] } else { &["│", "▶"] };
+        assert!(signs.iter().all(|sign| unicode.contains(sign)), "{unicode}");
+    }
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn the_lab_draws_its_own_ladder_and_writes_csv() {
     let lab = |options: &str| run(&mut closecheck(words(&format!("--isolate always {options}"))));
     let drawn = lab("--linger 0 --ladder --ipv6");
+    assert!(drawn.stdout.is_ascii(), "{}", drawn.stdout);
     assert!(drawn.succeeded().stdout.contains("client [::1]:"), "{}", drawn.stdout);
     assert!(drawn.stdout.contains("server [::1]:8000\n"));
     assert!(drawn.stdout.contains(" CLOSED |<====="), "{}", drawn.stdout);
@@ -279,10 +296,10 @@ fn the_worst_come_first_and_what_is_left_off_is_counted() {
         .map(|line| line.split_whitespace().next().unwrap())
         .collect();
     assert_eq!(first, ["3", "5", "4"], "{}", ran.stdout);
-    assert!(ran.stdout.ends_with("… 2 more: use --rows 0, --only RULE or --format ndjson\n"));
+    assert!(ran.stdout.ends_with("... 2 more: use --rows 0, --only RULE or --format ndjson\n"));
     let all = capture.read("--rows 0").stdout;
     assert_eq!(all.matches("192.0.2.1").count(), 5, "{all}");
-    assert!(!all.contains('…'));
+    assert!(!all.contains("..."));
 }
 
 #[test]
@@ -303,7 +320,7 @@ fn a_table_holds_a_thousand_rows_where_no_terminal_shows_it() {
         "{}",
         &ran.stdout[..400]
     );
-    assert!(ran.stdout.ends_with("… 200 more: use --rows 0, --only RULE or --format ndjson\n"));
+    assert!(ran.stdout.ends_with("... 200 more: use --rows 0, --only RULE or --format ndjson\n"));
     assert_eq!(capture.read("--format ndjson").stdout.lines().count(), 1200);
 }
 

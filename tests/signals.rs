@@ -54,9 +54,9 @@ fn each_signal_ends_the_hold_with_what_is_known_and_status_3() {
         for part in [
             "still open\n",
             "\nincomplete: interrupted before the exchange was over\n",
-            " client → server  [S] ",
+            " client > server  [S] ",
             "\n close()        not called by the server\n",
-            "\n client states  SYN-SENT → ESTABLISHED\n",
+            "\n client states  SYN-SENT > ESTABLISHED\n",
             "\n client saw     nothing yet\n",
             "\n server saw     nothing yet\n",
         ] {

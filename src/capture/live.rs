@@ -226,7 +226,7 @@ fn check_interface(name: &str) -> Result<(), LiveError> {
 /// interface's is cut.
 fn quoted(name: &str) -> String {
     const LONGEST: usize = 32;
-    let cut = if name.chars().nth(LONGEST).is_some() { "…" } else { "" };
+    let cut = if name.chars().nth(LONGEST).is_some() { "..." } else { "" };
     let start: String = name.chars().take(LONGEST).collect();
     format!("`{}{cut}`", start.escape_debug())
 }

@@ -41,13 +41,13 @@ pub(super) fn write(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out, "{}", conditions(lab.report, record, facts))?;
     write_incomplete(&lab.report.capture, styles, out)?;
     writeln!(out)?;
-    packet_list::write(lab.packets, record.start, lab.view.numbers, styles, out)?;
+    packet_list::write(lab.packets, record.start, &lab.view, out)?;
     writeln!(out)?;
     if lab.view.ladder {
         ladder::write(record, lab.packets, &lab.view, out)?;
         writeln!(out)?;
     }
-    write_ends(record, facts, styles, out)?;
+    write_ends(record, facts, &lab.view, out)?;
     writeln!(out)?;
     write_wrapped(&answer::why(record, facts), TEXT_WIDTH, out)?;
     if let Some(answer) = answer::question(record, facts) {
@@ -114,9 +114,9 @@ fn conditions(report: &Report, record: &Record, lab: &Lab) -> String {
     )
 }
 
-fn write_ends(record: &Record, lab: &Lab, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
+fn write_ends(record: &Record, lab: &Lab, view: &View, out: &mut dyn Write) -> io::Result<()> {
     let mut line = |name: &str, text: String| {
-        writeln!(out, " {} {text}", styles.heading(format_args!("{name:<14}")))
+        writeln!(out, " {} {text}", view.styles.heading(format_args!("{name:<14}")))
     };
     if !lab.close_was_called() {
         line("close()", format!("not called by the {}", lab.closer))?;
@@ -131,7 +131,10 @@ fn write_ends(record: &Record, lab: &Lab, styles: Styles, out: &mut dyn Write) -
     }
     for end in End::BOTH {
         let states = record.states.at(end);
-        let path = if states.is_empty() { "none seen".to_owned() } else { states.join(" → ") };
+        let path = match states.is_empty() {
+            true => "none seen".to_owned(),
+            false => states.join(&format!(" {} ", view.glyphs.to())),
+        };
         line(&format!("{end} states"), path)?;
     }
     if let Some(time_wait) = &record.time_wait {

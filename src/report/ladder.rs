@@ -9,7 +9,7 @@ use super::packets::Row;
 use super::text::{counted, wrap, write_wrapped};
 use super::{Packet, Record, Styles, Trace, View};
 use crate::decode::Flags;
-use crate::flow::{End, Pair, State};
+use crate::flow::{Pair, State};
 use crate::verdict::Verdict;
 
 /// Packets shown before the first FIN or RST.
@@ -22,40 +22,6 @@ const WIDTH: usize = 80;
 const STATE: usize = 12;
 /// The least room for an arrow.
 const SHORTEST_ARROW: usize = 20;
-
-/// The characters that diagrams are drawn with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Glyphs {
-    /// Box drawing characters and arrows.
-    Unicode,
-    /// What every terminal has.
-    #[default]
-    Ascii,
-}
-
-impl Glyphs {
-    fn lifeline(self) -> char {
-        match self {
-            Glyphs::Unicode => '│',
-            Glyphs::Ascii => '|',
-        }
-    }
-
-    /// A line of this many columns with its head at the receiver; double for the packet that decides.
-    fn arrow(self, from: End, decides: bool, columns: usize) -> String {
-        let (shaft, left, right) = match (self, decides) {
-            (Glyphs::Unicode, false) => ("─", "◀", "▶"),
-            (Glyphs::Unicode, true) => ("━", "◀", "▶"),
-            (Glyphs::Ascii, false) => ("-", "<", ">"),
-            (Glyphs::Ascii, true) => ("=", "<", ">"),
-        };
-        let shaft = shaft.repeat(columns.saturating_sub(1));
-        match from {
-            End::Client => format!("{shaft}{right}"),
-            End::Server => format!("{left}{shaft}"),
-        }
-    }
-}
 
 /// Draws the end of a connection.
 pub(super) fn write(
@@ -237,6 +203,8 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::End;
+    use crate::report::Glyphs;
     use crate::report::samples::{LONG, RELEASE, RESET, SHORT, connection};
 
     fn drawn(ends: [&str; 2], segments: &[(End, Flags, u32, u32, u32)], glyphs: Glyphs) -> String {

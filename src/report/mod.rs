@@ -7,6 +7,7 @@
 mod answer;
 mod csv;
 mod escape;
+mod glyphs;
 mod json;
 mod lab;
 mod ladder;
@@ -23,8 +24,8 @@ mod tally;
 mod text;
 
 pub use escape::escape;
+pub use glyphs::Glyphs;
 pub use lab::LabReport;
-pub use ladder::Glyphs;
 pub use listing::Listing;
 pub use packets::{Numbers, Packet, Trace};
 pub use record::{
@@ -75,7 +76,7 @@ pub struct View {
     pub packets: bool,
     /// Whether each connection's teardown is drawn.
     pub ladder: bool,
-    /// What it is drawn with.
+    /// What diagrams and arrows are drawn with.
     pub glyphs: Glyphs,
     /// The columns that there are; `None` where lines may be of any length.
     pub width: Option<usize>,

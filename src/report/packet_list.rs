@@ -6,17 +6,17 @@ use comfy_table::CellAlignment;
 
 use super::packets::Row;
 use super::text::{borderless, counted};
-use super::{Numbers, Styles, Trace};
+use super::{Numbers, Trace, View};
 use crate::decode::{Flags, Timestamp};
 
 /// Writes a table: frame, seconds since `start`, direction, flags, numbers, length.
 pub(super) fn write(
     trace: &Trace,
     start: Timestamp,
-    numbers: Numbers,
-    styles: Styles,
+    view: &View,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let View { numbers, styles, glyphs, .. } = *view;
     let mut table = borderless(["#", "time", "direction", "flags", "seq", "ack", "length"]);
     for right in [0, 1, 4, 5, 6] {
         if let Some(column) = table.column_mut(right) {
@@ -29,13 +29,13 @@ pub(super) fn write(
             Row::Packet(packet) => table.add_row([
                 packet.frame.to_string(),
                 packet.time_text(start),
-                format!("{} → {}", packet.from, packet.from.other()),
+                format!("{} {} {}", packet.from, glyphs.to(), packet.from.other()),
                 format!("[{}]", packet.flags),
                 packet.seq_text(numbers),
                 packet.ack_text(numbers),
                 packet.payload_len.to_string(),
             ]),
-            Row::LeftOut(count) => table.add_row(["…", "", &format!("{count} more")]),
+            Row::LeftOut(count) => table.add_row([glyphs.ellipsis(), "", &format!("{count} more")]),
         };
     }
     for (number, line) in table.lines().enumerate() {

@@ -73,8 +73,8 @@ impl Screen {
         write_connections(&records, width, view.styles, out)?;
         let left = tally.total().saturating_sub(kept.len() as u64);
         if left > 0 {
-            let left = grouped(left);
-            writeln!(out, "… {left} more: use --rows 0, --only RULE or --format ndjson")?;
+            let (dots, left) = (view.glyphs.ellipsis(), grouped(left));
+            writeln!(out, "{dots} {left} more: use --rows 0, --only RULE or --format ndjson")?;
         }
         kept.iter().try_for_each(|kept| write_details(kept, &view, out))
     }
@@ -114,7 +114,7 @@ fn write_details(kept: &Kept, view: &View, out: &mut dyn Write) -> io::Result<()
         write_in_colour(record.close.verdict, &line, view.styles, out)?;
     }
     if view.packets {
-        packet_list::write(packets, record.start, view.numbers, view.styles, out)?;
+        packet_list::write(packets, record.start, view, out)?;
     }
     if view.packets && view.ladder {
         writeln!(out)?;
@@ -426,7 +426,7 @@ mod tests {
         let listed: Vec<&str> = screen.lines().filter(|line| line.contains("50000")).collect();
         assert_eq!(listed.len(), 2);
         assert!(listed[0].starts_with(" 4 ") && listed[1].starts_with(" 3 "), "{screen}");
-        assert!(screen.ends_with("\n… 3 more: use --rows 0, --only RULE or --format ndjson\n"));
+        assert!(screen.ends_with("\n... 3 more: use --rows 0, --only RULE or --format ndjson\n"));
         assert!(screen.starts_with("5 connections: 2 rst"));
     }
 
