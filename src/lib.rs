@@ -40,6 +40,7 @@
 
 pub mod capture;
 pub mod cli;
+pub mod compare;
 pub mod decode;
 pub mod flow;
 pub mod lab;

@@ -1,5 +1,7 @@
 //! The arguments, as clap reads them, and the plan that they come to. Nothing is opened here.
 
+mod compare;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,9 @@ use std::time::Duration;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+
+use compare::CompareArgs;
+pub(super) use compare::{ComparePlan, Sought, Source};
 
 use crate::Linger;
 use crate::capture::Input;
@@ -25,10 +30,13 @@ Examples:
   tcpdump -w - | closecheck read -      the same of a stream
   closecheck read --only rst --ladder out.pcap
                                         draw how each reset connection ended
+  closecheck compare old.pcap new.pcap  did anything about the closes change?
+  closecheck compare --two-ended client.pcap server.pcap
+                                        who made the RST: the other end, or a box in between?
 
 Exit status:
   0  as expected, or a report was made and nothing was expected
-  1  an expectation was not met
+  1  an expectation was not met, or a difference was found
   2  the arguments, an input or the system made it impossible
   3  incomplete: packets dropped, capture cut off or empty, interrupted, deadline reached";
 
@@ -55,6 +63,8 @@ pub struct Args {
 enum Command {
     /// Judge every connection in captures: pcap or pcapng files, plain or compressed with gzip or zstd.
     Read(ReadArgs),
+    /// What differs between two captures, at the level of closes, or between the two ends of connections.
+    Compare(CompareArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -201,6 +211,8 @@ pub(super) enum Plan {
     Lab(LabPlan),
     /// Judge captures.
     Read(ReadPlan),
+    /// Compare captures.
+    Compare(ComparePlan),
 }
 
 #[derive(Debug)]
@@ -232,10 +244,12 @@ impl Args {
         let plan = match self.command {
             None => Plan::Lab(self.lab.into_plan()),
             Some(Command::Read(read)) => Plan::Read(read.into_plan()),
+            Some(Command::Compare(compare)) => Plan::Compare(compare.into_plan()?),
         };
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
+            Plan::Compare(_) => return Ok(plan),
         };
         let option = match (report.ladder, packets) {
             (true, _) => "--ladder",

@@ -2,7 +2,9 @@
 
 mod args;
 mod command;
+mod compare;
 mod failure;
+mod gather;
 mod judge;
 mod lab;
 mod out;
@@ -27,6 +29,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match plan {
         args::Plan::Lab(plan) => lab::run(plan),
         args::Plan::Read(plan) => read::run(&plan),
+        args::Plan::Compare(plan) => compare::run(&plan),
     };
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
 }

@@ -17,17 +17,20 @@ const BUFFER: usize = 1 << 16;
 
 /// What the report shows and how, by the options and the terminal.
 pub(super) fn view(report: &ReportArgs, numbers: Numbers) -> View {
+    let glyphs = glyphs(|name| env::var(name).ok());
+    View { numbers, ladder: report.ladder, glyphs, ..base_view(report.format(), report.color) }
+}
+
+/// The same for a report that has neither packets to list nor a diagram to draw.
+pub(super) fn base_view(format: Format, color: Color) -> View {
     let on_terminal = io::stdout().is_terminal();
     let width = || terminal_size::terminal_size().map_or(WIDTH, |(width, _)| width.0);
     View {
-        format: report.format(),
-        styles: styles(report.color),
-        numbers,
-        packets: false,
-        ladder: report.ladder,
-        glyphs: glyphs(|name| env::var(name).ok()),
+        format,
+        styles: styles(color),
         width: on_terminal.then(width).map(usize::from),
         rows: Some(if on_terminal { ROWS_ON_A_TERMINAL } else { ROWS }),
+        ..View::default()
     }
 }
 

@@ -16,14 +16,14 @@ use crate::report::{CaptureSummary, Format, Listing, Packet, Record, Trace, esca
 use crate::verdict::{Close, Gap, judge};
 
 /// Why a packet that the filter does not match was not looked at.
-const FILTERED_OUT: &str = "filtered-out";
+pub(super) const FILTERED_OUT: &str = "filtered-out";
 
 /// What a signal leaves missing.
-const INTERRUPTED: &str = "interrupted before everything was read";
+pub(super) const INTERRUPTED: &str = "interrupted before everything was read";
 /// Packets between two looks whether a signal has come: a fraction of a millisecond.
-const BETWEEN_LOOKS: u64 = 1024;
+pub(super) const BETWEEN_LOOKS: u64 = 1024;
 /// The counter of packets that were captured twice.
-const DUPLICATE: &str = "duplicate";
+pub(super) const DUPLICATE: &str = "duplicate";
 /// Packets of each connection that are kept for its diagram.
 const LADDER: usize = 32;
 
@@ -218,12 +218,12 @@ impl Traces {
 }
 
 /// Packets that may have been TCP segments, cut off before they could tell.
-fn cut(capture: &CaptureSummary) -> u64 {
+pub(super) fn cut(capture: &CaptureSummary) -> u64 {
     capture.skipped.get(Skip::Cut.reason()).copied().unwrap_or(0)
 }
 
 /// Says where the packets came from and what is not as it should be with that.
-fn describe(capture: &mut CaptureSummary, inputs: &[Input], captures: &Merged) {
+pub(super) fn describe(capture: &mut CaptureSummary, inputs: &[Input], captures: &Merged) {
     let mut links: Vec<LinkType> = captures.sources().flat_map(Frames::links).collect();
     links.sort_by_key(|link| link.0);
     links.dedup();

@@ -33,6 +33,7 @@ pub use record::{
     ZeekRecord,
 };
 pub use style::Styles;
+pub(crate) use text::{borderless, counted};
 
 use std::io::{self, Write};
 

@@ -15,22 +15,22 @@ impl Styles {
     pub const COLOURED: Styles = Styles { coloured: true };
 
     /// For a calm end.
-    pub(super) fn calm<T: Display>(self, text: T) -> Painted<T> {
+    pub(crate) fn calm<T: Display>(self, text: T) -> Painted<T> {
         self.paint("32", text)
     }
 
     /// For a reset.
-    pub(super) fn loud<T: Display>(self, text: T) -> Painted<T> {
+    pub(crate) fn loud<T: Display>(self, text: T) -> Painted<T> {
         self.paint("1;31", text)
     }
 
     /// For what is uncertain or missing.
-    pub(super) fn doubtful<T: Display>(self, text: T) -> Painted<T> {
+    pub(crate) fn doubtful<T: Display>(self, text: T) -> Painted<T> {
         self.paint("33", text)
     }
 
     /// For headings.
-    pub(super) fn heading<T: Display>(self, text: T) -> Painted<T> {
+    pub(crate) fn heading<T: Display>(self, text: T) -> Painted<T> {
         self.paint("1", text)
     }
 
@@ -40,7 +40,7 @@ impl Styles {
 }
 
 /// Text with its colour.
-pub(super) struct Painted<T> {
+pub(crate) struct Painted<T> {
     code: Option<&'static str>,
     text: T,
 }

@@ -41,7 +41,7 @@ pub(super) fn grouped(number: u64) -> String {
 }
 
 /// `1 packet`, `2 packets`.
-pub(super) fn counted(count: u64, noun: &str) -> String {
+pub(crate) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", grouped(count))
 }
@@ -53,7 +53,7 @@ pub(super) fn tunnel(outer: &Outer) -> String {
 }
 
 /// A table without borders whose rows are one line each.
-pub(super) fn borderless<'a>(header: impl IntoIterator<Item = &'a str>) -> Table {
+pub(crate) fn borderless<'a>(header: impl IntoIterator<Item = &'a str>) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.into_iter().collect::<Vec<_>>());
     table

@@ -1,0 +1,46 @@
+//! What differs between two captures.
+
+use super::args::{ComparePlan, Sought};
+use super::command::warn_incomplete;
+use super::failure::Failure;
+use super::gather::{Gathered, gather};
+use super::out::{base_view, print};
+use super::status::Status;
+use crate::capture::Stop;
+use crate::compare::{self, Both, Comparison, Outcome, TwoEnded, ends};
+use crate::flow::Pair;
+
+/// Reads both captures and reports.
+pub(super) fn run(plan: &ComparePlan) -> Result<Status, Failure> {
+    let stop = Stop::on_signals().map_err(Failure::Signals)?;
+    let (a, b) = (gather(&plan.a, &stop)?, gather(&plan.b, &stop)?);
+    let view = base_view(plan.format, plan.color);
+    for gathered in [&a, &b] {
+        warn_incomplete(&gathered.summary, view.format);
+    }
+    let outcome = match plan.sought {
+        Sought::Closes(options) => {
+            let captures = Both { a: a.summary, b: b.summary };
+            let conversations = Both { a: a.conversations, b: b.conversations };
+            let comparison = Comparison::new(captures, conversations, options);
+            print(|out| compare::write(&comparison, &view, out))?;
+            comparison.outcome()
+        }
+        Sought::TwoEnds => {
+            let captured = Pair { client: at_an_end(a), server: at_an_end(b) };
+            let found = TwoEnded::new(captured);
+            print(|out| compare::write_two_ended(&found, &view, out))?;
+            found.outcome()
+        }
+    };
+    Ok(match outcome {
+        Outcome::Equal => Status::AsExpected,
+        Outcome::Different => Status::NotAsExpected,
+        Outcome::Undecided => Status::Incomplete,
+    })
+}
+
+fn at_an_end(gathered: Gathered) -> ends::Captured {
+    let Gathered { summary, span, conversations } = gathered;
+    ends::Captured { summary, span, conversations }
+}

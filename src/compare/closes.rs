@@ -1,0 +1,142 @@
+//! Two recordings of one program, connection by connection.
+
+use std::time::Duration;
+
+use super::difference::{differences, doubt};
+use super::pairing::pair;
+use super::sequence::{Depth, first_difference};
+use super::{Both, Conversation, Difference, Doubt, Level, Outcome, Place};
+use crate::report::CaptureSummary;
+
+/// What counts as a difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// How deep to look.
+    pub level: Level,
+    /// How far times may be apart; `None` where they do not count.
+    pub times: Option<Duration>,
+}
+
+/// What differs between two captures at the level of closes.
+#[derive(Debug)]
+pub struct Comparison {
+    /// What counted.
+    pub options: Options,
+    /// Where the packets came from, and what is missing there.
+    pub captures: Both<CaptureSummary>,
+    /// The connections of both captures, in the order in which they began.
+    pub conversations: Both<Vec<Conversation>>,
+    /// All of them, each with its counterpart where it has one.
+    pub matched: Vec<Matched>,
+}
+
+/// Two connections that belong together, or one without a counterpart.
+#[derive(Debug)]
+pub struct Matched {
+    /// Their indices among the connections.
+    pub indices: Both<Option<usize>>,
+    /// What differs.
+    pub differences: Vec<Difference>,
+    /// What leaves that open.
+    pub doubt: Doubt,
+    /// The first packets that differ, as closely as the level looks.
+    pub place: Option<Place>,
+}
+
+impl Comparison {
+    /// Compares the connections of two captures, each in the order in which they began.
+    #[must_use]
+    pub fn new(
+        captures: Both<CaptureSummary>,
+        conversations: Both<Vec<Conversation>>,
+        options: Options,
+    ) -> Comparison {
+        let matched = pair(&conversations.a, &conversations.b)
+            .into_iter()
+            .map(|indices| matched(indices, &conversations, options))
+            .collect();
+        Comparison { options, captures, conversations, matched }
+    }
+
+    /// What it comes to: any difference without a doubt decides, then any doubt. Nothing is decided where a
+    /// capture is incomplete or has no connection at all.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        let Both { a, b } = &self.captures;
+        let whole = a.incomplete.is_empty() && b.incomplete.is_empty();
+        if !whole || self.empty().is_some() {
+            return Outcome::Undecided;
+        }
+        let any = |outcome| self.matched.iter().any(|matched| matched.outcome() == outcome);
+        match (any(Outcome::Different), any(Outcome::Undecided)) {
+            (true, _) => Outcome::Different,
+            (false, true) => Outcome::Undecided,
+            (false, false) => Outcome::Equal,
+        }
+    }
+
+    /// The name of a capture that has no connection.
+    pub(super) fn empty(&self) -> Option<&'static str> {
+        let Both { a, b } = &self.conversations;
+        a.is_empty().then_some("A").or(b.is_empty().then_some("B"))
+    }
+
+    /// How many of the matched come to this.
+    #[must_use]
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.matched.iter().filter(|matched| matched.outcome() == outcome).count()
+    }
+
+    /// The connections of a match.
+    pub(super) fn of(&self, matched: &Matched) -> Both<Option<&Conversation>> {
+        Both {
+            a: matched.indices.a.and_then(|index| self.conversations.a.get(index)),
+            b: matched.indices.b.and_then(|index| self.conversations.b.get(index)),
+        }
+    }
+}
+
+impl Matched {
+    /// What this pair comes to.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        if self.is_alone() {
+            return Outcome::Different;
+        }
+        match (self.doubt.a.or(self.doubt.b), self.differences.is_empty()) {
+            (Some(_), _) => Outcome::Undecided,
+            (None, true) => Outcome::Equal,
+            (None, false) => Outcome::Different,
+        }
+    }
+
+    /// True where one capture has no such connection.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        self.indices.a.is_none() || self.indices.b.is_none()
+    }
+}
+
+fn matched(
+    indices: Both<Option<usize>>,
+    conversations: &Both<Vec<Conversation>>,
+    options: Options,
+) -> Matched {
+    let a = indices.a.and_then(|index| conversations.a.get(index));
+    let b = indices.b.and_then(|index| conversations.b.get(index));
+    let (Some(a), Some(b)) = (a, b) else {
+        return Matched { indices, differences: Vec::new(), doubt: Doubt::default(), place: None };
+    };
+    let both = Both { a, b };
+    let differences = differences(both, options.level, options.times);
+    let depth = match options.level {
+        Level::Verdict | Level::Teardown => Depth::Teardown,
+        Level::Flags => Depth::Flags,
+        Level::Bytes => Depth::Bytes,
+    };
+    let place = match differences.is_empty() {
+        true => None,
+        false => first_difference(both, depth),
+    };
+    Matched { indices, differences, doubt: doubt(both), place }
+}

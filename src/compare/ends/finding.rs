@@ -1,0 +1,397 @@
+//! What did not arrive as it was sent, direction by direction.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt;
+
+use super::super::Step;
+use super::stream::{Range, Stream, difference};
+use super::{Clock, Track};
+use crate::decode::{Flags, Options, Seq, Timestamp};
+use crate::flow::{End, Pair};
+
+/// What became of something on the way, the worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// It arrived, and its supposed sender never sent it: something in between made it.
+    Forged,
+    /// It was sent and never arrived.
+    Lost,
+    /// It arrived otherwise than it was sent.
+    Altered,
+    /// It arrived as it was sent.
+    Arrived,
+}
+
+/// What it happened to, the most telling first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum What {
+    /// An RST.
+    Rst,
+    /// A FIN.
+    Fin,
+    /// A SYN, with or without ACK.
+    Syn,
+    /// Payload.
+    Data,
+    /// Bare acknowledgements.
+    Ack,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What became of it.
+    pub kind: Kind,
+    /// What it is.
+    pub what: What,
+    /// The end that sent it, or in whose name it came.
+    pub from: End,
+    /// Its frames, copies included, in the captures at the client and at the server.
+    pub frames: Pair<Vec<u64>>,
+    /// The bytes of the stream that are concerned, counted from the SYN: from the first up to the one
+    /// behind the last.
+    pub bytes: Option<(i64, i64)>,
+    /// What became otherwise.
+    pub detail: Option<String>,
+    /// True where the capture that lacks it has packets from before and after that time, so that it was
+    /// running then; true as well of what both captures have.
+    pub proven: bool,
+}
+
+/// Something that a capture lacks although it must have been there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// The end whose capture it is.
+    pub at: End,
+    /// What it lacks, as a clause.
+    pub text: String,
+}
+
+impl Kind {
+    /// The word that programs read.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Forged => "forged",
+            Kind::Lost => "lost",
+            Kind::Altered => "altered",
+            Kind::Arrived => "arrived",
+        }
+    }
+}
+
+impl What {
+    /// The word that programs read.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            What::Rst => "rst",
+            What::Fin => "fin",
+            What::Syn => "syn",
+            What::Data => "data",
+            What::Ack => "ack",
+        }
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            What::Rst => "RST",
+            What::Fin => "FIN",
+            What::Syn => "SYN",
+            What::Data => "data",
+            What::Ack => "acknowledgements",
+        })
+    }
+}
+
+/// Compares what `sender` sent with what the other end got.
+pub(super) fn find(
+    sender: End,
+    tracks: &Pair<Option<Track>>,
+    clock: &Clock,
+    spans: &Pair<Option<(Timestamp, Timestamp)>>,
+    findings: &mut Vec<Finding>,
+    holes: &mut Vec<Hole>,
+) {
+    let (ours, theirs) = (tracks.at(sender).as_ref(), tracks.at(sender.other()).as_ref());
+    let syn = |track: Option<&Track>| track.and_then(|track| track.syn(sender));
+    let told = |track: Option<&Track>| track.and_then(|track| track.origin(sender));
+    let origin = syn(ours).or(syn(theirs)).or(told(ours)).or(told(theirs)).unwrap_or_default();
+    let sent = Stream::of(ours, sender, origin);
+    let got = Stream::of(theirs, sender, origin);
+    let acked = sent.acked.max(got.acked);
+    let mut way = Way { sender, sent, got, acked, clock, spans, findings, holes };
+    way.compare_resets();
+    way.compare_fins();
+    way.compare_syns();
+    way.compare_data();
+    way.compare_acknowledgements();
+}
+
+/// One direction as both captures have it.
+struct Way<'a> {
+    sender: End,
+    sent: Stream<'a>,
+    got: Stream<'a>,
+    /// The offset behind everything that the receiver acknowledged, by either capture.
+    acked: i64,
+    clock: &'a Clock,
+    spans: &'a Pair<Option<(Timestamp, Timestamp)>>,
+    findings: &'a mut Vec<Finding>,
+    holes: &'a mut Vec<Hole>,
+}
+
+/// Whether a capture was running at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coverage {
+    Before,
+    Within,
+    After,
+    Unknown,
+}
+
+impl<'a> Way<'a> {
+    /// RSTs are the same by their numbers and flags; with the number alone in common, one was altered.
+    fn compare_resets(&mut self) {
+        let mark = |step: &Step| (step.seq.0, step.ack.map(|ack| ack.0), step.flags.0);
+        let sent = grouped(&self.sent.resets, mark);
+        let mut got = grouped(&self.got.resets, mark);
+        let mut lost = Vec::new();
+        for (mark, steps) in sent {
+            match got.remove(&mark) {
+                Some(arrived) => self.report(Kind::Arrived, What::Rst, &steps, &arrived, None),
+                None => lost.push((mark, steps)),
+            }
+        }
+        for (before, steps) in lost {
+            let altered = got.range((before.0, None, 0)..).next().map(|(after, _)| *after);
+            let altered = altered.filter(|after| after.0 == before.0);
+            match altered.and_then(|after| Some((after, got.remove(&after)?))) {
+                None => self.report(Kind::Lost, What::Rst, &steps, &[], None),
+                Some((after, arrived)) => {
+                    let detail = format!("{} became {}", reset_text(before), reset_text(after));
+                    self.report(Kind::Altered, What::Rst, &steps, &arrived, Some(detail));
+                }
+            }
+        }
+        for steps in got.into_values() {
+            self.report(Kind::Forged, What::Rst, &[], &steps, None);
+        }
+    }
+
+    fn compare_fins(&mut self) {
+        let by_place = |fins: &[(i64, &'a Step)]| {
+            let mut places: BTreeMap<i64, Vec<&'a Step>> = BTreeMap::new();
+            fins.iter().for_each(|(place, step)| places.entry(*place).or_default().push(step));
+            places
+        };
+        let (sent, got) = (by_place(&self.sent.fins), by_place(&self.got.fins));
+        for (&place, steps) in sent.iter().filter(|(place, _)| !got.contains_key(place)) {
+            if self.acked > place {
+                self.hole(self.sender.other(), "a FIN that was acknowledged");
+            } else {
+                self.report(Kind::Lost, What::Fin, steps, &[], None);
+            }
+        }
+        for (&place, steps) in got.iter().filter(|(place, _)| !sent.contains_key(place)) {
+            if self.sent.next > place {
+                self.hole(self.sender, "a FIN that its sender went on behind");
+            } else {
+                self.report(Kind::Forged, What::Fin, &[], steps, None);
+            }
+        }
+    }
+
+    fn compare_syns(&mut self) {
+        let (sent, got) = (self.sent.syns.clone(), self.got.syns.clone());
+        match (sent.first(), got.first()) {
+            (None, None) => {}
+            (Some(_), None) if self.acked >= 1 || self.got.has_any() => {
+                self.hole(self.sender.other(), "the SYN");
+            }
+            (Some(_), None) => self.report(Kind::Lost, What::Syn, &sent, &[], None),
+            (None, Some(_)) if self.sent.has_any() => self.hole(self.sender, "the SYN"),
+            (None, Some(_)) => self.report(Kind::Forged, What::Syn, &[], &got, None),
+            (Some(first), Some(_)) => {
+                let same = |step: &&&Step| step.seq == first.seq && step.flags == first.flags;
+                let Some(arrived) = got.iter().find(same) else { return };
+                let changes = changed_options(first, arrived);
+                if !changes.is_empty() {
+                    let detail = Some(changes.join(", "));
+                    self.report(Kind::Altered, What::Syn, &[first], &[arrived], detail);
+                }
+            }
+        }
+    }
+
+    fn compare_data(&mut self) {
+        let (sent, got) = (self.sent.covered(), self.got.covered());
+        let (known, next) = (self.acked, self.sent.next);
+        for range in difference(&sent, &got) {
+            let (received, missing) = split(range, known);
+            if received.is_some() {
+                self.hole(self.sender.other(), "bytes that were acknowledged");
+            }
+            if let Some(range) = missing {
+                self.report_bytes(Kind::Lost, range);
+            }
+        }
+        for range in difference(&got, &sent) {
+            let (behind, beyond) = split(range, next);
+            if behind.is_some() {
+                self.hole(self.sender, "bytes that its sender went on behind");
+            }
+            if let Some(range) = beyond {
+                self.report_bytes(Kind::Forged, range);
+            }
+        }
+        self.compare_payloads();
+    }
+
+    /// The same range with other bytes, where both captures have all of them.
+    fn compare_payloads(&mut self) {
+        let mut sent: BTreeMap<Range, Vec<&Step>> = BTreeMap::new();
+        for &(range, step) in &self.sent.data {
+            sent.entry(range).or_default().push(step);
+        }
+        for (range, arrived) in self.got.data.clone() {
+            let Some(steps) = sent.get(&range) else { continue };
+            if steps.iter().all(|step| step.has_other_payload(arrived)) {
+                let detail = Some("other bytes".to_owned());
+                self.report(Kind::Altered, What::Data, steps, &[arrived], detail);
+                if let Some(finding) = self.findings.last_mut() {
+                    finding.bytes = Some(range);
+                }
+            }
+        }
+    }
+
+    /// Acknowledgements of which no packet that arrived has the number, while the capture there was running.
+    fn compare_acknowledgements(&mut self) {
+        let got = &self.got;
+        let with_data = got.data.iter().map(|(_, step)| *step);
+        let with_fin = got.fins.iter().map(|(_, step)| *step);
+        let all = with_data.chain(with_fin).chain(got.syns.iter().chain(&got.bare).copied());
+        let numbers: HashSet<Seq> = all.filter_map(|step| step.ack).collect();
+        let is_lost = |step: &&Step| {
+            step.ack.is_some_and(|ack| !numbers.contains(&ack))
+                && self.coverage(self.sender, step.time) == Coverage::Within
+        };
+        let lost: Vec<&Step> = self.sent.bare.iter().copied().filter(is_lost).collect();
+        if !lost.is_empty() {
+            self.report(Kind::Lost, What::Ack, &lost, &[], None);
+        }
+    }
+
+    fn report_bytes(&mut self, kind: Kind, range: Range) {
+        let data = if kind == Kind::Lost { &self.sent.data } else { &self.got.data };
+        let overlaps = |of: Range| of.0 < range.1 && of.1 > range.0;
+        let steps: Vec<&Step> =
+            data.iter().filter(|(of, _)| overlaps(*of)).map(|(_, step)| *step).collect();
+        let (sent, got): (&[&Step], &[&Step]) =
+            if kind == Kind::Lost { (&steps, &[]) } else { (&[], &steps) };
+        let before = self.findings.len();
+        self.report(kind, What::Data, sent, got, None);
+        if let Some(finding) = self.findings.get_mut(before) {
+            finding.bytes = Some(range);
+        }
+    }
+
+    /// Takes down what was found, unless the capture that lacks it had not begun.
+    fn report(
+        &mut self,
+        kind: Kind,
+        what: What,
+        sent: &[&Step],
+        got: &[&Step],
+        detail: Option<String>,
+    ) {
+        let of = |steps: &[&Step]| steps.iter().map(|step| step.frame).collect::<Vec<u64>>();
+        let newest = |steps: &[&Step]| steps.last().map(|step| step.time);
+        let (lacking, coverage) = match (newest(sent), newest(got)) {
+            (Some(time), None) => (self.sender.other(), self.coverage(self.sender, time)),
+            (None, Some(time)) => (self.sender, self.coverage(self.sender.other(), time)),
+            (Some(_), Some(_)) | (None, None) => (self.sender, Coverage::Within),
+        };
+        if coverage == Coverage::Before {
+            self.hole(lacking, "what was sent before it began");
+            return;
+        }
+        let mut frames = Pair::default();
+        *frames.at_mut(self.sender) = of(sent);
+        *frames.at_mut(self.sender.other()) = of(got);
+        let proven = coverage == Coverage::Within;
+        let from = self.sender;
+        self.findings.push(Finding { kind, what, from, frames, bytes: None, detail, proven });
+    }
+
+    fn hole(&mut self, at: End, text: &str) {
+        let hole = Hole { at, text: text.to_owned() };
+        if !self.holes.contains(&hole) {
+            self.holes.push(hole);
+        }
+    }
+
+    /// Whether the capture at the other end was running when the one at `end` took a packet down.
+    fn coverage(&self, end: End, time: Timestamp) -> Coverage {
+        let there = self.clock.at_other_end(end, time);
+        let (Some(time), Some((first, last))) = (there, *self.spans.at(end.other())) else {
+            return Coverage::Unknown;
+        };
+        match (time < first, time > last) {
+            (true, _) => Coverage::Before,
+            (false, true) => Coverage::After,
+            (false, false) => Coverage::Within,
+        }
+    }
+}
+
+/// Packets by what tells them apart, in the order of the first of each.
+fn grouped<'a, K: Ord>(steps: &[&'a Step], key: impl Fn(&Step) -> K) -> BTreeMap<K, Vec<&'a Step>> {
+    let mut groups: BTreeMap<K, Vec<&Step>> = BTreeMap::new();
+    for step in steps {
+        groups.entry(key(step)).or_default().push(step);
+    }
+    groups
+}
+
+/// Number, acknowledgement number and flags of an RST.
+type ResetMark = (u32, Option<u32>, u16);
+
+fn reset_text((_, ack, flags): ResetMark) -> String {
+    let ack = ack.map(|ack| format!(" ack {ack}")).unwrap_or_default();
+    format!("[{}]{ack}", Flags(flags))
+}
+
+/// The part of a range before `at` and the part from there on.
+fn split((start, end): Range, at: i64) -> (Option<Range>, Option<Range>) {
+    let part = |start: i64, end: i64| (start < end).then_some((start, end));
+    (part(start, end.min(at)), part(start.max(at), end))
+}
+
+/// The options of a SYN that became others on the way.
+fn changed_options(sent: &Step, got: &Step) -> Vec<String> {
+    let (Some(sent), Some(got)) = (&sent.syn, &got.syn) else { return Vec::new() };
+    if sent.unreadable || got.unreadable {
+        return Vec::new();
+    }
+    let both = option_texts(sent).into_iter().zip(option_texts(got));
+    both.filter(|((_, sent), (_, got))| sent != got)
+        .map(|((name, sent), (_, got))| format!("{name} {sent} became {got}"))
+        .collect()
+}
+
+/// The options that boxes in between are known to change, in words.
+fn option_texts(options: &Options) -> [(&'static str, String); 5] {
+    let number = |value: Option<u32>| value.map_or("none".to_owned(), |value| value.to_string());
+    let given = |given| if given { "given" } else { "none" }.to_owned();
+    [
+        ("MSS", number(options.mss.map(u32::from))),
+        ("window scale", number(options.window_scale.map(u32::from))),
+        ("SACK permitted", given(options.sack_permitted)),
+        ("time stamps", given(options.timestamp.is_some())),
+        ("Fast Open", given(options.fast_open)),
+    ]
+}

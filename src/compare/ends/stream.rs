@@ -1,0 +1,153 @@
+//! What one capture shows of one direction, by offsets from the sender's first sequence number.
+
+use super::super::Step;
+use super::Track;
+use crate::decode::Seq;
+use crate::flow::End;
+
+/// A number that is this far from the edge of what was sent belongs to another stream: no window is wider
+/// (RFC 7323 2.3).
+const WIDEST_WINDOW: i64 = 1 << 30;
+
+/// Offsets from the first up to the one behind the last.
+pub(super) type Range = (i64, i64);
+
+/// One direction. The SYN is offset 0, the first byte 1.
+#[derive(Debug, Default)]
+pub(super) struct Stream<'a> {
+    /// Everything with payload, with the range that it takes up.
+    pub(super) data: Vec<(Range, &'a Step)>,
+    /// The SYNs.
+    pub(super) syns: Vec<&'a Step>,
+    /// The FINs, each with its own place.
+    pub(super) fins: Vec<(i64, &'a Step)>,
+    /// The RSTs.
+    pub(super) resets: Vec<&'a Step>,
+    /// All that is none of these.
+    pub(super) bare: Vec<&'a Step>,
+    /// The offset behind everything that the sender is known to have sent, by its own packets.
+    pub(super) next: i64,
+    /// The offset behind everything that the receiver acknowledged.
+    pub(super) acked: i64,
+}
+
+impl<'a> Stream<'a> {
+    /// The direction of `sender`, whose SYN has or had the number `origin`.
+    pub(super) fn of(track: Option<&'a Track>, sender: End, origin: Seq) -> Stream<'a> {
+        let mut stream = Stream::default();
+        let mut edge = 0;
+        for step in track.into_iter().flat_map(|track| &track.steps) {
+            if step.from == sender {
+                stream.take(step, origin, &mut edge);
+            } else if let Some(ack) = step.ack.filter(|_| !step.flags.rst()) {
+                let acked = offset(ack, origin, edge);
+                if acked - edge <= WIDEST_WINDOW {
+                    stream.acked = stream.acked.max(acked);
+                    edge = edge.max(acked);
+                }
+            }
+        }
+        stream
+    }
+
+    fn take(&mut self, step: &'a Step, origin: Seq, edge: &mut i64) {
+        if step.flags.rst() {
+            self.resets.push(step);
+            return;
+        }
+        let syn = i64::from(step.flags.syn());
+        let start = offset(step.seq, origin, *edge) + syn;
+        let end = start + i64::from(step.payload_len);
+        if step.flags.syn() {
+            self.syns.push(step);
+        }
+        if step.payload_len > 0 {
+            self.data.push(((start, end), step));
+        }
+        if step.flags.fin() {
+            self.fins.push((end, step));
+        }
+        if !step.flags.syn() && !step.flags.fin() && step.payload_len == 0 {
+            self.bare.push(step);
+        }
+        let behind = end + i64::from(step.flags.fin());
+        self.next = self.next.max(behind);
+        *edge = (*edge).max(behind);
+    }
+
+    /// What takes up sequence numbers of payload, put together and in order.
+    pub(super) fn covered(&self) -> Vec<Range> {
+        let mut ranges: Vec<Range> = self.data.iter().map(|(range, _)| *range).collect();
+        ranges.sort_unstable();
+        let mut covered: Vec<Range> = Vec::new();
+        for (start, end) in ranges {
+            match covered.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                Some(_) | None => covered.push((start, end)),
+            }
+        }
+        covered
+    }
+
+    /// True where the capture has any packet of the sender.
+    pub(super) fn has_any(&self) -> bool {
+        !(self.syns.is_empty()
+            && self.fins.is_empty()
+            && self.data.is_empty()
+            && self.bare.is_empty())
+    }
+}
+
+/// What is in the ranges `of` and not in `without`; both in order and put together.
+pub(super) fn difference(of: &[Range], without: &[Range]) -> Vec<Range> {
+    let mut left = Vec::new();
+    let mut others = without.iter().copied().peekable();
+    for &(mut start, end) in of {
+        while others.next_if(|other| other.1 <= start).is_some() {}
+        let mut ahead = others.clone();
+        while start < end {
+            match ahead.next().filter(|other| other.0 < end) {
+                Some(other) => {
+                    if start < other.0 {
+                        left.push((start, other.0));
+                    }
+                    start = start.max(other.1);
+                }
+                None => {
+                    left.push((start, end));
+                    start = end;
+                }
+            }
+        }
+    }
+    left
+}
+
+/// The offset of a number, taken as the one nearest to `edge`.
+fn offset(seq: Seq, origin: Seq, edge: i64) -> i64 {
+    let edge_seq = origin.plus(u32::try_from(edge & 0xffff_ffff).unwrap_or_default());
+    edge + i64::from(seq.distance_from(edge_seq))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_ranges_is_in_order_and_nothing_more() {
+        assert_eq!(difference(&[(1, 10)], &[]), [(1, 10)]);
+        assert_eq!(difference(&[(1, 10)], &[(1, 10)]), []);
+        assert_eq!(difference(&[(1, 10), (20, 30)], &[(5, 25)]), [(1, 5), (25, 30)]);
+        assert_eq!(difference(&[(1, 30)], &[(0, 2), (5, 6), (28, 40)]), [(2, 5), (6, 28)]);
+        assert_eq!(difference(&[(1, 5), (6, 9)], &[(0, 7)]), [(7, 9)]);
+        assert_eq!(difference(&[], &[(0, 7)]), []);
+    }
+
+    #[test]
+    fn offsets_go_on_behind_four_gigabytes() {
+        let origin = Seq(u32::MAX - 1);
+        assert_eq!(offset(Seq(3), origin, 0), 5);
+        assert_eq!(offset(Seq(3), origin, 1 << 32), (1 << 32) + 5);
+        assert_eq!(offset(Seq(u32::MAX), origin, 5), 1);
+    }
+}
