@@ -247,6 +247,44 @@ fn other_bytes_in_the_same_place_are_altered() {
 }
 
 #[test]
+fn an_rst_that_came_before_it_was_sent_is_forged_although_the_same_was_sent_later() {
+    let [client, mut server] = both("rst-forged-to-client");
+    let mut late = client.packets.iter().find(|packet| packet.flags().rst()).unwrap().clone();
+    let end = server.packets.iter().position(|packet| packet.flags().rst()).unwrap();
+    late.time = server.packets[end].time + 1_000_000;
+    server.packets.insert(end + 1, late);
+    let report = judge_changed(&[client, server]);
+    assert_eq!(
+        found(&report)[1],
+        "1: same addresses; forged rst from server, proven; lost rst from server, proven; \
+         arrived rst from client, proven"
+    );
+}
+
+#[test]
+fn an_acknowledgement_counts_as_lost_where_no_later_one_came() {
+    let [client, server] = both("clean");
+    let is_bare = |packet: &support::edit::Packet| {
+        packet.flags() == closecheck::decode::Flags::ACK && packet.payload_len() == 0
+    };
+    let bare: Vec<usize> =
+        (0..server.packets.len()).filter(|&index| is_bare(&server.packets[index])).collect();
+    let told = |index: usize| {
+        let mut server = server.clone();
+        server.packets.remove(index);
+        found(&judge_changed(&[client.clone(), server]))[1].clone()
+    };
+    let second = server
+        .packets
+        .iter()
+        .skip(1)
+        .position(|packet| packet.flags().syn() && !packet.flags().ack());
+    let last = bare.iter().copied().rfind(|&index| index <= second.unwrap()).unwrap();
+    assert_eq!(told(last), "1: same addresses; lost ack from client, proven");
+    assert_eq!(told(bare[0]), "1: same addresses");
+}
+
+#[test]
 fn captures_of_other_connections_decide_nothing() {
     let (client, server) = (at(&folder(), "clean", "client"), at(&folder(), "reset", "server"));
     let ran = compare(&client, &server, &[]);

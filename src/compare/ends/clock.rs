@@ -66,11 +66,11 @@ impl Clock {
         }
     }
 
-    /// The time at the other end's clock when `sender`'s shows `time`; `None` where that is not known.
-    pub(super) fn at_other_end(self, sender: End, time: Timestamp) -> Option<Timestamp> {
+    /// The time at the other end's clock when that of `end` shows `time`; `None` where that is not known.
+    pub(super) fn at_other_end(self, end: End, time: Timestamp) -> Option<Timestamp> {
         match self {
             Clock::Known { offset, .. } => {
-                let ahead = match sender {
+                let ahead = match end {
                     End::Client => offset,
                     End::Server => offset.saturating_neg(),
                 };
@@ -79,14 +79,26 @@ impl Clock {
             Clock::Unsteady | Clock::Unknown => None,
         }
     }
+
+    /// The latest that it can be by the other end's clock.
+    pub(super) fn latest_at_other_end(self, end: End, time: Timestamp) -> Option<Timestamp> {
+        let likely = self.at_other_end(end, time)?;
+        match self {
+            Clock::Known { error, .. } => {
+                Some(Timestamp::new(0, likely.nanoseconds().saturating_add(error)))
+            }
+            Clock::Unsteady | Clock::Unknown => None,
+        }
+    }
 }
 
-/// The times of the packets of which a capture has just one.
+/// The times of the packets of which a capture has just one. RSTs are left out: whether one that arrived is the
+/// one that was sent is to be told by the clocks.
 fn unmistakable(track: &Track) -> HashMap<Mark, Timestamp> {
     let mark =
         |step: &Step| (step.from, step.seq, step.ack, step.flags, step.payload_len, step.clock);
     let mut times: HashMap<Mark, Option<Timestamp>> = HashMap::new();
-    for step in &track.steps {
+    for step in track.steps.iter().filter(|step| !step.flags.rst()) {
         times.entry(mark(step)).and_modify(|time| *time = None).or_insert(Some(step.time));
     }
     times.into_iter().filter_map(|(mark, time)| Some((mark, time?))).collect()

@@ -1,6 +1,6 @@
 //! What did not arrive as it was sent, direction by direction.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::super::Step;
@@ -153,16 +153,21 @@ enum Coverage {
 }
 
 impl<'a> Way<'a> {
-    /// RSTs are the same by their numbers and flags; with the number alone in common, one was altered.
+    /// RSTs are the same by their numbers and flags, unless one came before the other was sent; with the
+    /// sequence number alone in common, one was altered.
     fn compare_resets(&mut self) {
         let mark = |step: &Step| (step.seq.0, step.ack.map(|ack| ack.0), step.flags.0);
         let sent = grouped(&self.sent.resets, mark);
         let mut got = grouped(&self.got.resets, mark);
         let mut lost = Vec::new();
         for (mark, steps) in sent {
-            match got.remove(&mark) {
-                Some(arrived) => self.report(Kind::Arrived, What::Rst, &steps, &arrived, None),
-                None => lost.push((mark, steps)),
+            let (early, arrived) = self.split_early(&steps, got.remove(&mark).unwrap_or_default());
+            if !early.is_empty() {
+                self.report(Kind::Forged, What::Rst, &[], &early, None);
+            }
+            match arrived.is_empty() {
+                false => self.report(Kind::Arrived, What::Rst, &steps, &arrived, None),
+                true => lost.push((mark, steps)),
             }
         }
         for (before, steps) in lost {
@@ -179,6 +184,17 @@ impl<'a> Way<'a> {
         for steps in got.into_values() {
             self.report(Kind::Forged, What::Rst, &[], &steps, None);
         }
+    }
+
+    /// Parts those that came before the first was sent from the others: by the clocks at their worst, nothing
+    /// that was sent can have come by then.
+    fn split_early(&self, sent: &[&Step], got: Vec<&'a Step>) -> (Vec<&'a Step>, Vec<&'a Step>) {
+        let receiver = self.sender.other();
+        let is_early = |step: &&Step| {
+            let latest = self.clock.latest_at_other_end(receiver, step.time);
+            latest.zip(sent.first()).is_some_and(|(latest, first)| latest < first.time)
+        };
+        got.into_iter().partition(is_early)
     }
 
     fn compare_fins(&mut self) {
@@ -268,15 +284,13 @@ impl<'a> Way<'a> {
         }
     }
 
-    /// Acknowledgements of which no packet that arrived has the number, while the capture there was running.
+    /// Acknowledgements beyond all that arrived, while the capture there was running. One that was lost
+    /// before a later one came took nothing with it.
     fn compare_acknowledgements(&mut self) {
-        let got = &self.got;
-        let with_data = got.data.iter().map(|(_, step)| *step);
-        let with_fin = got.fins.iter().map(|(_, step)| *step);
-        let all = with_data.chain(with_fin).chain(got.syns.iter().chain(&got.bare).copied());
-        let numbers: HashSet<Seq> = all.filter_map(|step| step.ack).collect();
+        let highest = self.got.highest_ack();
         let is_lost = |step: &&Step| {
-            step.ack.is_some_and(|ack| !numbers.contains(&ack))
+            let beyond = |ack: Seq| highest.is_none_or(|highest| ack.distance_from(highest) > 0);
+            step.ack.is_some_and(beyond)
                 && self.coverage(self.sender, step.time) == Coverage::Within
         };
         let lost: Vec<&Step> = self.sent.bare.iter().copied().filter(is_lost).collect();

@@ -4,7 +4,8 @@
 //! put together what came in several, and since anything may be sent twice. Compared are the ranges of
 //! sequence numbers that were sent and that arrived, and each SYN, FIN and RST by its number.
 //!
-//! What is not told: a keep-alive probe that was lost, and one of several equal copies of a packet.
+//! What is not told, since nothing was lost with it: a packet of which a copy arrived, an acknowledgement before
+//! a later one that did, and a keep-alive probe.
 
 mod clock;
 pub(super) mod document;

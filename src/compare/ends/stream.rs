@@ -61,8 +61,9 @@ impl<'a> Stream<'a> {
         if step.flags.syn() {
             self.syns.push(step);
         }
-        if step.payload_len > 0 {
-            self.data.push(((start, end), step));
+        // A keep-alive probe may carry a byte in the place of the SYN (RFC 9293 3.8.4).
+        if end > start.max(1) {
+            self.data.push(((start.max(1), end), step));
         }
         if step.flags.fin() {
             self.fins.push((end, step));
@@ -87,6 +88,15 @@ impl<'a> Stream<'a> {
             }
         }
         covered
+    }
+
+    /// The highest acknowledgement number in any of the sender's packets but RSTs.
+    pub(super) fn highest_ack(&self) -> Option<Seq> {
+        let data = self.data.iter().map(|(_, step)| step);
+        let fins = self.fins.iter().map(|(_, step)| step);
+        let steps = data.chain(fins).chain(&self.syns).chain(&self.bare);
+        let higher = |a: Seq, b: Seq| if b.distance_from(a) > 0 { b } else { a };
+        steps.filter_map(|step| step.ack).reduce(higher)
     }
 
     /// True where the capture has any packet of the sender.
