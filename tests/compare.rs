@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use closecheck::compare::ends::{Kind, What};
 use closecheck::compare::{Both, Comparison, Conversation, Field, Level, Options, Outcome, write};
 use closecheck::decode::{Flags, Seq};
 use closecheck::flow::End;
@@ -415,6 +416,42 @@ fn the_program_says_what_the_library_says() {
             told.filter_map(|line| line.strip_prefix("difference: ")?.split(':').next()).collect();
         assert_eq!(told, names, "{}", ran.stdout);
     }
+}
+
+#[test]
+fn json_conforms_to_the_schema_which_lists_exactly_the_words_there_are() {
+    let text = fs::read_to_string(root().join("docs/compare.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let check = |report: &Value| {
+        let errors: Vec<String> =
+            validator.iter_errors(report).map(|each| each.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}\n{report:#}");
+    };
+    let off = "linux-linger-off.pcap";
+    for other in
+        ["linux-linger-0.pcap", "stacks/refused-then-accepted.pcap", "stacks/midstream.pcap"]
+    {
+        let level = ["--level", "bytes", "--times", "1ms", "--format", "json"];
+        check(&compare(&[&level[..], &[off, other]].concat()).json());
+    }
+    for name in fs::read_dir(fixture("two-ended")).unwrap() {
+        let client = name.unwrap().path().display().to_string();
+        if client.ends_with(".client.pcap") {
+            let server = client.replace(".client.pcap", ".server.pcap");
+            check(&compare(&["--two-ended", "--format", "json", &client, &server]).json());
+        }
+    }
+    let listed = |pointer: &str| schema.pointer(pointer).unwrap().clone();
+    let fields: Vec<&str> = Field::ALL.into_iter().map(Field::word).collect();
+    let differences = "/$defs/pair/properties/differences/items/properties";
+    assert_eq!(listed(&format!("{differences}/field/enum")), json!(fields));
+    let levels: Vec<&str> = Level::ALL.into_iter().map(Level::word).collect();
+    assert_eq!(listed("/$defs/closes/properties/level/enum"), json!(levels));
+    let kinds: Vec<&str> = Kind::ALL.into_iter().map(Kind::word).collect();
+    assert_eq!(listed("/$defs/finding/properties/kind/enum"), json!(kinds));
+    let whats: Vec<&str> = What::ALL.into_iter().map(What::word).collect();
+    assert_eq!(listed("/$defs/finding/properties/what/enum"), json!(whats));
 }
 
 #[test]

@@ -188,6 +188,17 @@ fn another_clock_at_the_server_is_worked_out_and_changes_nothing_else() {
 }
 
 #[test]
+fn a_clock_that_was_set_is_noticed_and_leaves_the_findings_alone() {
+    let mut captures = both("rst-forged-to-client");
+    let middle = captures[1].packets.len() / 2;
+    captures[1].packets.iter_mut().skip(middle).for_each(|packet| packet.time += 1_000_000_000);
+    let report = judge_changed(&captures);
+    let clock = &report["clock"];
+    assert_eq!((&clock["unsteady"], &clock["server_ahead"]), (&json!(true), &Value::Null));
+    assert!(found(&report)[1].contains("forged rst from server, not proven"), "{report:#}");
+}
+
+#[test]
 fn an_rst_beyond_the_end_of_the_other_capture_is_told_with_its_condition() {
     let mut captures = both("rst-forged-to-client");
     // The server's capture is stopped before the RST came to the client.
@@ -290,6 +301,17 @@ fn captures_of_other_connections_decide_nothing() {
     let ran = compare(&client, &server, &[]);
     let headline = "no connection is in both captures\n";
     assert!(ran.exits(3).stdout.starts_with(headline), "{}", ran.stdout);
+}
+
+#[test]
+fn the_screen_in_the_readme_is_what_the_program_shows() {
+    let readme = include_str!("../README.md");
+    let section = readme.split("## Who reset us?").nth(1).unwrap();
+    let screen = section.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    let name = "translation-rst-forged";
+    let files = ["client", "server"].map(|end| format!("{name}.{end}.pcap"));
+    let mut command = closecheck(["compare", "--two-ended"]);
+    assert_eq!(run(command.args(files).current_dir(folder())).exits(1).stdout, screen);
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl Conversation {
 
 /// Gathers the packets of connections while a capture is read.
 ///
-/// Holds all of them, about 100 bytes each: what differs first is known only when both captures are.
+/// Holds all of them, 72 bytes each: what differs first is known only when both captures are.
 #[derive(Debug, Default)]
 pub struct Collector {
     open: HashMap<u64, Vec<Step>>,

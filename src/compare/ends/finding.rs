@@ -68,6 +68,9 @@ pub struct Hole {
 }
 
 impl Kind {
+    /// Every one of them, the worst first.
+    pub const ALL: [Kind; 4] = [Kind::Forged, Kind::Lost, Kind::Altered, Kind::Arrived];
+
     /// The word that programs read.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -81,6 +84,9 @@ impl Kind {
 }
 
 impl What {
+    /// Every one of them, the most telling first.
+    pub const ALL: [What; 5] = [What::Rst, What::Fin, What::Syn, What::Data, What::Ack];
+
     /// The word that programs read.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -30,6 +30,12 @@ pub(crate) fn write(found: &TwoEnded, view: &View, out: &mut dyn Write) -> io::R
             writeln!(out, "{connections} of other servers only at the {end}: not compared")?;
         }
     }
+    let translated =
+        found.connections.iter().filter(|connection| connection.is_translated()).count();
+    if translated > 0 {
+        let connections = counted(translated as u64, "connection");
+        writeln!(out, "{connections} with translated addresses or ports")?;
+    }
     let telling = found.connections.iter().filter(|connection| is_telling(connection));
     let rows = view.rows.unwrap_or(usize::MAX);
     for connection in telling.clone().take(rows) {
@@ -43,7 +49,7 @@ pub(crate) fn write(found: &TwoEnded, view: &View, out: &mut dyn Write) -> io::R
 }
 
 fn is_telling(connection: &Connection) -> bool {
-    !connection.findings.is_empty() || !connection.holes.is_empty() || connection.is_translated()
+    !connection.findings.is_empty() || !connection.holes.is_empty()
 }
 
 fn write_headline(found: &TwoEnded, view: &View, out: &mut dyn Write) -> io::Result<()> {
