@@ -9,6 +9,9 @@
 //!
 //! Within a role, the connections are paired in the order in which they began.
 
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+
 use super::{Both, Conversation};
 use crate::decode::Endpoint;
 
@@ -25,9 +28,9 @@ struct Role {
 /// Pairs all connections, in the order of the first capture; those that only the second has come last.
 pub(super) fn pair(a: &[Conversation], b: &[Conversation]) -> Pairing {
     let mut left = Both { a: roles(a), b: roles(b) };
-    let mut matched = take_matching(&mut left, |a, b| a.server == b.server);
-    matched.extend(take_matching(&mut left, |a, b| a.server.port == b.server.port));
-    matched.extend(take_matching(&mut left, |_, _| true));
+    let mut matched = take_matching(&mut left, |role| role.server);
+    matched.extend(take_matching(&mut left, |role| role.server.port));
+    matched.extend(take_matching(&mut left, |_| ()));
     let mut pairing: Pairing =
         matched.iter().flat_map(|(a, b)| zip(&a.members, &b.members)).collect();
     pairing.extend(left.a.iter().flat_map(|role| zip(&role.members, &[])));
@@ -39,7 +42,7 @@ pub(super) fn pair(a: &[Conversation], b: &[Conversation]) -> Pairing {
 /// The roles in the order in which they were first used.
 fn roles(conversations: &[Conversation]) -> Vec<Role> {
     let mut roles: Vec<Role> = Vec::new();
-    let mut places = std::collections::HashMap::new();
+    let mut places = HashMap::new();
     for (index, conversation) in conversations.iter().enumerate() {
         let server = conversation.record.server;
         let place = *places.entry(server).or_insert(roles.len());
@@ -51,18 +54,24 @@ fn roles(conversations: &[Conversation]) -> Vec<Role> {
     roles
 }
 
-/// Takes out the roles of which each has its first counterpart by `same`.
-fn take_matching(
+/// Takes out the roles that have the same key, the first with the first.
+fn take_matching<K: Eq + Hash>(
     left: &mut Both<Vec<Role>>,
-    same: impl Fn(&Role, &Role) -> bool,
+    key: impl Fn(&Role) -> K,
 ) -> Vec<(Role, Role)> {
+    let mut others: HashMap<K, VecDeque<Role>> = HashMap::new();
+    for role in std::mem::take(&mut left.b) {
+        others.entry(key(&role)).or_default().push_back(role);
+    }
     let mut matched = Vec::new();
     for role in std::mem::take(&mut left.a) {
-        match left.b.iter().position(|other| same(&role, other)) {
-            Some(place) => matched.push((role, left.b.remove(place))),
+        match others.get_mut(&key(&role)).and_then(VecDeque::pop_front) {
+            Some(other) => matched.push((role, other)),
             None => left.a.push(role),
         }
     }
+    left.b = others.into_values().flatten().collect();
+    left.b.sort_by(|a, b| a.members.cmp(&b.members));
     matched
 }
 

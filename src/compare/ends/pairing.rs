@@ -8,7 +8,8 @@
 //!
 //! Of several, the one with the same addresses and then with the most edges in common is taken.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Track;
 use crate::decode::{Endpoint, Seq};
@@ -16,6 +17,9 @@ use crate::flow::{End, Pair};
 
 /// A sequence number at which something begins or ends.
 type Edge = (End, Seq);
+
+/// Connections with one edge in common that are looked at: a scanner may give all of its SYNs one number.
+const CANDIDATES: usize = 64;
 
 /// All connections of both captures, sorted.
 #[derive(Debug, Default)]
@@ -29,7 +33,7 @@ pub(super) struct Paired {
 pub(super) fn pair(mut tracks: Pair<Vec<Track>>) -> Paired {
     orient(&mut tracks);
     let mut server: Vec<Option<Track>> = tracks.server.into_iter().map(Some).collect();
-    let index = index(&server);
+    let index = Index::of(&server);
     let mut paired = Paired::default();
     let mut alone = Pair::<Vec<Track>>::default();
     for track in tracks.client {
@@ -89,35 +93,62 @@ fn turn_to(known: &HashSet<Edge>, track: &mut Track) {
     }
 }
 
-/// Which connections have an edge.
-fn index(tracks: &[Option<Track>]) -> HashMap<Edge, Vec<usize>> {
-    let mut index: HashMap<Edge, Vec<usize>> = HashMap::new();
-    for (place, track) in tracks.iter().enumerate() {
-        for edge in track.iter().flat_map(edges) {
-            index.entry(edge).or_default().push(place);
-        }
-    }
-    index
+/// Where to look for the counterpart of a connection.
+#[derive(Debug, Default)]
+struct Index {
+    by_addresses: HashMap<[Endpoint; 2], Vec<usize>>,
+    by_edge: HashMap<Edge, Vec<usize>>,
 }
 
-fn best(
-    track: &Track,
-    others: &[Option<Track>],
-    index: &HashMap<Edge, Vec<usize>>,
-) -> Option<usize> {
-    let mut shared: BTreeMap<usize, Pair<u64>> = BTreeMap::new();
-    for (from, seq) in edges(track) {
-        for &place in index.get(&(from, seq)).into_iter().flatten() {
-            *shared.entry(place).or_default().at_mut(from) += 1;
+impl Index {
+    fn of(tracks: &[Option<Track>]) -> Index {
+        let mut index = Index::default();
+        for (place, track) in tracks.iter().enumerate() {
+            let Some(track) = track else { continue };
+            index.by_addresses.entry(addresses(track)).or_default().push(place);
+            for edge in edges(track) {
+                let places = index.by_edge.entry(edge).or_default();
+                if places.len() < CANDIDATES {
+                    places.push(place);
+                }
+            }
         }
+        index
     }
-    let candidates = shared.into_iter().filter_map(|(place, shared)| {
+}
+
+/// The best counterpart that is not taken: among those with the same addresses, else among all.
+fn best(track: &Track, others: &[Option<Track>], index: &Index) -> Option<usize> {
+    let edges = edges(track);
+    let same = index.by_addresses.get(&addresses(track)).into_iter().flatten().copied();
+    let by_edge =
+        || edges.iter().filter_map(|edge| index.by_edge.get(edge)).flatten().copied().collect();
+    best_of(track, &edges, others, same.collect())
+        .or_else(|| best_of(track, &edges, others, by_edge()))
+}
+
+fn best_of(
+    track: &Track,
+    own_edges: &HashSet<Edge>,
+    others: &[Option<Track>],
+    candidates: BTreeSet<usize>,
+) -> Option<usize> {
+    let rated = candidates.into_iter().filter_map(|place| {
         let other = others.get(place)?.as_ref()?;
-        let same_addresses = other.endpoints == track.endpoints;
-        let fits = fits(track, other, same_addresses, shared);
-        fits.then_some((same_addresses, shared.client + shared.server, std::cmp::Reverse(place)))
+        let mut shared = Pair::<u64>::default();
+        for edge in edges(other).intersection(own_edges) {
+            *shared.at_mut(edge.0) += 1;
+        }
+        let same_addresses = addresses(other) == addresses(track);
+        let total = shared.client + shared.server;
+        let fits = total > 0 && fits(track, other, same_addresses, shared);
+        fits.then_some((total, Reverse(place)))
     });
-    candidates.max().map(|(_, _, place)| place.0)
+    rated.max().map(|(_, place)| place.0)
+}
+
+fn addresses(track: &Track) -> [Endpoint; 2] {
+    [track.endpoints.client, track.endpoints.server]
 }
 
 fn fits(a: &Track, b: &Track, same_addresses: bool, shared: Pair<u64>) -> bool {
