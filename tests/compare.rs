@@ -381,6 +381,21 @@ fn a_damaged_capture_decides_nothing() {
 }
 
 #[test]
+fn packets_cut_off_before_their_flags_decide_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("cut.pcap");
+    let mut capture = release();
+    capture.packets[6].data.truncate(40);
+    capture.write(&cut);
+    let cut = cut.to_str().unwrap();
+    for mode in [&[][..], &["--two-ended"]] {
+        let ran = compare(&[mode, &["linux-linger-off.pcap", cut]].concat());
+        let words = "packets cut off before their TCP flags: 1";
+        assert!(ran.exits(3).stderr.contains(words), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_connection_without_a_counterpart_is_a_difference() {
     let pair = ["stacks/refused.pcap", "stacks/refused-then-accepted.pcap"];
     let report = compare(&["--format", "json", pair[0], pair[1]]).json();

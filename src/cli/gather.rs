@@ -74,11 +74,11 @@ pub(super) fn gather(source: &Source, stop: &Stop) -> Result<Gathered, Failure> 
     read::describe(&mut summary, inputs, &captures);
     let cut = read::cut(&summary);
     for (count, words) in [
-        (table.evicted(), "connections were given up before their end"),
-        (cut, "packets were cut off before their TCP flags"),
+        (table.evicted(), "connections given up before their end"),
+        (cut, "packets cut off before their TCP flags"),
     ] {
         if count > 0 {
-            summary.incomplete.push(format!("{}: {count} {words}", source.input));
+            summary.incomplete.push(format!("{}: {words}: {count}", source.input));
         }
     }
     table.into_connections().for_each(|connection| conclude(&mut collector, &connection));
