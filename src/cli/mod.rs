@@ -6,6 +6,7 @@ mod failure;
 mod judge;
 mod lab;
 mod out;
+mod pass;
 mod progress;
 mod read;
 mod status;
