@@ -41,6 +41,7 @@
 pub mod capture;
 pub mod cli;
 pub mod decode;
+pub mod expected;
 pub mod flow;
 pub mod lab;
 mod linger;

@@ -12,15 +12,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("flow", &["decode"]),
     ("verdict", &["decode", "flow"]),
     ("report", &["decode", "flow", "verdict", "linger"]),
+    ("expected", &["decode", "flow", "verdict", "report"]),
     ("capture", &["decode"]),
     ("netlink", &["flow"]),
     ("sandbox", &["netlink"]),
     ("lab", &["decode", "flow", "verdict", "report", "linger", "capture", "netlink", "sandbox"]),
-    ("cli", &["decode", "flow", "verdict", "report", "linger", "capture", "sandbox", "lab"]),
+    (
+        "cli",
+        &["decode", "flow", "verdict", "report", "linger", "expected", "capture", "sandbox", "lab"],
+    ),
 ];
 
 /// The layers that only compute.
-const PURE: &[&str] = &["linger", "decode", "flow", "verdict", "report"];
+const PURE: &[&str] = &["linger", "decode", "flow", "verdict", "report", "expected"];
 
 /// What a pure layer must not name.
 const IMPURE: &[&str] = &[
