@@ -25,6 +25,7 @@ Examples:
   tcpdump -w - | closecheck read -      the same of a stream
   closecheck read --only rst --ladder out.pcap
                                         draw how each reset connection ended
+  closecheck verify --bless fixtures/   record what captures give; without --bless, check them
 
 Exit status:
   0  as expected, or a report was made and nothing was expected
@@ -55,6 +56,9 @@ pub struct Args {
 enum Command {
     /// Judge every connection in captures: pcap or pcapng files, plain or compressed with gzip or zstd.
     Read(ReadArgs),
+    /// Check captures against what is expected of them: NAME.verdict, the report recorded beside
+    /// NAME.pcap, or the rules in NAME.expect.toml.
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -130,6 +134,35 @@ struct ReadArgs {
     report: ReportArgs,
 }
 
+#[derive(Debug, clap::Args)]
+struct VerifyArgs {
+    /// Captures, and folders that are searched for them (NAME.pcap or NAME.pcapng, plain, .gz or .zst).
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Record what each capture gives as what is expected of it, and show what that changes.
+    #[arg(long)]
+    bless: bool,
+    #[command(flatten)]
+    report: CasesArgs,
+}
+
+/// How the outcome of checks is reported.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct CasesArgs {
+    /// How to write the report.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "plain")]
+    pub(super) format: CasesFormat,
+    /// Write a JUnit report to a file as well.
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(output))]
+    pub(super) junit: Option<PathBuf>,
+    /// Annotate the run on GitHub and write its step summary; auto: where GITHUB_ACTIONS is true.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) annotations: Annotations,
+    /// Whether to use colour.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+}
+
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ReportArgs {
     /// Fail with status 1 unless every connection ended like this: VERDICT [by client|server] or not
@@ -186,6 +219,23 @@ enum FormatArg {
     Csv,
 }
 
+/// A form of a report on checks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum CasesFormat {
+    /// What is not as expected, and the counts.
+    Plain,
+    /// The Test Anything Protocol, version 14.
+    Tap,
+}
+
+/// When to annotate.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Annotations {
+    Auto,
+    Github,
+    Never,
+}
+
 /// When to colour.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Color {
@@ -201,6 +251,15 @@ pub(super) enum Plan {
     Lab(LabPlan),
     /// Judge captures.
     Read(ReadPlan),
+    /// Check captures.
+    Verify(VerifyPlan),
+}
+
+#[derive(Debug)]
+pub(super) struct VerifyPlan {
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) bless: bool,
+    pub(super) report: CasesArgs,
 }
 
 #[derive(Debug)]
@@ -232,10 +291,14 @@ impl Args {
         let plan = match self.command {
             None => Plan::Lab(self.lab.into_plan()),
             Some(Command::Read(read)) => Plan::Read(read.into_plan()),
+            Some(Command::Verify(VerifyArgs { paths, bless, report })) => {
+                Plan::Verify(VerifyPlan { paths, bless, report })
+            }
         };
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
+            Plan::Verify(_) => return Ok(plan),
         };
         let option = match (report.ladder, packets) {
             (true, _) => "--ladder",

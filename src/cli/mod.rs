@@ -1,6 +1,7 @@
 //! The command line: arguments, then a plan, then one command.
 
 mod args;
+mod cases;
 mod command;
 mod failure;
 mod judge;
@@ -10,6 +11,7 @@ mod pass;
 mod progress;
 mod read;
 mod status;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -28,6 +30,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let result = match plan {
         args::Plan::Lab(plan) => lab::run(plan),
         args::Plan::Read(plan) => read::run(&plan),
+        args::Plan::Verify(plan) => verify::run(&plan),
     };
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
 }
