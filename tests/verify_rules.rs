@@ -2,7 +2,8 @@
 
 mod support;
 
-use support::fixtures::Folder;
+use closecheck::expected::Rules;
+use support::fixtures::{FIXTURES, Folder};
 
 /// Puts rules beside a fixture, checks it, and looks for words in the report.
 #[track_caller]
@@ -118,4 +119,24 @@ fn each_rule_is_a_check_of_its_own_and_so_is_a_recorded_report() {
     folder.verify(&["--bless", "."]).exits(1);
     assert_eq!(folder.read("a.expect.toml"), "connections = 1\n");
     assert!(!folder.path("a.verdict").exists());
+}
+
+#[test]
+fn the_documentation_shows_what_the_program_does() {
+    let page = include_str!("../docs/ci.md");
+    let block = |kind: &str| {
+        let rest = page.split_once(&format!("```{kind}\n")).expect("a block of this kind").1;
+        rest.split_once("```").expect("its end").0
+    };
+    let rules = Rules::parse(block("toml")).expect("rules as the page has them");
+    assert_eq!(
+        rules.rules[0].1.to_string(),
+        "to 127.0.0.1 port 8000: rst by server, at most 2.5 s to close, no bytes at risk, nothing forged, \
+         1 connection"
+    );
+    let folder = Folder::with(&[("linux-linger-0.pcap", "shop.pcap")]);
+    let recorded = std::fs::read_to_string(format!("{FIXTURES}/linux-linger-1.verdict"));
+    folder.write("shop.verdict", recorded.expect("a recorded report"));
+    let ran = folder.verify(&["shop.pcap"]);
+    assert!(ran.exits(1).stdout.starts_with(block("text")), "{}", ran.stdout);
 }

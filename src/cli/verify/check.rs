@@ -237,24 +237,25 @@ fn compare(
         Err(malformed) => return error(malformed.to_string(), None),
     };
     let differences = differences(&expected, &found);
-    let Some(first) = differences.first() else { return Case::met(REPORT) };
+    let verdict = differences.iter().find(|difference| difference.field == "verdict");
+    let Some(worst) = verdict.or(differences.first()) else { return Case::met(REPORT) };
     let mut details = diff((path, &expected), (capture, &found));
     details.push_str(&packets_of(&differences, connections));
-    let line = differences.iter().find_map(|difference| difference.line);
-    Case::new(REPORT, CaseOutcome::NotMet, summed_up(first, &differences))
+    let line = worst.line.or_else(|| differences.iter().find_map(|difference| difference.line));
+    Case::new(REPORT, CaseOutcome::NotMet, summed_up(worst, &differences))
         .at(shown(path), line)
         .with_details(details)
 }
 
-/// The first difference in full, the fields of the next.
-fn summed_up(first: &Difference, differences: &[Difference]) -> String {
-    let others: Vec<&str> =
-        differences.iter().skip(1).take(NAMED).map(|each| each.field.as_str()).collect();
-    let more = differences.len() - 1 - others.len();
-    match (others.is_empty(), more) {
-        (true, _) => first.to_string(),
-        (false, 0) => format!("{first}; also {}", others.join(", ")),
-        (false, more) => format!("{first}; also {} and {more} more", others.join(", ")),
+/// One difference in full, and the fields of the next.
+fn summed_up(worst: &Difference, differences: &[Difference]) -> String {
+    let others = differences.iter().filter(|each| *each != worst);
+    let named: Vec<&str> = others.take(NAMED).map(|each| each.field.as_str()).collect();
+    let more = differences.len().saturating_sub(1 + named.len());
+    match (named.is_empty(), more) {
+        (true, _) => worst.to_string(),
+        (false, 0) => format!("{worst}; also {}", named.join(", ")),
+        (false, more) => format!("{worst}; also {} and {more} more", named.join(", ")),
     }
 }
 

@@ -66,11 +66,8 @@ impl<W: Write> Junit<W> {
 
 fn case<W: Write>(xml: &mut Writer<W>, class: &str, case: &Case) -> io::Result<()> {
     let name = clean(&case.name);
-    let mut element = BytesStart::new("testcase")
+    let element = BytesStart::new("testcase")
         .with_attributes([("name", name.as_str()), ("classname", class)]);
-    if let Some((file, _)) = &case.place {
-        element.push_attribute(("file", clean(file).as_str()));
-    }
     let problem = match case.outcome {
         CaseOutcome::Met | CaseOutcome::Recorded => return xml.write_event(Event::Empty(element)),
         CaseOutcome::NotMet => "failure",
@@ -78,7 +75,12 @@ fn case<W: Write>(xml: &mut Writer<W>, class: &str, case: &Case) -> io::Result<(
     };
     xml.write_event(Event::Start(element))?;
     let message = clean(&case.message);
-    let mut text: Vec<String> = vec![message.clone()];
+    // Some readers refuse other attributes of a case than its names and its time.
+    let place = case.place.as_ref().map(|(file, line)| match line {
+        Some(line) => format!("{}:{line}: ", clean(file)),
+        None => format!("{}: ", clean(file)),
+    });
+    let mut text: Vec<String> = vec![format!("{}{message}", place.unwrap_or_default())];
     text.extend(case.detail_lines().map(|line| clean(&line)));
     xml.create_element(problem)
         .with_attributes([("message", message.as_str()), ("type", case.outcome.text())])
@@ -124,9 +126,9 @@ mod tests {
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
              <testsuites name=\"closecheck verify\">\n\
              \x20 <testsuite name=\"a.pcap\" tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\">\n\
-             \x20   <testcase name=\"recorded report\" classname=\"a.pcap\" file=\"a.verdict\">\n\
+             \x20   <testcase name=\"recorded report\" classname=\"a.pcap\">\n\
              \x20     <failure message=\"connection 1: verdict\" type=\"not as expected\">\
-             connection 1: verdict\n-fin\n+rst</failure>\n\
+             a.verdict:3: connection 1: verdict\n-fin\n+rst</failure>\n\
              \x20   </testcase>\n\
              \x20   <testcase name=\"rule 1\" classname=\"a.pcap\"/>\n\
              \x20 </testsuite>\n\

@@ -43,9 +43,10 @@ impl Tap {
     }
 }
 
-/// A description in which nothing is a directive.
+/// A description in which nothing is a directive, also for a reader that knows version 13 alone, in which
+/// a `#` cannot be escaped.
 fn description(text: &str) -> String {
-    shown(text).replace('\\', "\\\\").replace('#', "\\#")
+    shown(text).replace('#', "\\u{23}").replace('\\', "\\\\")
 }
 
 fn write_why(case: &Case, out: &mut dyn Write) -> io::Result<()> {
@@ -111,7 +112,7 @@ mod tests {
         let text = written(&[(hostile::NAME, vec![hostile::case()])]);
         let outside: Vec<&str> = text.lines().filter(|line| !line.starts_with("  ")).collect();
         assert_eq!(outside.len(), 3, "{text}");
-        assert!(outside[1].starts_with("not ok 1 - a") && !outside[1].contains(" # "));
+        assert!(outside[1].starts_with("not ok 1 - a") && !outside[1].contains('#'));
         assert_eq!(text.lines().filter(|line| *line == "  ...").count(), 1);
     }
 }
