@@ -1,6 +1,5 @@
 //! Holds the GitHub action and its workflow as far as that goes without GitHub: the script that the action
 //! runs, and what others' actions it takes.
-#![expect(clippy::unwrap_used, reason = "a file that cannot be read fails the test")]
 
 mod support;
 

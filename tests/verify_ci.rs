@@ -250,3 +250,25 @@ fn the_same_captures_give_the_same_bytes() {
     };
     assert_eq!(outputs(), outputs());
 }
+
+#[test]
+fn an_expectation_of_read_is_a_case_too() {
+    let folder = Folder::with(&[(ONE, "a.pcap")]);
+    let read = |rule: &str| {
+        let mut command = closecheck(["read", "a.pcap", "--expect", rule, "--junit", "junit.xml"]);
+        command.env("GITHUB_ACTIONS", "true").env("GITHUB_STEP_SUMMARY", folder.path("summary.md"));
+        run(command.current_dir(folder.root()))
+    };
+    read("rst").succeeded().complains("");
+    assert_eq!(junit(&folder.read("junit.xml")), (vec!["expected rst".to_owned()], vec![]));
+    let ran = read("fin");
+    let words = "::error file=a.pcap,title=closecheck%3A not as expected::a.pcap: expected fin: connection 1 \
+                 ended `rst by server`\n";
+    assert!(ran.exits(1).stderr.ends_with(words), "{}", ran.stderr);
+    assert_eq!(junit(&folder.read("junit.xml")), (vec![], vec!["expected fin".to_owned()]));
+    assert_eq!(folder.read("summary.md").matches("### closecheck read").count(), 2);
+    // Without an expectation there is nothing to report.
+    let alone =
+        run(closecheck(["read", "a.pcap", "--junit", "junit.xml"]).current_dir(folder.root()));
+    assert!(alone.exits(2).stderr.contains("--junit is for expectations"), "{}", alone.stderr);
+}

@@ -131,6 +131,8 @@ struct ReadArgs {
     #[arg(short = 'S', long)]
     absolute: bool,
     #[command(flatten)]
+    cases: CaseFilesArgs,
+    #[command(flatten)]
     report: ReportArgs,
 }
 
@@ -152,15 +154,22 @@ pub(super) struct CasesArgs {
     /// How to write the report.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "plain")]
     pub(super) format: CasesFormat,
-    /// Write a JUnit report to a file as well.
+    #[command(flatten)]
+    pub(super) files: CaseFilesArgs,
+    /// Whether to use colour.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+}
+
+/// Where the outcome of checks goes beside the report.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct CaseFilesArgs {
+    /// Write what became of each expectation to a file as well, as a JUnit report.
     #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(output))]
     pub(super) junit: Option<PathBuf>,
     /// Annotate the run on GitHub and write its step summary; auto: where GITHUB_ACTIONS is true.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) annotations: Annotations,
-    /// Whether to use colour.
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
-    pub(super) color: Color,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -282,6 +291,7 @@ pub(super) struct ReadPlan {
     /// How many connections are held at once.
     pub(super) max_open: NonZeroUsize,
     pub(super) numbers: Numbers,
+    pub(super) cases: CaseFilesArgs,
     pub(super) report: ReportArgs,
 }
 
@@ -300,6 +310,12 @@ impl Args {
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
             Plan::Verify(_) => return Ok(plan),
         };
+        if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. }) = &plan
+            && report.expect.is_none()
+        {
+            let message = "--junit is for expectations: it needs --expect RULE";
+            return Err(Args::command().error(ErrorKind::MissingRequiredArgument, message));
+        }
         let option = match (report.ladder, packets) {
             (true, _) => "--ladder",
             (false, true) => "--packets",
@@ -323,6 +339,7 @@ impl ReadArgs {
             rows: self.rows,
             max_open: self.max_open,
             numbers: numbers(self.absolute),
+            cases: self.cases,
             report: self.report,
         }
     }

@@ -6,7 +6,7 @@ use std::fs::OpenOptions;
 use std::io;
 use std::path::PathBuf;
 
-use super::args::{Annotations, CasesArgs, CasesFormat};
+use super::args::{Annotations, CaseFilesArgs, CasesArgs, CasesFormat};
 use super::failure::Failure;
 use super::out::{Out, Pace, styles};
 use super::status::Status;
@@ -16,12 +16,17 @@ use crate::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap};
 
 /// Cases while they are reported.
 pub(super) struct Cases {
-    name: &'static str,
     out: Out,
     form: Form,
+    files: CaseFiles,
+    worst: CaseOutcome,
+}
+
+/// Where cases go beside standard output, which another report may have.
+pub(super) struct CaseFiles {
+    name: &'static str,
     junit: Option<JunitFile>,
     github: Option<Github>,
-    worst: CaseOutcome,
 }
 
 enum Form {
@@ -66,16 +71,14 @@ struct Github {
 impl Cases {
     /// Makes sure that everything can be written, before anything is checked.
     pub(super) fn begin(name: &'static str, report: &CasesArgs) -> Result<Cases, Failure> {
-        let junit = report.junit.clone().map(|path| JunitFile::begin(name, path));
+        let files = CaseFiles::begin(name, &report.files)?;
         Ok(Cases {
-            name,
             out: Out::new(Pace::Buffered),
             form: match report.format {
                 CasesFormat::Plain => Form::Lines(Lines::new(styles(report.color))),
                 CasesFormat::Tap => Form::Tap(Tap::default()),
             },
-            junit: junit.transpose()?,
-            github: on_github(report.annotations).then(Github::default),
+            files,
             worst: CaseOutcome::Met,
         })
     }
@@ -88,6 +91,37 @@ impl Cases {
             Form::Lines(lines) => lines.group(name, cases, out),
             Form::Tap(tap) => tap.group(name, cases, out),
         })?;
+        self.files.group(name, cases)
+    }
+
+    /// Ends the reports, and gives the exit status.
+    pub(super) fn finish(self) -> Result<Status, Failure> {
+        let Cases { mut out, form, files, worst } = self;
+        out.write(|out| match form {
+            Form::Lines(lines) => lines.finish(out),
+            Form::Tap(tap) => tap.finish(out),
+        })?;
+        out.flush()?;
+        files.finish()?;
+        Ok(match worst {
+            CaseOutcome::Met | CaseOutcome::Recorded => Status::AsExpected,
+            CaseOutcome::NotMet => Status::NotAsExpected,
+            CaseOutcome::Error => Status::Error,
+            CaseOutcome::Incomplete => Status::Incomplete,
+        })
+    }
+}
+
+impl CaseFiles {
+    /// Makes sure that the files can be written.
+    pub(super) fn begin(name: &'static str, files: &CaseFilesArgs) -> Result<CaseFiles, Failure> {
+        let junit = files.junit.clone().map(|path| JunitFile::begin(name, path)).transpose()?;
+        let github = on_github(files.annotations).then(Github::default);
+        Ok(CaseFiles { name, junit, github })
+    }
+
+    /// Takes the cases of one capture.
+    pub(super) fn group(&mut self, name: &str, cases: &[Case]) -> Result<(), Failure> {
         if let Some(junit) = &mut self.junit {
             junit.group(name, cases)?;
         }
@@ -97,26 +131,15 @@ impl Cases {
         Ok(())
     }
 
-    /// Ends the reports, and gives the exit status.
-    pub(super) fn finish(self) -> Result<Status, Failure> {
-        let Cases { name, mut out, form, junit, github, worst } = self;
-        out.write(|out| match form {
-            Form::Lines(lines) => lines.finish(out),
-            Form::Tap(tap) => tap.finish(out),
-        })?;
-        out.flush()?;
-        if let Some(junit) = junit {
+    /// Ends the files.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        if let Some(junit) = self.junit {
             junit.finish()?;
         }
-        if let Some(github) = github {
-            github.write_summary(name)?;
+        if let Some(github) = self.github {
+            github.write_summary(self.name)?;
         }
-        Ok(match worst {
-            CaseOutcome::Met | CaseOutcome::Recorded => Status::AsExpected,
-            CaseOutcome::NotMet => Status::NotAsExpected,
-            CaseOutcome::Error => Status::Error,
-            CaseOutcome::Incomplete => Status::Incomplete,
-        })
+        Ok(())
     }
 }
 

@@ -3,16 +3,18 @@
 use std::ops::ControlFlow;
 
 use super::args::ReadPlan;
+use super::cases::CaseFiles;
 use super::command::warn_incomplete;
 use super::failure::Failure;
-use super::judge::{Evidence, Judge};
+use super::judge::{Conclusion, Evidence, Judge};
 use super::out::{Out, Pace, view};
 use super::pass::{Pass, cut, name};
 use super::status::Status;
 use crate::capture::{Input, Stop};
 use crate::flow::Connection;
+use crate::report::cases::{Case, CaseOutcome};
 use crate::report::{CaptureSummary, Format, Listing, Record, Trace};
-use crate::verdict::Close;
+use crate::verdict::{Close, Expectation};
 
 /// Packets of each connection that are kept for its diagram.
 const LADDER: usize = 32;
@@ -28,12 +30,39 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
         max_open: plan.max_open,
         stop: &stop,
     };
+    let expected = plan.report.expect.as_ref();
+    let begin = |rule| CaseFiles::begin("closecheck read", &plan.cases).map(|files| (rule, files));
+    let cases = expected.map(begin).transpose()?;
     let mut report = Reporting::new(plan);
     let capture = pass.run(|connection, close, packets| {
         report.connection(connection, close, packets)?;
         Ok(if report.is_pointless() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
-    report.finish(&capture)
+    let conclusion = report.finish(&capture)?;
+    if let Some((rule, mut files)) = cases {
+        files.group(&capture.files.join(", "), &[case(rule, &conclusion, &capture)])?;
+        files.finish()?;
+    }
+    Ok(conclusion.status)
+}
+
+/// What became of the expectation.
+fn case(rule: &Expectation, conclusion: &Conclusion, capture: &CaptureSummary) -> Case {
+    let outcome = match conclusion.status {
+        Status::AsExpected => CaseOutcome::Met,
+        Status::NotAsExpected => CaseOutcome::NotMet,
+        Status::Error => CaseOutcome::Error,
+        Status::Incomplete => CaseOutcome::Incomplete,
+    };
+    let reasons: Vec<String> = match outcome {
+        CaseOutcome::Met | CaseOutcome::Recorded => Vec::new(),
+        CaseOutcome::NotMet | CaseOutcome::Error | CaseOutcome::Incomplete => {
+            conclusion.reasons.iter().chain(&capture.incomplete).cloned().collect()
+        }
+    };
+    let (first, others) = reasons.split_first().map_or(("", &[][..]), |(a, b)| (a.as_str(), b));
+    let case = Case::new(format!("expected {rule}"), outcome, first);
+    case.with_details(others.join("\n"))
 }
 
 /// The report while it is written, and what the rules come to.
@@ -83,7 +112,7 @@ impl<'a> Reporting<'a> {
         self.out.reader_is_gone() && self.judge.expects_nothing()
     }
 
-    fn finish(self, capture: &CaptureSummary) -> Result<Status, Failure> {
+    fn finish(self, capture: &CaptureSummary) -> Result<Conclusion, Failure> {
         let Reporting { judge, listing, mut out, format, .. } = self;
         out.write(|out| listing.finish(capture, judge.selected_from(), out))?;
         out.flush()?;
