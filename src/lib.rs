@@ -21,14 +21,15 @@
 //! # Layers
 //!
 //! ```text
-//! bytes -> decode -> flow -> verdict -> report          pure: no clock, no file, no socket
+//! bytes -> decode -> flow -> verdict -> report -> expected   pure: no clock, no file, no socket
 //!            ^                  ^
-//!         capture              lab (netlink, sandbox)   edges: libpcap, files, sockets, namespaces
+//!         capture              lab (netlink, sandbox)        edges: libpcap, files, sockets, namespaces
 //! cli on top: arguments -> plan -> one command each
 //! ```
 //!
 //! [`decode`] turns captured bytes into segments, [`flow`] folds segments into connections, [`verdict`]
-//! says how each ended and on what evidence, [`report`] renders that. [`capture`] brings frames in and
+//! says how each ended and on what evidence, [`report`] renders that, [`expected`] holds it against
+//! what was recorded or demanded. [`capture`] brings frames in and
 //! out, [`lab`] drives sockets. `tests/layers.rs` holds the arrows.
 //!
 //! # Words

@@ -262,3 +262,34 @@ fn a_recorded_report_can_be_read_by_whom_the_umask_lets() {
     assert_eq!(mode("a.verdict"), mode("other"));
     assert_eq!(mode("junit.xml"), mode("other"));
 }
+
+#[test]
+#[ignore = "needs root"]
+fn what_may_not_be_read_or_written_is_an_error_and_the_rest_is_checked() {
+    let public = support::Public::new();
+    let folder = public.folder("captures", 0, "755");
+    let copy = |name: &str, mode: u32| {
+        let capture = folder.join(name);
+        fs::copy(format!("{FIXTURES}/{ONE}"), &capture).unwrap();
+        fs::set_permissions(&capture, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    copy("closed.pcap", 0o600);
+    copy("open.pcap", 0o644);
+    fs::write(folder.join("open.expect.toml"), "connections = 1").unwrap();
+    copy("unwritable.pcap", 0o644);
+    fs::create_dir(folder.join("hidden")).unwrap();
+    fs::set_permissions(folder.join("hidden"), fs::Permissions::from_mode(0o700)).unwrap();
+    let ran = run(public.as_nobody(["verify", "--bless"]).arg(&folder));
+    let shown = ran.exits(2).stdout.replace(&format!("{}/", folder.display()), "");
+    let lines: Vec<&str> = shown.lines().collect();
+    let expected = [
+        "error: hidden: file: Permission denied",
+        "error: closed.pcap: capture: cannot read closed.pcap: Permission denied",
+        "error: unwritable.pcap: recorded report: cannot write unwritable.verdict: Permission denied",
+        "4 checks: 1 as expected, 3 errors",
+    ];
+    assert_eq!(lines.len(), expected.len(), "{shown}");
+    for (line, words) in lines.iter().zip(expected) {
+        assert!(line.starts_with(words), "{shown}");
+    }
+}
