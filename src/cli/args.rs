@@ -33,6 +33,7 @@ Examples:
   closecheck compare old.pcap new.pcap  did anything about the closes change?
   closecheck compare --two-ended client.pcap server.pcap
                                         who made the RST: the other end, or a box in between?
+  closecheck verify --bless fixtures/   record what captures give; without --bless, check them
 
 Exit status:
   0  as expected, or a report was made and nothing was expected
@@ -65,6 +66,9 @@ enum Command {
     Read(ReadArgs),
     /// What differs between two captures, at the level of closes, or between the two ends of connections.
     Compare(CompareArgs),
+    /// Check captures against what is expected of them: NAME.verdict, the report recorded beside
+    /// NAME.pcap, or the rules in NAME.expect.toml.
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -137,7 +141,45 @@ struct ReadArgs {
     #[arg(short = 'S', long)]
     absolute: bool,
     #[command(flatten)]
+    cases: CaseFilesArgs,
+    #[command(flatten)]
     report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct VerifyArgs {
+    /// Captures, and folders that are searched for them (NAME.pcap or NAME.pcapng, plain, .gz or .zst).
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Record what each capture gives as what is expected of it, and show what that changes.
+    #[arg(long)]
+    bless: bool,
+    #[command(flatten)]
+    report: CasesArgs,
+}
+
+/// How the outcome of checks is reported.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct CasesArgs {
+    /// How to write the report.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "plain")]
+    pub(super) format: CasesFormat,
+    #[command(flatten)]
+    pub(super) files: CaseFilesArgs,
+    /// Whether to use colour.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+}
+
+/// Where the outcome of checks goes beside the report.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct CaseFilesArgs {
+    /// Write what became of each expectation to a file as well, as a JUnit report.
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(output))]
+    pub(super) junit: Option<PathBuf>,
+    /// Annotate the run on GitHub and write its step summary; auto: where GITHUB_ACTIONS is true.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) annotations: Annotations,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -196,6 +238,23 @@ enum FormatArg {
     Csv,
 }
 
+/// A form of a report on checks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum CasesFormat {
+    /// What is not as expected, and the counts.
+    Plain,
+    /// The Test Anything Protocol, version 14.
+    Tap,
+}
+
+/// When to annotate.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Annotations {
+    Auto,
+    Github,
+    Never,
+}
+
 /// When to colour.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Color {
@@ -213,6 +272,15 @@ pub(super) enum Plan {
     Read(ReadPlan),
     /// Compare captures.
     Compare(ComparePlan),
+    /// Check captures.
+    Verify(VerifyPlan),
+}
+
+#[derive(Debug)]
+pub(super) struct VerifyPlan {
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) bless: bool,
+    pub(super) report: CasesArgs,
 }
 
 #[derive(Debug)]
@@ -235,6 +303,7 @@ pub(super) struct ReadPlan {
     /// How many connections are held at once.
     pub(super) max_open: NonZeroUsize,
     pub(super) numbers: Numbers,
+    pub(super) cases: CaseFilesArgs,
     pub(super) report: ReportArgs,
 }
 
@@ -245,12 +314,21 @@ impl Args {
             None => Plan::Lab(self.lab.into_plan()),
             Some(Command::Read(read)) => Plan::Read(read.into_plan()),
             Some(Command::Compare(compare)) => Plan::Compare(compare.into_plan()?),
+            Some(Command::Verify(VerifyArgs { paths, bless, report })) => {
+                Plan::Verify(VerifyPlan { paths, bless, report })
+            }
         };
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
-            Plan::Compare(_) => return Ok(plan),
+            Plan::Compare(_) | Plan::Verify(_) => return Ok(plan),
         };
+        if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. }) = &plan
+            && report.expect.is_none()
+        {
+            let message = "--junit is for expectations: it needs --expect RULE";
+            return Err(Args::command().error(ErrorKind::MissingRequiredArgument, message));
+        }
         let option = match (report.ladder, packets) {
             (true, _) => "--ladder",
             (false, true) => "--packets",
@@ -274,6 +352,7 @@ impl ReadArgs {
             rows: self.rows,
             max_open: self.max_open,
             numbers: numbers(self.absolute),
+            cases: self.cases,
             report: self.report,
         }
     }

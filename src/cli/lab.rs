@@ -35,7 +35,7 @@ pub(super) fn run(plan: LabPlan) -> Result<Status, Failure> {
             if let Some(close) = &outcome.close {
                 judge.selects(1, close);
             }
-            Ok(judge.conclude(Evidence::Complete))
+            Ok(judge.conclude(Evidence::Complete).status)
         }
     }
 }

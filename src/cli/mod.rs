@@ -1,6 +1,7 @@
 //! The command line: arguments, then a plan, then one command.
 
 mod args;
+mod cases;
 mod command;
 mod compare;
 mod failure;
@@ -8,9 +9,11 @@ mod gather;
 mod judge;
 mod lab;
 mod out;
+mod pass;
 mod progress;
 mod read;
 mod status;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -30,6 +33,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Plan::Lab(plan) => lab::run(plan),
         args::Plan::Read(plan) => read::run(&plan),
         args::Plan::Compare(plan) => compare::run(&plan),
+        args::Plan::Verify(plan) => verify::run(&plan),
     };
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
 }

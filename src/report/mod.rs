@@ -5,6 +5,7 @@
 //! Connections are written as they come by a [`Listing`], and forgotten.
 
 mod answer;
+pub mod cases;
 mod csv;
 mod escape;
 mod glyphs;
@@ -16,6 +17,7 @@ mod packet_list;
 mod packets;
 mod plain;
 mod record;
+mod recorded;
 #[cfg(test)]
 mod samples;
 mod style;
@@ -32,6 +34,7 @@ pub use record::{
     CaptureSummary, CloseRecord, Kernel, Lab, Note, Record, Report, SCHEMA, Saw, Summary, TimeWait,
     ZeekRecord,
 };
+pub use recorded::{write_packets, write_recorded};
 pub use style::Styles;
 pub(crate) use text::{borderless, counted};
 
