@@ -292,7 +292,7 @@ impl Connection {
         Duration::from_secs(self.silence.into())
     }
 
-    fn any_fin(&self, end: End) -> Option<&Fin> {
+    pub(super) fn any_fin(&self, end: End) -> Option<&Fin> {
         self.rare.as_ref()?.fins.at(end).as_ref()
     }
 
@@ -383,34 +383,6 @@ impl Connection {
         }
     }
 
-    fn observe_ack_of_fin(&mut self, from: End, ack: i64, segment: &Segment<'_>) {
-        let own_start = self.halves.at(from).offset(segment.seq).unwrap_or(0);
-        let rare = self.rare();
-        if let Some(own) = rare.fins.at_mut(from)
-            && own_start <= own.offset
-            && !segment.flags.fin()
-        {
-            own.acked_before = own.acked_before.max(ack);
-        }
-        let own_fin = rare.fins.at(from).map(|fin| fin.offset);
-        let Some(fin) = rare.fins.at_mut(from.other()).as_mut() else { return };
-        if ack <= fin.offset {
-            return;
-        }
-        if !fin.is_acked {
-            fin.is_acked = true;
-            fin.acked_frame = Some(segment.frame);
-            let peer = self.halves.at_mut(from.other());
-            if own_fin.is_some_and(|own_fin| own_start > own_fin) {
-                // The segment lies behind its sender's own FIN, which its receiver has therefore heard.
-                peer.apply(Event::HearsFin);
-            }
-            peer.apply(Event::FinIsAcked);
-        }
-        self.halves.at_mut(from).apply(Event::HearsFin);
-        self.note_release(segment.time);
-    }
-
     fn observe_stream(&mut self, from: End, segment: &Segment<'_>, acked_before: i64) {
         let half = self.halves.at_mut(from);
         let Some(start) = half.offset(segment.seq) else { return };
@@ -438,72 +410,6 @@ impl Connection {
         }
         if self.rare.as_ref().is_some_and(|rare| rare.reset_ahead.is_some()) {
             self.catch_up_with_reset(from, segment.time);
-        }
-    }
-
-    fn observe_fin(&mut self, from: End, offset: i64, segment: &Segment<'_>, acked_before: i64) {
-        if self.any_fin(from).is_some() {
-            return;
-        }
-        let peer = self.halves.at(from.other());
-        let acks = peer.offset(segment.ack).filter(|_| segment.flags.ack()).unwrap_or(0);
-        let peer_last = peer.last();
-        let is_acked = self.halves.at(from).acked > offset;
-        let peer_acks = |seq| self.halves.at(from).offset(seq).is_some_and(|ack| ack > offset);
-        let by_last =
-            peer_last.filter(|last| last.ack.is_some_and(peer_acks)).map(|last| last.frame);
-        let peer_fin = self.any_fin(from.other());
-        let by_fin = peer_fin.filter(|fin| fin.acks > offset).map(|fin| fin.frame);
-        let fin = Fin {
-            offset,
-            frame: segment.frame,
-            time: segment.time,
-            is_acked,
-            acked_frame: by_fin.or(by_last).filter(|_| is_acked),
-            acks: acks.max(acked_before),
-            acked_before,
-            came_after_reset: self.reset().is_some_and(|reset| segment.time >= reset.at.time),
-        };
-        *self.rare().fins.at_mut(from) = Some(fin);
-        self.halves.at_mut(from).apply(Event::SendsFin);
-        if is_acked {
-            self.retell_close();
-            self.note_release(segment.time);
-        }
-    }
-
-    /// Takes both ends through the states of closing again, where a FIN stands in the capture behind its
-    /// acknowledgement: by what the FINs acknowledge instead of their order.
-    fn retell_close(&mut self) {
-        if self.reset().is_some() {
-            return;
-        }
-        for end in End::BOTH {
-            let (own, peer) = (self.any_fin(end).copied(), self.any_fin(end.other()).copied());
-            let half = self.halves.at_mut(end);
-            half.resume(half.path().before_close());
-            half.assume_established();
-            let hears = peer.is_some_and(|peer| peer.is_acked);
-            let hears_first =
-                own.zip(peer).is_some_and(|(own, peer)| own.answers(&peer) || !peer.answers(&own));
-            let is_acked = own.is_some_and(|own| own.is_acked);
-            let answers = own.zip(peer).is_some_and(|(own, peer)| own.answers(&peer));
-            let events = [
-                (answers, Event::HearsFin),
-                (own.is_some(), Event::SendsFin),
-                (hears && hears_first, Event::HearsFin),
-                (is_acked, Event::FinIsAcked),
-                (hears, Event::HearsFin),
-            ];
-            events.into_iter().filter(|(holds, _)| *holds).for_each(|(_, event)| half.apply(event));
-        }
-    }
-
-    fn note_release(&mut self, time: Timestamp) {
-        let rare = self.rare();
-        let is_acked = |fin: &Option<Fin>| fin.is_some_and(|fin| fin.is_acked);
-        if rare.released.is_none() && is_acked(&rare.fins.client) && is_acked(&rare.fins.server) {
-            rare.released = Some(time);
         }
     }
 }
