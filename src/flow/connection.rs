@@ -168,6 +168,13 @@ impl Connection {
         (!self.is_over()).then(|| (self.sender(reset), reset.frame))
     }
 
+    /// A FIN of this end behind bytes that the capture does not show, and that nothing bears out: it may be
+    /// forged, outside of the window.
+    #[must_use]
+    pub fn doubted_fin(&self, end: End) -> Option<&Fin> {
+        self.rare.as_ref()?.fins.at(end).as_ref().filter(|fin| !fin.is_reached)
+    }
+
     /// True where the other end acknowledged bytes of `end`, or later ones followed, that the capture does not
     /// show.
     #[must_use]
@@ -293,7 +300,7 @@ impl Connection {
     }
 
     pub(super) fn any_fin(&self, end: End) -> Option<&Fin> {
-        self.rare.as_ref()?.fins.at(end).as_ref()
+        self.rare.as_ref()?.fins.at(end).as_ref().filter(|fin| fin.is_reached)
     }
 
     /// True where a SYN has another number than its sender's stream began with.
@@ -366,8 +373,10 @@ impl Connection {
             if ack - peer.next > WIDEST_WINDOW {
                 return;
             }
+            self.settle_fin(from.other(), ack);
+            let peer = self.halves.at_mut(from.other());
             let from_here = peer.next.max(1);
-            peer.next = ack;
+            peer.next = peer.next.max(ack);
             self.rare().holes.at_mut(from.other()).open(from_here, ack);
         }
         let peer = self.halves.at_mut(from.other());
@@ -389,6 +398,13 @@ impl Connection {
         let data_start = start + i64::from(segment.flags.syn());
         let data_end = data_start + i64::from(segment.payload_len);
         let end = data_end + i64::from(segment.flags.fin());
+        if data_start - half.next > WIDEST_WINDOW {
+            return;
+        }
+        if segment.flags.fin() && data_start > half.next.max(1) {
+            self.observe_fin(from, data_end, segment, acked_before, false);
+            return;
+        }
         if segment.payload_len > 0 {
             half.note_data(segment.flags.syn());
             let skipped_from = half.next.max(1);
@@ -404,9 +420,14 @@ impl Connection {
             rare.holes.at_mut(from).fill(data_start, end);
         }
         let half = self.halves.at_mut(from);
-        half.next = half.next.max(data_end).max(end);
+        half.next = half.next.max(data_end);
+        if segment.payload_len > 0 {
+            self.settle_fin(from, data_end);
+        }
+        let half = self.halves.at_mut(from);
+        half.next = half.next.max(end);
         if segment.flags.fin() {
-            self.observe_fin(from, data_end, segment, acked_before);
+            self.observe_fin(from, data_end, segment, acked_before, true);
         }
         if self.rare.as_ref().is_some_and(|rare| rare.reset_ahead.is_some()) {
             self.catch_up_with_reset(from, segment.time);

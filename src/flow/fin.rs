@@ -9,9 +9,9 @@ use crate::decode::{FrameId, Segment, Timestamp};
 pub struct Fin {
     /// The FIN's own place in the stream, behind the last byte.
     pub offset: i64,
-    /// Frame of the first copy seen.
+    /// Frame of the first copy seen; of the newest as long as it is [in doubt](Connection::doubted_fin).
     pub frame: FrameId,
-    /// Time of the first copy seen.
+    /// Time of that copy.
     pub time: Timestamp,
     /// True once the other end has acknowledged it.
     pub is_acked: bool,
@@ -23,6 +23,11 @@ pub struct Fin {
     pub(super) acked_before: i64,
     /// True where an RST had ended the connection before.
     pub(super) came_after_reset: bool,
+    /// Where the payload of its segment begins.
+    pub(super) start: i64,
+    /// True once it is known that its sender's stream reaches up to it. Until then it may be forged, and
+    /// closes nothing.
+    pub(super) is_reached: bool,
 }
 
 impl Fin {
@@ -67,8 +72,22 @@ impl Connection {
         offset: i64,
         segment: &Segment<'_>,
         acked_before: i64,
+        is_reached: bool,
     ) {
         if self.any_fin(from).is_some() {
+            return;
+        }
+        let doubted = self.doubted_fin(from).map(|fin| fin.offset);
+        if is_reached && doubted == Some(offset) {
+            self.reach_fin(from);
+            return;
+        }
+        if !is_reached && doubted.is_some_and(|doubted| doubted < offset) {
+            return;
+        }
+        let acked = self.halves.at(from).acked;
+        if offset + 1 < acked && !self.rare().holes.at(from).contain(offset) {
+            // Its receiver has got past that place without it: an old number, outside the window.
             return;
         }
         let peer = self.halves.at(from.other());
@@ -89,13 +108,64 @@ impl Connection {
             acks: acks.max(acked_before),
             acked_before,
             came_after_reset: self.reset().is_some_and(|reset| segment.time >= reset.at.time),
+            start: offset - i64::from(segment.payload_len),
+            is_reached,
         };
         *self.rare().fins.at_mut(from) = Some(fin);
+        if !is_reached {
+            return;
+        }
         self.halves.at_mut(from).apply(Event::SendsFin);
         if is_acked {
             self.retell_close();
             self.note_release(segment.time);
         }
+    }
+
+    /// Holds a FIN that is ahead of its sender's stream against what is known now: that the stream reaches up
+    /// to `reached`. Past the FIN it disproves it.
+    pub(super) fn settle_fin(&mut self, end: End, reached: i64) {
+        let Some(fin) = self.doubted_fin(end) else { return };
+        if reached > fin.offset + 1 {
+            *self.rare().fins.at_mut(end) = None;
+        } else if reached >= fin.start {
+            self.reach_fin(end);
+        }
+    }
+
+    /// Believes the FINs that an RST fits: it follows its sender's, or it answers or acknowledges the other's.
+    pub(super) fn settle_fins_by_reset(&mut self, from: End, segment: &Segment<'_>) {
+        let follows = self.halves.at(from).offset(segment.seq);
+        if follows.zip(self.doubted_fin(from)).is_some_and(|(place, fin)| place == fin.offset + 1) {
+            self.reach_fin(from);
+        }
+        let receiver = self.halves.at(from.other());
+        let Some(fin) = self.doubted_fin(from.other()) else { return };
+        let acknowledges =
+            segment.flags.ack() && receiver.offset(segment.ack) == Some(fin.offset + 1);
+        let answers = !segment.flags.ack()
+            && receiver
+                .last()
+                .is_some_and(|last| last.frame == fin.frame && last.ack == Some(segment.seq));
+        if acknowledges || answers {
+            self.reach_fin(from.other());
+        }
+    }
+
+    /// Believes a FIN that is ahead of its sender's stream; the capture lacks what lies in between.
+    fn reach_fin(&mut self, end: End) {
+        let Some(fin) = self.rare().fins.at_mut(end).as_mut().filter(|fin| !fin.is_reached) else {
+            return;
+        };
+        fin.is_reached = true;
+        let (start, behind) = (fin.start, fin.offset + 1);
+        let half = self.halves.at_mut(end);
+        let seen_to = half.next.max(1);
+        half.next = half.next.max(behind);
+        half.apply(Event::SendsFin);
+        let holes = self.rare().holes.at_mut(end);
+        holes.open(seen_to, start);
+        holes.fill(start, behind);
     }
 
     /// Takes both ends through the states of closing again, where a FIN stands in the capture behind its
