@@ -10,7 +10,7 @@ use super::ends::{Ends, Key};
 use super::rare::Rare;
 use super::transition::Event;
 use super::{End, Fin, Half, Orientation, Pair, Reset, State, Zeek};
-use crate::decode::{Endpoint, FrameId, Outer, Segment, Timestamp};
+use crate::decode::{Endpoint, FrameId, Outer, Segment, Seq, Timestamp};
 
 /// The most bytes that a window can hold (RFC 7323 2.3).
 pub(super) const WIDEST_WINDOW: i64 = 1 << 30;
@@ -206,12 +206,13 @@ impl Connection {
         u64::try_from(end_of_data.saturating_sub(half.acked.max(1))).unwrap_or(0)
     }
 
-    /// True where nothing was seen but one end's SYNs, and nothing that this end acknowledged.
+    /// True where nothing was seen but one end's SYNs, and nothing that this end acknowledged. RSTs that it must
+    /// have ignored, and acknowledgements of another connection, are no answer.
     #[must_use]
     pub fn is_only_attempted(&self) -> bool {
         let server = &self.halves.server;
         self.halves.client.state() == State::SynSent
-            && server.packets == 0
+            && server.last().is_none()
             && server.origin().is_none()
     }
 
@@ -254,18 +255,27 @@ impl Connection {
     }
 
     /// The SYN of another connection that this segment accepts or refuses: its sender no longer knows this
-    /// connection, and the SYN has no place in it.
+    /// connection, and the SYN has no place in it. Where the capture lacks the answer, the SYN's own sender
+    /// shows that there was one, by going on behind the SYN.
     pub(super) fn take_rival_answered_by(
         &mut self,
         segment: &Segment<'_>,
     ) -> Option<Segment<'static>> {
         let rival = self.rare.as_ref()?.rival.as_ref()?;
-        let (from, beyond) = (self.sender(rival), segment.ack.distance_from(rival.seq));
-        let answers = segment.flags.ack()
-            && (segment.flags.syn() || segment.flags.rst())
-            && self.sender(segment) == from.other()
-            && (1..=i64::from(rival.payload_len) + 1).contains(&i64::from(beyond));
-        if !answers {
+        let from = self.sender(rival);
+        let is_behind = |seq: Seq| {
+            let beyond = i64::from(seq.distance_from(rival.seq));
+            (1..=i64::from(rival.payload_len) + 1).contains(&beyond)
+        };
+        let (syn, rst) = (segment.flags.syn(), segment.flags.rst());
+        let half = self.halves.at(from);
+        let is_elsewhere =
+            half.offset(rival.seq).is_some_and(|offset| !(0..=half.next).contains(&offset));
+        let is_accepted = match self.sender(segment) == from {
+            true => !syn && !rst && is_elsewhere && is_behind(segment.seq),
+            false => (syn || rst) && is_behind(segment.ack),
+        };
+        if !segment.flags.ack() || !is_accepted {
             return None;
         }
         self.halves.at_mut(from).packets -= 1;
@@ -309,6 +319,19 @@ impl Connection {
             && self.halves.at(from).origin().is_some_and(|origin| origin != segment.seq)
     }
 
+    /// True for a bare acknowledgement that answers a SYN with another connection's numbers: its sender still
+    /// has that one, or has it in TIME-WAIT (RFC 9293 3.10.7.4, RFC 5961 4.2).
+    fn is_of_former(&self, from: End, segment: &Segment<'_>) -> bool {
+        let (sender, receiver) = (self.halves.at(from), self.halves.at(from.other()));
+        receiver.state() == State::SynSent
+            && !sender.has_syn()
+            && segment.flags.ack()
+            && !segment.flags.syn()
+            && !segment.flags.fin()
+            && segment.payload_len == 0
+            && receiver.offset(segment.ack).is_some_and(|ack| !(1..=receiver.next).contains(&ack))
+    }
+
     /// Takes a segment that is no RST.
     fn observe_from(&mut self, from: End, segment: &Segment<'_>) {
         if self.is_rival(from, segment) {
@@ -318,6 +341,9 @@ impl Connection {
         }
         if self.rare.is_some() {
             self.doubt_reset(from, segment);
+        }
+        if self.is_of_former(from, segment) {
+            return;
         }
         let half = self.halves.at_mut(from);
         half.note_header(segment);
@@ -358,7 +384,6 @@ impl Connection {
     /// What the acknowledgement in a segment of `from` says of the other direction, and what it proves
     /// that `from` has received.
     fn observe_ack(&mut self, from: End, segment: &Segment<'_>) {
-        let own_syn_acked = self.halves.at(from).acked >= 1;
         let is_over = self.is_over();
         let peer = self.halves.at_mut(from.other());
         peer.anchor(segment.ack.plus(u32::MAX), 1);
@@ -383,9 +408,9 @@ impl Connection {
         peer.acked = peer.acked.max(ack);
         if ack >= 1 && !segment.flags.syn() {
             peer.apply(Event::SynIsAcked);
-            if own_syn_acked {
-                self.halves.at_mut(from).apply(Event::AcksSyn);
-            }
+            // In SYN-SENT an end sends SYNs and RSTs and nothing else: its own SYN has been acknowledged,
+            // whether the capture has that or not.
+            self.halves.at_mut(from).apply(Event::AcksSyn);
         }
         if self.rare.is_some() {
             self.observe_ack_of_fin(from, ack, segment);
