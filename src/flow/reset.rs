@@ -64,6 +64,7 @@ impl Connection {
             self.rare().late_resets += 1;
             return;
         }
+        self.settle_fins_by_reset(from, segment);
         let Some(exact) = self.reset_takes_effect(from, segment) else {
             let sender = self.halves.at(from);
             let ahead = sender.offset(segment.seq).map(|offset| offset - sender.next);
