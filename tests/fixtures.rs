@@ -38,7 +38,8 @@ fn read(capture: &Path, arguments: &[&str]) -> support::Ran {
 
 #[test]
 fn every_capture_gives_the_report_beside_it() {
-    let captures = with_ending("pcap").len() + with_ending_in("fixtures/stacks", "pcap").len();
+    let folders = ["fixtures", "fixtures/stacks", "fixtures/two-ended"];
+    let captures: usize = folders.iter().map(|each| with_ending_in(each, "pcap").len()).sum();
     let ran = run(closecheck(["verify", "fixtures"]).current_dir(root()));
     assert_eq!(ran.succeeded().stdout, format!("{captures} checks: {captures} as expected\n"));
 }

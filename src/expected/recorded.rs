@@ -73,7 +73,7 @@ impl Recorded {
             return Err(Malformed::at(
                 text,
                 0,
-                format!("`{FORM}{SEPARATOR}…` expected, the file is empty"),
+                format!("`{FORM}{SEPARATOR}...` expected, the file is empty"),
             ));
         }
         Ok(Recorded { blocks })
@@ -96,13 +96,13 @@ fn begin(line: &Line, last: Option<Option<u64>>) -> Result<Option<u64>, Malforme
     let Some(last) = last else {
         return match line.field() {
             FORM => Ok(None),
-            _ => Err(malformed(1, format!("`{FORM}{SEPARATOR}…` expected"))),
+            _ => Err(malformed(1, format!("`{FORM}{SEPARATOR}...` expected"))),
         };
     };
     if line.field() != CONNECTION {
         return Err(malformed(
             1,
-            format!("`{CONNECTION}{SEPARATOR}…` expected behind an empty line"),
+            format!("`{CONNECTION}{SEPARATOR}...` expected behind an empty line"),
         ));
     }
     let column = (CONNECTION.len() + SEPARATOR.len() + 1) as u64;
@@ -134,13 +134,13 @@ mod tests {
     #[test]
     fn what_cannot_be_read_has_a_place() {
         let cases = [
-            ("", "line 1, column 1: `form: …` expected, the file is empty"),
-            ("verdict: fin\n", "line 1, column 1: `form: …` expected"),
+            ("", "line 1, column 1: `form: ...` expected, the file is empty"),
+            ("verdict: fin\n", "line 1, column 1: `form: ...` expected"),
             ("form: x\nfin\n", "line 2, column 1: `field: value` expected"),
             ("form: x\n: fin\n", "line 2, column 1: `field: value` expected"),
             (
                 "form: x\n\nclient: 1\n",
-                "line 3, column 1: `connection: …` expected behind an empty line",
+                "line 3, column 1: `connection: ...` expected behind an empty line",
             ),
             ("form: x\n\nconnection: one\n", "line 3, column 13: connection: a number expected"),
             (
