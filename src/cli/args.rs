@@ -16,7 +16,7 @@ pub(super) use compare::{ComparePlan, Sought, Source};
 use crate::Linger;
 use crate::capture::Input;
 use crate::flow::{End, Table};
-use crate::lab::{Exchange, Family, Isolation};
+use crate::lab::{Exchange, Family, Isolation, Scenario};
 use crate::report::{Format, Numbers};
 use crate::verdict::Expectation;
 
@@ -26,6 +26,7 @@ Examples:
   closecheck --linger 0 --port 0        without sudo, in a private network namespace (Linux)
   closecheck --linger 0 --expect rst    exit status 1 unless the connection is reset
   closecheck --linger 1 -w out.pcap     keep the packets for tcpdump or Wireshark
+  closecheck --scenario unread          input left unread at the close, and why that is an RST
   closecheck read out.pcap              how did the connections in a capture end?
   tcpdump -w - | closecheck read -      the same of a stream
   closecheck read --only rst --ladder out.pcap
@@ -65,16 +66,22 @@ enum Command {
     Read(ReadArgs),
     /// What differs between two captures, at the level of closes, or between the two ends of connections.
     Compare(CompareArgs),
+    /// Have a socket open and do nothing; the lab starts it.
+    #[command(name = crate::lab::HOLD_SOCKET, hide = true)]
+    HoldSocket,
 }
 
 #[derive(Debug, clap::Args)]
 struct LabArgs {
+    /// What the two ends do: drained (the article's exchange), unread, stalled, …; a wrong name lists them.
+    #[arg(long, value_name = "NAME", default_value = "drained")]
+    scenario: &'static Scenario,
     /// SO_LINGER of the closing socket: off (or -1), or seconds; 0 aborts.
     #[arg(long, value_name = "off|SECONDS", default_value = "off", allow_hyphen_values = true)]
     linger: Linger,
-    /// The end that closes first.
-    #[arg(long, value_enum, value_name = "END", default_value = "server")]
-    closer: CloserArg,
+    /// The end that closes first [default: server, or the one that can in this scenario].
+    #[arg(long, value_enum, value_name = "END")]
+    closer: Option<CloserArg>,
     /// Wait this long before closing (the article waits 10s).
     #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration, allow_hyphen_values = true)]
     hold: Duration,
@@ -159,13 +166,7 @@ pub(super) struct ReportArgs {
 
 impl ReportArgs {
     pub(super) fn format(&self) -> Format {
-        match self.format {
-            FormatArg::Table => Format::Table,
-            FormatArg::Plain => Format::Plain,
-            FormatArg::Json => Format::Json,
-            FormatArg::Ndjson => Format::Ndjson,
-            FormatArg::Csv => Format::Csv,
-        }
+        self.format.into()
     }
 }
 
@@ -196,6 +197,27 @@ enum FormatArg {
     Csv,
 }
 
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Format {
+        match format {
+            FormatArg::Table => Format::Table,
+            FormatArg::Plain => Format::Plain,
+            FormatArg::Json => Format::Json,
+            FormatArg::Ndjson => Format::Ndjson,
+            FormatArg::Csv => Format::Csv,
+        }
+    }
+}
+
+impl From<CloserArg> for End {
+    fn from(closer: CloserArg) -> End {
+        match closer {
+            CloserArg::Server => End::Server,
+            CloserArg::Client => End::Client,
+        }
+    }
+}
+
 /// When to colour.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Color {
@@ -213,6 +235,8 @@ pub(super) enum Plan {
     Read(ReadPlan),
     /// Compare captures.
     Compare(ComparePlan),
+    /// Have a socket open.
+    HoldSocket,
 }
 
 #[derive(Debug)]
@@ -245,11 +269,12 @@ impl Args {
             None => Plan::Lab(self.lab.into_plan()),
             Some(Command::Read(read)) => Plan::Read(read.into_plan()),
             Some(Command::Compare(compare)) => Plan::Compare(compare.into_plan()?),
+            Some(Command::HoldSocket) => Plan::HoldSocket,
         };
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
-            Plan::Compare(_) => return Ok(plan),
+            Plan::Compare(_) | Plan::HoldSocket => return Ok(plan),
         };
         let option = match (report.ladder, packets) {
             (true, _) => "--ladder",
@@ -282,11 +307,9 @@ impl ReadArgs {
 impl LabArgs {
     fn into_plan(self) -> LabPlan {
         let exchange = Exchange {
+            scenario: self.scenario,
             linger: self.linger,
-            closer: match self.closer {
-                CloserArg::Server => End::Server,
-                CloserArg::Client => End::Client,
-            },
+            closer: self.closer.map_or_else(|| self.scenario.usual_closer(), End::from),
             hold: self.hold,
             family: if self.ipv6 { Family::V6 } else { Family::V4 },
             port: self.port,
@@ -297,6 +320,7 @@ impl LabArgs {
                 IsolateArg::Never => Isolation::Never,
             },
             timeout: self.timeout,
+            program: None,
         };
         LabPlan {
             exchange,

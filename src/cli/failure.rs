@@ -29,6 +29,8 @@ pub(super) enum Failure {
     Filter(#[from] FilterError),
     #[error("cannot take over the signals: {0}")]
     Signals(io::Error),
+    #[error("this command is for the lab alone: {0}")]
+    HoldSocket(io::Error),
     #[error("cannot write the report to standard output: {0}")]
     Report(io::Error),
 }
@@ -44,6 +46,7 @@ impl Failure {
             | Failure::LinkType { .. }
             | Failure::Filter(_)
             | Failure::Signals(_)
+            | Failure::HoldSocket(_)
             | Failure::Report(_) => None,
         }
     }

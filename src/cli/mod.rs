@@ -30,6 +30,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Plan::Lab(plan) => lab::run(plan),
         args::Plan::Read(plan) => read::run(&plan),
         args::Plan::Compare(plan) => compare::run(&plan),
+        args::Plan::HoldSocket => {
+            crate::lab::hold().map(|()| Status::AsExpected).map_err(failure::Failure::HoldSocket)
+        }
     };
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::record::{Lab, TimeWait};
 use super::table::{write_in_colour, write_incomplete};
-use super::text::{counted, write_wrapped};
+use super::text::{counted, wrap, write_wrapped};
 use super::{Record, Report, Styles, Trace, View, answer, escape, ladder, packet_list, plain};
 use crate::flow::{End, Pair};
 use crate::verdict::{Shape, Verdict};
@@ -48,6 +48,11 @@ pub(super) fn write(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out)?;
     }
     write_ends(record, facts, &lab.view, out)?;
+    for finding in &facts.findings {
+        writeln!(out)?;
+        let text = wrap(&format!("Finding: {}.", finding.text), TEXT_WIDTH).join("\n");
+        writeln!(out, "{}", styles.doubtful(text))?;
+    }
     writeln!(out)?;
     write_wrapped(&answer::why(record, facts), TEXT_WIDTH, out)?;
     if let Some(answer) = answer::question(record, facts) {
@@ -100,12 +105,16 @@ fn conditions(report: &Report, record: &Record, lab: &Lab) -> String {
         None => "linger off".to_owned(),
         Some(seconds) => format!("linger {seconds} s"),
     };
+    let scenario = match lab.scenario {
+        "drained" => String::new(),
+        name => format!("{name}: {}\n", lab.about.happens),
+    };
     let place = match report.capture.private_namespace {
         Some(true) => " in a private network namespace",
         Some(false) | None => "",
     };
     format!(
-        "{linger} at the {}; server {}, client {}\n{} on {}{place}, {dropped}",
+        "{scenario}{linger} at the {}; server {}, client {}\n{} on {}{place}, {dropped}",
         lab.closer,
         record.server,
         record.client,
@@ -140,7 +149,21 @@ fn write_ends(record: &Record, lab: &Lab, view: &View, out: &mut dyn Write) -> i
     if let Some(time_wait) = &record.time_wait {
         line("TIME-WAIT", time_wait_text(time_wait))?;
     }
-    line("delivered", delivered(&lab.written, &lab.delivered))
+    line("delivered", delivered(&lab.written, &lab.delivered))?;
+    if let Some(counters) = lab.kernel.as_ref().and_then(|kernel| kernel.counters.as_ref()) {
+        let aborts = counters.iter().filter(|(name, _)| is_of_the_end(name));
+        let risen: Vec<String> = aborts.map(|(name, by)| format!("{name} {by}")).collect();
+        line(
+            "counters",
+            if risen.is_empty() { "no abort, no RST".to_owned() } else { risen.join(", ") },
+        )?;
+    }
+    Ok(())
+}
+
+/// True for the counters that say why a connection ended.
+fn is_of_the_end(counter: &str) -> bool {
+    counter.starts_with("TCPAbort") || counter == "OutRsts"
 }
 
 fn queues(lab: &Lab) -> String {

@@ -17,7 +17,7 @@ mod packets;
 mod plain;
 mod record;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod style;
 mod table;
 mod tally;
@@ -29,8 +29,8 @@ pub use lab::LabReport;
 pub use listing::Listing;
 pub use packets::{Numbers, Packet, Trace};
 pub use record::{
-    CaptureSummary, CloseRecord, Kernel, Lab, Note, Record, Report, SCHEMA, Saw, Summary, TimeWait,
-    ZeekRecord,
+    About, CaptureSummary, CloseRecord, Finding, Kernel, Lab, Note, Record, Report, SCHEMA, Sample,
+    Saw, Summary, TimeWait, Topic, ZeekRecord,
 };
 pub use style::Styles;
 pub(crate) use text::{borderless, counted};

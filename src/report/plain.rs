@@ -83,6 +83,7 @@ fn write_pair<T: Display>(out: &mut dyn Write, name: &str, pair: &Pair<T>) -> io
 }
 
 fn write_lab(lab: &Lab, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "scenario: {}", lab.scenario)?;
     writeln!(out, "linger: {}", lab.linger)?;
     writeln!(out, "closer: {}", lab.closer)?;
     match lab.close_call_seconds {
@@ -100,6 +101,12 @@ fn write_lab(lab: &Lab, out: &mut dyn Write) -> io::Result<()> {
     if let Some(kernel) = &lab.kernel {
         let states: Vec<&str> = kernel.states.iter().map(|state| state.name()).collect();
         writeln!(out, "kernel states of the closing socket: {}", states.join(", "))?;
+        for (name, risen) in kernel.counters.iter().flatten() {
+            writeln!(out, "counter: {name} {risen}")?;
+        }
+    }
+    for finding in &lab.findings {
+        writeln!(out, "finding: {}", finding.text)?;
     }
     Ok(())
 }

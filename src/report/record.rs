@@ -224,16 +224,76 @@ pub struct Lab {
     pub written: Pair<u64>,
     /// Of those, the bytes that the other end's application read.
     pub delivered: Pair<u64>,
-    /// What the kernel said of the closing socket, where it can be asked.
+    /// What the kernel said of it, where it can be asked.
     pub kernel: Option<Kernel>,
+    /// Where packets, kernel and applications contradict each other.
+    pub findings: Vec<Finding>,
+    /// Whether it came as this operating system documents it; `None` where that is not known here, or
+    /// not all of it was seen.
+    pub as_documented: Option<bool>,
+    /// What happens in the exchange, in a phrase, and where it is documented what must come of it.
+    #[serde(skip)]
+    pub about: About,
 }
 
-/// The kernel's own view of the closing socket.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// A scenario in words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// What happens.
+    pub happens: &'static str,
+    /// Where it is documented what must come of it.
+    pub source: &'static str,
+}
+
+/// The kernel's own view.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Kernel {
-    /// The states seen in the socket table, in order; CLOSED where it had no entry any more.
+    /// The states of the closing socket in the socket table from just before the close, in order; CLOSED
+    /// where it had no entry any more.
     #[serde(serialize_with = "state_names")]
     pub states: Vec<State>,
+    /// Both ends' sockets over time, as often as something changed between two looks.
+    pub samples: Vec<Sample>,
+    /// By how much the counters of the network namespace rose, those that did; `None` where the namespace
+    /// is not private, as others raise them there.
+    pub counters: Option<BTreeMap<&'static str, u64>>,
+}
+
+/// One end's socket at one moment, by the kernel's socket table.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Sample {
+    /// Seconds from the first look.
+    pub seconds: f64,
+    /// Whose socket it is.
+    pub end: End,
+    /// Its state; CLOSED where there is no entry.
+    #[serde(serialize_with = "state_name")]
+    pub state: State,
+    /// Bytes received and not read by the application.
+    pub recv_q: u32,
+    /// Bytes sent and not acknowledged.
+    pub send_q: u32,
+}
+
+/// A contradiction between packets, kernel and applications.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What it is about.
+    pub topic: Topic,
+    /// In words.
+    pub text: String,
+}
+
+/// What a finding is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// The state of an end.
+    State,
+    /// The RSTs that were sent.
+    Resets,
+    /// What an application saw or read.
+    Application,
 }
 
 /// How a connection ended for the application at one end.
@@ -249,6 +309,10 @@ pub enum Saw {
     BrokenPipe,
     /// ECONNREFUSED.
     Refused,
+    /// ETIMEDOUT: its kernel gave the other end up.
+    TimedOut,
+    /// Its process ended with the connection open.
+    ProcessEnded,
     /// Nothing until the deadline.
     Timeout,
     /// Nothing so far when the exchange was interrupted.
@@ -266,6 +330,8 @@ impl Saw {
             Saw::Reset => "reset",
             Saw::BrokenPipe => "broken-pipe",
             Saw::Refused => "refused",
+            Saw::TimedOut => "timed-out",
+            Saw::ProcessEnded => "process-ended",
             Saw::Timeout => "timeout",
             Saw::NothingYet => "nothing-yet",
             Saw::Error => "error",
@@ -281,6 +347,8 @@ impl Saw {
             Saw::Reset => "connection reset by peer",
             Saw::BrokenPipe => "broken pipe",
             Saw::Refused => "connection refused",
+            Saw::TimedOut => "connection timed out",
+            Saw::ProcessEnded => "its process ended",
             Saw::Timeout => "nothing until the deadline",
             Saw::NothingYet => "nothing yet",
             Saw::Error => "a socket error",
@@ -300,7 +368,7 @@ impl Lab {
 
     /// True where the closing end came to its close().
     pub(super) fn close_was_called(&self) -> bool {
-        self.saw(self.closer) == Saw::ClosedHere
+        self.close_call_seconds.is_some() || self.saw(self.closer) == Saw::ClosedHere
     }
 }
 
@@ -433,6 +501,10 @@ fn outer<S: Serializer>(value: &Option<Outer>, serializer: S) -> Result<S::Ok, S
 
 fn linger<S: Serializer>(value: &Linger, serializer: S) -> Result<S::Ok, S::Error> {
     value.seconds().serialize(serializer)
+}
+
+fn state_name<S: Serializer>(state: &State, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(state.name())
 }
 
 fn state_names<S: Serializer>(states: &[State], serializer: S) -> Result<S::Ok, S::Error> {
