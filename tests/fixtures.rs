@@ -120,6 +120,20 @@ fn json_of_the_lab_conforms_to_the_schema() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn json_of_the_matrix_conforms_to_the_schema() {
+    let mut matrix = schema();
+    matrix["$ref"] = json!("#/$defs/matrix");
+    for unwanted in ["type", "required", "properties", "additionalProperties"] {
+        matrix.as_object_mut().unwrap().remove(unwanted);
+    }
+    let arguments = "matrix --format json --scenario unread --scenario refused --linger 0,1";
+    let cells = run(&mut closecheck(arguments.split(' '))).succeeded().json();
+    assert_eq!(cells["matrix"].as_array().map(Vec::len), Some(6));
+    conforms(&matrix, &cells);
+}
+
+#[test]
 fn the_schema_lists_exactly_the_words_there_are() {
     fn words<T: ToString>(all: &[T]) -> Vec<Value> {
         all.iter().map(|word| json!(word.to_string())).collect()

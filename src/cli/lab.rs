@@ -43,7 +43,7 @@ pub(super) fn run(mut plan: LabPlan) -> Result<Status, Failure> {
 }
 
 /// The path that the program is to be started by once more.
-fn program() -> io::Result<PathBuf> {
+pub(super) fn program() -> io::Result<PathBuf> {
     if cfg!(target_os = "linux") {
         // Whoever the process has become may not get to where the program lies.
         return Ok(PathBuf::from("/proc/self/exe"));

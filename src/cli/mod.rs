@@ -7,6 +7,7 @@ mod failure;
 mod gather;
 mod judge;
 mod lab;
+mod matrix;
 mod out;
 mod progress;
 mod read;
@@ -30,6 +31,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Plan::Lab(plan) => lab::run(plan),
         args::Plan::Read(plan) => read::run(&plan),
         args::Plan::Compare(plan) => compare::run(&plan),
+        args::Plan::Matrix(plan) => matrix::run(&plan),
         args::Plan::HoldSocket => {
             crate::lab::hold().map(|()| Status::AsExpected).map_err(failure::Failure::HoldSocket)
         }

@@ -12,6 +12,7 @@ mod json;
 mod lab;
 mod ladder;
 mod listing;
+mod matrix;
 mod packet_list;
 mod packets;
 mod plain;
@@ -27,6 +28,7 @@ pub use escape::escape;
 pub use glyphs::Glyphs;
 pub use lab::LabReport;
 pub use listing::Listing;
+pub use matrix::{Cell, CellError, Matrix};
 pub use packets::{Numbers, Packet, Trace};
 pub use record::{
     About, CaptureSummary, CloseRecord, Finding, Kernel, Lab, Note, Record, Report, SCHEMA, Sample,
