@@ -144,6 +144,7 @@ fn the_screen_of_a_scenario_says_what_happens_and_where_it_is_documented() {
         "RST, sent by the server\nunread: input waits unread in the closer's receive buffer\n",
         "just before, Recv-Q 11 and Send-Q 0\n",
         "\n counters       OutRsts 1, TCPAbortOnClose 1\n",
+        "\n by the kernel  end     state        Recv-Q  Send-Q\n",
         "\nWith linger 1 that is what Linux documents (net/ipv4/tcp.c __tcp_close; RFC 2525\n2.17).\n",
     ] {
         assert!(screen.contains(part), "no {part:?} in\n{screen}");

@@ -77,8 +77,8 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct LabArgs {
-    /// What the two ends do: drained (the article's exchange), unread, stalled, …; `matrix --help` lists
-    /// them all.
+    /// What the two ends do: drained (the article's exchange), unread, stalled and so on; `matrix --help`
+    /// lists them all.
     #[arg(long, value_name = "NAME", default_value = "drained")]
     scenario: &'static Scenario,
     /// SO_LINGER of the closing socket: off (or -1), or seconds; 0 aborts.

@@ -2,15 +2,19 @@
 
 use std::io::{self, Write};
 
-use super::record::{Lab, TimeWait};
+use comfy_table::CellAlignment;
+
+use super::record::{Lab, Sample, TimeWait};
 use super::table::{write_in_colour, write_incomplete};
-use super::text::{counted, wrap, write_wrapped};
+use super::text::{borderless, counted, wrap, write_wrapped};
 use super::{Record, Report, Styles, Trace, View, answer, escape, ladder, packet_list, plain};
 use crate::flow::{End, Pair};
 use crate::verdict::{Shape, Verdict};
 
 /// Columns that running text may take.
 const TEXT_WIDTH: usize = 80;
+/// Looks at the sockets that are shown.
+const SAMPLES: usize = 12;
 
 /// The outcome of a lab exchange, ready to be shown.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +52,9 @@ pub(super) fn write(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out)?;
     }
     write_ends(record, facts, &lab.view, out)?;
+    if facts.scenario != "drained" {
+        write_samples(facts, styles, out)?;
+    }
     for finding in &facts.findings {
         writeln!(out)?;
         let text = wrap(&format!("Finding: {}.", finding.text), TEXT_WIDTH).join("\n");
@@ -159,6 +166,34 @@ fn write_ends(record: &Record, lab: &Lab, view: &View, out: &mut dyn Write) -> i
         )?;
     }
     Ok(())
+}
+
+/// Writes what the kernel said of both sockets over time, the newest of it.
+fn write_samples(lab: &Lab, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
+    let samples = lab.kernel.as_ref().map_or(&[][..], |kernel| &kernel.samples);
+    let newest = &samples[samples.len().saturating_sub(SAMPLES)..];
+    if newest.is_empty() {
+        return Ok(());
+    }
+    let mut table = borderless(["by the kernel", "end", "state", "Recv-Q", "Send-Q"]);
+    for Sample { seconds, end, state, recv_q, send_q } in newest {
+        table.add_row([
+            format!("{seconds:.6}"),
+            end.to_string(),
+            state.name().to_owned(),
+            recv_q.to_string(),
+            send_q.to_string(),
+        ]);
+    }
+    for column in [0, 3, 4] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let text = table.to_string();
+    let mut lines = text.lines().map(str::trim_end);
+    writeln!(out, "\n{}", styles.heading(lines.next().unwrap_or_default()))?;
+    lines.try_for_each(|line| writeln!(out, "{line}"))
 }
 
 /// True for the counters that say why a connection ended.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::record::{Lab, time_text};
+use super::record::{Lab, Sample, time_text};
 use super::text::tunnel;
 use super::{Record, escape};
 use crate::flow::{End, Pair};
@@ -101,6 +101,10 @@ fn write_lab(lab: &Lab, out: &mut dyn Write) -> io::Result<()> {
     if let Some(kernel) = &lab.kernel {
         let states: Vec<&str> = kernel.states.iter().map(|state| state.name()).collect();
         writeln!(out, "kernel states of the closing socket: {}", states.join(", "))?;
+        for Sample { seconds, end, state, recv_q, send_q } in &kernel.samples {
+            let state = state.name();
+            writeln!(out, "sample: {seconds:.6}, {end} {state}, recv-q {recv_q}, send-q {send_q}")?;
+        }
         for (name, risen) in kernel.counters.iter().flatten() {
             writeln!(out, "counter: {name} {risen}")?;
         }
