@@ -98,6 +98,9 @@ impl Party {
             }
             Step::Until(whose, state) => self.until(whose, |found| found == state),
             Step::UntilItCloses => self.until(Whose::Theirs, |found| found != State::Established),
+            Step::UntilItsFinArrived => self.until(Whose::Theirs, |found| {
+                found != State::Established && found != State::FinWait1
+            }),
             Step::Receive(count) => self.until_received(count),
             Step::Queue => self.until_queued(),
             Step::Read(count) => self.read(count),

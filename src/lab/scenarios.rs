@@ -9,7 +9,8 @@ use crate::verdict::{Cause, Verdict};
 
 use Step::{
     Close, CloseListener, Duplicate, Exchange, Exit, Fill, Fork, Hear, Hears, Hold, Kill, Meet,
-    Move, Queue, Read, ReadToEnd, Receive, Set, Shutdown, Stay, Tell, Until, UntilItCloses, Write,
+    Move, Queue, Read, ReadToEnd, Receive, Set, Shutdown, Stay, Tell, Until, UntilItCloses,
+    UntilItsFinArrived, Write,
 };
 use Whose::{Mine, Theirs};
 
@@ -116,7 +117,17 @@ const LATE_DATA: Scenario = Scenario {
     name: "late-data",
     about: "the peer writes after the close, and once more",
     closer: &[Meet, Exchange, Hear, Hold, Close, Tell],
-    peer: &[Meet, Exchange, Tell, Hear, Write(11), Until(Mine, State::Closed), Write(11), Close],
+    peer: &[
+        Meet,
+        Exchange,
+        Tell,
+        Hear,
+        UntilItsFinArrived,
+        Write(11),
+        Until(Mine, State::Closed),
+        Write(11),
+        Close,
+    ],
     documented: [RST_AFTER_FIN, LINGER_0, RST_AFTER_FIN],
     source: "net/ipv4/tcp_minisocks.c tcp_timewait_state_process; RFC 9293 3.6.1",
     ..USUAL

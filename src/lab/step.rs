@@ -24,6 +24,8 @@ pub(super) enum Step {
     Until(Whose, State),
     /// Waits until the other end's socket is not ESTABLISHED any more.
     UntilItCloses,
+    /// Waits until the other end is past FIN-WAIT-1: its FIN is acknowledged, or there is none to be.
+    UntilItsFinArrived,
     /// Waits until this many bytes are in the receive buffer, and leaves them there.
     Receive(usize),
     /// Waits until a connection is in the listener's queue, and leaves it there.
@@ -91,7 +93,7 @@ impl Step {
             Step::Duplicate => Some("duplicate the socket"),
             Step::Fork | Step::Move => Some("start a process that holds the socket"),
             Step::Exit | Step::Kill => Some("end the process that holds the socket"),
-            Step::Until(..) | Step::UntilItCloses => {
+            Step::Until(..) | Step::UntilItCloses | Step::UntilItsFinArrived => {
                 Some("see the kernel change the socket's state")
             }
             Step::Receive(_) => Some("see the bytes arrive"),
@@ -117,6 +119,7 @@ impl Step {
         match self {
             Step::Until(..)
             | Step::UntilItCloses
+            | Step::UntilItsFinArrived
             | Step::Hears(_)
             | Step::Set(Setting::KeepAlive | Setting::UserTimeout(_) | Setting::NoFinWait2)
             | Step::Fork
