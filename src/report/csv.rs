@@ -6,8 +6,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::record::{Lab, Sample, orientation_word, time_text};
-use super::{Record, escape};
+use super::record::{orientation_word, time_text};
+use super::{Lab, Record, Sample, escape};
 use crate::flow::Pair;
 
 /// The columns, in the order in which they are written. New ones come last but for the lab's.

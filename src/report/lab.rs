@@ -4,10 +4,12 @@ use std::io::{self, Write};
 
 use comfy_table::CellAlignment;
 
-use super::record::{Lab, Sample, TimeWait};
 use super::table::{write_in_colour, write_incomplete};
 use super::text::{borderless, counted, wrap, write_wrapped};
-use super::{Record, Report, Styles, Trace, View, answer, escape, ladder, packet_list, plain};
+use super::{
+    Lab, Record, Report, Sample, Styles, TimeWait, Trace, View, answer, escape, ladder,
+    packet_list, plain,
+};
 use crate::flow::{End, Pair};
 use crate::verdict::{Shape, Verdict};
 

@@ -10,6 +10,7 @@ mod escape;
 mod glyphs;
 mod json;
 mod lab;
+mod lab_record;
 mod ladder;
 mod listing;
 mod matrix;
@@ -27,12 +28,12 @@ mod text;
 pub use escape::escape;
 pub use glyphs::Glyphs;
 pub use lab::LabReport;
+pub use lab_record::{About, Finding, Kernel, Lab, Sample, Saw, Topic};
 pub use listing::Listing;
 pub use matrix::{Cell, CellError, Matrix};
 pub use packets::{Numbers, Packet, Trace};
 pub use record::{
-    About, CaptureSummary, CloseRecord, Finding, Kernel, Lab, Note, Record, Report, SCHEMA, Sample,
-    Saw, Summary, TimeWait, Topic, ZeekRecord,
+    CaptureSummary, CloseRecord, Note, Record, Report, SCHEMA, Summary, TimeWait, ZeekRecord,
 };
 pub use style::Styles;
 pub(crate) use text::{borderless, counted};

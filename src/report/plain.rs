@@ -3,9 +3,9 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::record::{Lab, Sample, time_text};
+use super::record::time_text;
 use super::text::tunnel;
-use super::{Record, escape};
+use super::{Lab, Record, Sample, escape};
 use crate::flow::{End, Pair};
 
 /// Writes one connection, ended by an empty line.
