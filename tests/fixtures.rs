@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use closecheck::flow::ConnState;
+use closecheck::lab::Scenario;
 use closecheck::verdict::{Cause, Confidence, Gap, Opening, Pattern, Shape, Stage, Verdict};
 use serde_json::{Value, json};
 use support::{closecheck, run};
@@ -108,11 +109,28 @@ fn json_of_the_lab_conforms_to_the_schema() {
         "--linger 0 --hold 0",
         "--linger 1 --hold 0 --closer client --ipv6",
         "--linger off --hold 0 --timeout 1ms",
+        "--scenario stalled-forever --linger 1",
+        "--scenario user-timeout",
+        "--scenario exit",
     ] {
         let mut command = closecheck(["--isolate", "always", "--format", "json"]);
         let ran = run(command.args(arguments.split(' ')));
         conforms(&schema(), &ran.json());
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn json_of_the_matrix_conforms_to_the_schema() {
+    let mut matrix = schema();
+    matrix["$ref"] = json!("#/$defs/matrix");
+    for unwanted in ["type", "required", "properties", "additionalProperties"] {
+        matrix.as_object_mut().unwrap().remove(unwanted);
+    }
+    let arguments = "matrix --format json --scenario unread --scenario refused --linger 0,1";
+    let cells = run(&mut closecheck(arguments.split(' '))).succeeded().json();
+    assert_eq!(cells["matrix"].as_array().map(Vec::len), Some(6));
+    conforms(&matrix, &cells);
 }
 
 #[test]
@@ -131,6 +149,8 @@ fn the_schema_lists_exactly_the_words_there_are() {
     assert_eq!(listed("/$defs/connection/properties/opening/enum"), words(Opening::ALL));
     let zeek = "/$defs/connection/properties/zeek/properties";
     assert_eq!(listed(&format!("{zeek}/conn_state/enum")), words(ConnState::ALL));
+    let scenarios: Vec<&str> = Scenario::ALL.iter().map(Scenario::name).collect();
+    assert_eq!(listed("/$defs/lab/properties/scenario/enum"), words(&scenarios));
     assert_eq!(listed(&format!("{close}/shape/enum")), words(Shape::ALL));
     assert_eq!(listed(&format!("{close}/cause/enum")), words(Cause::ALL));
     assert_eq!(listed(&format!("{close}/confidence/enum")), words(Confidence::ALL));

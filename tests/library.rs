@@ -21,6 +21,26 @@ fn linger_0_resets_and_linger_1_does_not() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_scenario_is_chosen_by_its_name() {
+    let scenario = "unread".parse().unwrap();
+    let outcome = Exchange { scenario, port: 0, ..Exchange::default() }.run().unwrap();
+    assert_eq!(outcome.close.unwrap().cause, Some(Cause::AbortUnreadData));
+    assert_eq!(outcome.report.connections[0].lab.as_ref().unwrap().as_documented, Some(true));
+}
+
+#[test]
+fn a_scenario_with_a_process_asks_for_the_program_to_start() {
+    let scenario = "killed".parse().unwrap();
+    let error = Exchange { scenario, ..Exchange::default() }.prepare().err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "the scenario `killed` starts a process and needs the closecheck program"
+    );
+    assert!(error.hint().unwrap().contains("Exchange::program"));
+}
+
+#[test]
+#[ignore = "needs root"]
 fn threads_get_namespaces_of_their_own_and_port_8000_each() {
     let exchange = |family| Exchange {
         closer: End::Client,

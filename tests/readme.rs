@@ -55,3 +55,33 @@ fn every_command_in_the_readme_is_understood() {
         assert_eq!(understood.code(), 0, "{command}: {}", understood.stderr);
     }
 }
+
+/// What a line of the recorded matrix says behind its name.
+fn recorded<'a>(block: &'a str, name: &str) -> &'a str {
+    block.lines().find_map(|line| line.trim_start().strip_prefix(name)).expect(name)
+}
+
+#[test]
+fn the_table_of_scenarios_in_the_readme_is_the_recorded_matrix() {
+    let matrix = include_str!("../fixtures/matrix/linux.txt");
+    let readme = include_str!("../README.md");
+    let table = readme.split("linux.txt -->\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let mut rows = table.lines().skip(2);
+    for scenario in closecheck::lab::Scenario::ALL {
+        let cell = |linger: &str| {
+            let shown = scenario.closers().iter().map(|closer| {
+                let title = format!("{scenario}, closed by the {closer}, linger {linger}\n");
+                let block = matrix.split("\n\n").find(|block| block.starts_with(&title)).unwrap();
+                let verdict = recorded(block, "verdict: ").split(' ').next().unwrap();
+                let waits = recorded(block, "close(): ").starts_with("1 to ");
+                format!("`{verdict}`{}", if waits { ", close() waits 1 s" } else { "" })
+            });
+            let shown: Vec<String> = shown.collect();
+            assert!(shown.windows(2).all(|pair| pair[0] == pair[1]), "{scenario}: {shown:?}");
+            shown[0].clone()
+        };
+        let row = format!("| `{scenario}` | {} | {} | {} |", cell("off"), cell("0"), cell("1"));
+        assert_eq!(rows.next(), Some(row.as_str()));
+    }
+    assert_eq!(rows.next(), None);
+}

@@ -16,7 +16,7 @@ pub(super) use compare::{ComparePlan, Sought, Source};
 use crate::Linger;
 use crate::capture::Input;
 use crate::flow::{End, Table};
-use crate::lab::{Exchange, Family, Isolation};
+use crate::lab::{Exchange, Family, Isolation, Scenario};
 use crate::report::{Format, Numbers};
 use crate::verdict::Expectation;
 
@@ -26,6 +26,8 @@ Examples:
   closecheck --linger 0 --port 0        without sudo, in a private network namespace (Linux)
   closecheck --linger 0 --expect rst    exit status 1 unless the connection is reset
   closecheck --linger 1 -w out.pcap     keep the packets for tcpdump or Wireshark
+  closecheck --scenario unread          input left unread at the close, and why that is an RST
+  closecheck matrix                     every way to close, under linger off, 0 and 1, as one table
   closecheck read out.pcap              how did the connections in a capture end?
   tcpdump -w - | closecheck read -      the same of a stream
   closecheck read --only rst --ladder out.pcap
@@ -37,7 +39,7 @@ Examples:
 
 Exit status:
   0  as expected, or a report was made and nothing was expected
-  1  an expectation was not met, or a difference was found
+  1  an expectation was not met, or a difference was found (for matrix: from what Linux documents)
   2  the arguments, an input or the system made it impossible
   3  incomplete: packets dropped, capture cut off or empty, interrupted, deadline reached";
 
@@ -69,16 +71,26 @@ enum Command {
     /// Check captures against what is expected of them: NAME.verdict, the report recorded beside
     /// NAME.pcap, or the rules in NAME.expect.toml.
     Verify(VerifyArgs),
+    /// Run every scenario under linger off, 0 and 1, closed by either end, and show what came of each in
+    /// one table. Linux only.
+    Matrix(MatrixArgs),
+    /// Have a socket open and do nothing; the lab starts it.
+    #[command(name = crate::lab::HOLD_SOCKET, hide = true)]
+    HoldSocket,
 }
 
 #[derive(Debug, clap::Args)]
 struct LabArgs {
+    /// What the two ends do: drained (the article's exchange), unread, stalled and so on; `matrix --help`
+    /// lists them all.
+    #[arg(long, value_name = "NAME", default_value = "drained")]
+    scenario: &'static Scenario,
     /// SO_LINGER of the closing socket: off (or -1), or seconds; 0 aborts.
     #[arg(long, value_name = "off|SECONDS", default_value = "off", allow_hyphen_values = true)]
     linger: Linger,
-    /// The end that closes first.
-    #[arg(long, value_enum, value_name = "END", default_value = "server")]
-    closer: CloserArg,
+    /// The end that closes first [default: server, or the one that can in this scenario].
+    #[arg(long, value_enum, value_name = "END")]
+    closer: Option<CloserArg>,
     /// Wait this long before closing (the article waits 10s).
     #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration, allow_hyphen_values = true)]
     hold: Duration,
@@ -105,6 +117,48 @@ struct LabArgs {
     absolute: bool,
     #[command(flatten)]
     report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = scenarios())]
+struct MatrixArgs {
+    /// Run only this scenario; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    scenario: Vec<&'static Scenario>,
+    /// Run only with this end as the one that closes first.
+    #[arg(long, value_enum, value_name = "END")]
+    closer: Option<CloserArg>,
+    /// Run only under these linger values.
+    #[arg(
+        long,
+        value_name = "off|SECONDS",
+        allow_hyphen_values = true,
+        value_delimiter = ',',
+        default_value = "off,0,1"
+    )]
+    linger: Vec<Linger>,
+    /// Use ::1 instead of 127.0.0.1.
+    #[arg(short = '6', long)]
+    ipv6: bool,
+    /// Run this many at a time; most of what they do is to wait.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    jobs: u16,
+    /// How to write it: plain gives ranges where a value depends on timing, so that it is the same on
+    /// every run; the others give what was measured.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
+    format: MatrixFormatArg,
+    /// Whether to use colour.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+}
+
+/// The scenarios with what happens in them, for the help.
+fn scenarios() -> String {
+    let lines: Vec<String> = Scenario::ALL
+        .iter()
+        .map(|scenario| format!("  {scenario:<17} {}", scenario.about()))
+        .collect();
+    format!("Scenarios:\n{}", lines.join("\n"))
 }
 
 #[derive(Debug, clap::Args)]
@@ -201,13 +255,7 @@ pub(super) struct ReportArgs {
 
 impl ReportArgs {
     pub(super) fn format(&self) -> Format {
-        match self.format {
-            FormatArg::Table => Format::Table,
-            FormatArg::Plain => Format::Plain,
-            FormatArg::Json => Format::Json,
-            FormatArg::Ndjson => Format::Ndjson,
-            FormatArg::Csv => Format::Csv,
-        }
+        self.format.into()
     }
 }
 
@@ -255,6 +303,50 @@ pub(super) enum Annotations {
     Never,
 }
 
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MatrixFormatArg {
+    /// For people.
+    Table,
+    /// Lines that are the same on every run.
+    Plain,
+    /// One object with the record of each cell.
+    Json,
+    /// The record of each cell, one a line.
+    Ndjson,
+}
+
+impl From<MatrixFormatArg> for Format {
+    fn from(format: MatrixFormatArg) -> Format {
+        match format {
+            MatrixFormatArg::Table => Format::Table,
+            MatrixFormatArg::Plain => Format::Plain,
+            MatrixFormatArg::Json => Format::Json,
+            MatrixFormatArg::Ndjson => Format::Ndjson,
+        }
+    }
+}
+
+impl From<FormatArg> for Format {
+    fn from(format: FormatArg) -> Format {
+        match format {
+            FormatArg::Table => Format::Table,
+            FormatArg::Plain => Format::Plain,
+            FormatArg::Json => Format::Json,
+            FormatArg::Ndjson => Format::Ndjson,
+            FormatArg::Csv => Format::Csv,
+        }
+    }
+}
+
+impl From<CloserArg> for End {
+    fn from(closer: CloserArg) -> End {
+        match closer {
+            CloserArg::Server => End::Server,
+            CloserArg::Client => End::Client,
+        }
+    }
+}
+
 /// When to colour.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Color {
@@ -274,6 +366,10 @@ pub(super) enum Plan {
     Compare(ComparePlan),
     /// Check captures.
     Verify(VerifyPlan),
+    /// Run all scenarios.
+    Matrix(MatrixPlan),
+    /// Have a socket open.
+    HoldSocket,
 }
 
 #[derive(Debug)]
@@ -289,6 +385,24 @@ pub(super) struct LabPlan {
     pub(super) write: Option<PathBuf>,
     pub(super) numbers: Numbers,
     pub(super) report: ReportArgs,
+}
+
+#[derive(Debug)]
+pub(super) struct MatrixPlan {
+    /// What each cell is to be run with.
+    pub(super) cells: Vec<CellPlan>,
+    pub(super) ipv6: bool,
+    pub(super) jobs: usize,
+    pub(super) format: Format,
+    pub(super) color: Color,
+}
+
+/// One cell of the matrix.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CellPlan {
+    pub(super) scenario: &'static Scenario,
+    pub(super) closer: End,
+    pub(super) linger: Linger,
 }
 
 #[derive(Debug)]
@@ -317,11 +431,15 @@ impl Args {
             Some(Command::Verify(VerifyArgs { paths, bless, report })) => {
                 Plan::Verify(VerifyPlan { paths, bless, report })
             }
+            Some(Command::Matrix(matrix)) => Plan::Matrix(matrix.into_plan()),
+            Some(Command::HoldSocket) => Plan::HoldSocket,
         };
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
-            Plan::Compare(_) | Plan::Verify(_) => return Ok(plan),
+            Plan::Compare(_) | Plan::Verify(_) | Plan::Matrix(_) | Plan::HoldSocket => {
+                return Ok(plan);
+            }
         };
         if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. }) = &plan
             && report.expect.is_none()
@@ -339,6 +457,33 @@ impl Args {
         }
         let message = format!("{option} is for people: it needs --format table or plain");
         Err(Args::command().error(ErrorKind::ArgumentConflict, message))
+    }
+}
+
+impl MatrixArgs {
+    /// Every scenario with every closer that it can have under every linger value, in this order.
+    fn into_plan(self) -> MatrixPlan {
+        let wanted: Vec<&'static Scenario> = match self.scenario.is_empty() {
+            true => Scenario::ALL.iter().collect(),
+            false => self.scenario,
+        };
+        let closer: Option<End> = self.closer.map(End::from);
+        let mut cells = Vec::new();
+        for scenario in wanted {
+            for &end in scenario.closers() {
+                if closer.is_none_or(|closer| closer == end) {
+                    let cell = |&linger| CellPlan { scenario, closer: end, linger };
+                    cells.extend(self.linger.iter().map(cell));
+                }
+            }
+        }
+        MatrixPlan {
+            cells,
+            ipv6: self.ipv6,
+            jobs: self.jobs.into(),
+            format: self.format.into(),
+            color: self.color,
+        }
     }
 }
 
@@ -361,11 +506,9 @@ impl ReadArgs {
 impl LabArgs {
     fn into_plan(self) -> LabPlan {
         let exchange = Exchange {
+            scenario: self.scenario,
             linger: self.linger,
-            closer: match self.closer {
-                CloserArg::Server => End::Server,
-                CloserArg::Client => End::Client,
-            },
+            closer: self.closer.map_or_else(|| self.scenario.usual_closer(), End::from),
             hold: self.hold,
             family: if self.ipv6 { Family::V6 } else { Family::V4 },
             port: self.port,
@@ -376,6 +519,7 @@ impl LabArgs {
                 IsolateArg::Never => Isolation::Never,
             },
             timeout: self.timeout,
+            program: None,
         };
         LabPlan {
             exchange,

@@ -30,6 +30,12 @@ pub(super) enum Failure {
     Filter(#[from] FilterError),
     #[error("cannot take over the signals: {0}")]
     Signals(io::Error),
+    #[error("cannot run {cell}: {}", escape(reason))]
+    Cell { cell: String, reason: String },
+    #[error("cannot find the program itself, to start it once more: {0}")]
+    Program(io::Error),
+    #[error("this command is for the lab alone: {0}")]
+    HoldSocket(io::Error),
     #[error("cannot write the report to standard output: {0}")]
     Report(io::Error),
     #[error("cannot write {}: {source}", escape(&.path.display().to_string()))]
@@ -49,6 +55,9 @@ impl Failure {
             | Failure::LinkType { .. }
             | Failure::Filter(_)
             | Failure::Signals(_)
+            | Failure::Cell { .. }
+            | Failure::Program(_)
+            | Failure::HoldSocket(_)
             | Failure::Report(_)
             | Failure::Junit { .. }
             | Failure::StepSummary { .. } => None,

@@ -1,6 +1,7 @@
 //! The main job: one exchange, captured and judged.
 
 use std::io;
+use std::path::PathBuf;
 
 use super::args::LabPlan;
 use super::command::{show_failure, warn_incomplete};
@@ -14,7 +15,8 @@ use crate::report::{LabReport, write_lab};
 use crate::sandbox;
 
 /// Prepares, drops rights, runs, reports.
-pub(super) fn run(plan: LabPlan) -> Result<Status, Failure> {
+pub(super) fn run(mut plan: LabPlan) -> Result<Status, Failure> {
+    plan.exchange.program = program().ok();
     let prepared = plan.exchange.prepare()?;
     sandbox::drop_for_good()?;
     let output = plan.write.as_deref().map(Output::create).transpose()?;
@@ -38,6 +40,15 @@ pub(super) fn run(plan: LabPlan) -> Result<Status, Failure> {
             Ok(judge.conclude(Evidence::Complete).status)
         }
     }
+}
+
+/// The path that the program is to be started by once more.
+pub(super) fn program() -> io::Result<PathBuf> {
+    if cfg!(target_os = "linux") {
+        // Whoever the process has become may not get to where the program lies.
+        return Ok(PathBuf::from("/proc/self/exe"));
+    }
+    std::env::current_exe()
 }
 
 fn write_packets(mut output: Output, outcome: &Outcome) -> Result<(), OutputError> {

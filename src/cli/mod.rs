@@ -8,6 +8,7 @@ mod failure;
 mod gather;
 mod judge;
 mod lab;
+mod matrix;
 mod out;
 mod pass;
 mod progress;
@@ -34,6 +35,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Plan::Read(plan) => read::run(&plan),
         args::Plan::Compare(plan) => compare::run(&plan),
         args::Plan::Verify(plan) => verify::run(&plan),
+        args::Plan::Matrix(plan) => matrix::run(&plan),
+        args::Plan::HoldSocket => {
+            crate::lab::hold().map(|()| Status::AsExpected).map_err(failure::Failure::HoldSocket)
+        }
     };
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
 }

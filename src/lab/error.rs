@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 
 use crate::capture::LiveError;
+use crate::flow::End;
 use crate::sandbox::NamespaceError;
 
 /// Why the lab could not do its work.
@@ -22,6 +23,39 @@ pub enum LabError {
     /// The port may not be used by this user.
     #[error("port {0} may not be used by this user")]
     PortDenied(u16),
+    /// The scenario takes what only Linux has.
+    #[error("the scenario `{0}` needs Linux")]
+    NeedsLinux(&'static str),
+    /// The scenario changes settings that everything else on the host would feel.
+    #[error("the scenario `{0}` changes settings of the network and needs a private namespace")]
+    NeedsNamespace(&'static str),
+    /// The scenario starts processes, and there is no program to start.
+    #[error("the scenario `{0}` starts a process and needs the closecheck program")]
+    NeedsProgram(&'static str),
+    /// The scenario has no such closer.
+    #[error("in the scenario `{scenario}` the {closer} cannot be the one that closes")]
+    Closer {
+        /// The scenario.
+        scenario: &'static str,
+        /// The end that cannot.
+        closer: End,
+    },
+    /// The scenario waits for what the kernel's socket table says, and there is none to ask.
+    #[error("the scenario `{scenario}` needs the kernel's socket table: {reason}")]
+    SocketTable {
+        /// The scenario.
+        scenario: &'static str,
+        /// Why there is none.
+        reason: String,
+    },
+    /// A setting of the private namespace cannot be changed.
+    #[error("cannot change net.ipv4.{name} in the private namespace: {source}")]
+    Setting {
+        /// Its name.
+        name: &'static str,
+        /// The system's error.
+        source: io::Error,
+    },
     /// Another failure of a socket call.
     #[error("cannot {step}: {source}")]
     Socket {
@@ -45,7 +79,19 @@ impl LabError {
             LabError::PortDenied(_) => {
                 Some("choose one from 1024 up with `--port`, or `--port 0` for any".to_owned())
             }
-            LabError::Socket { .. } => None,
+            LabError::NeedsNamespace(_) => {
+                Some("leave `--isolate` as it is, or use `--isolate always`".to_owned())
+            }
+            LabError::NeedsProgram(_) => {
+                Some("set `Exchange::program` to the path of closecheck".to_owned())
+            }
+            LabError::Closer { closer, .. } => {
+                Some(format!("choose the other one with `--closer {}`", closer.other()))
+            }
+            LabError::NeedsLinux(_)
+            | LabError::SocketTable { .. }
+            | LabError::Setting { .. }
+            | LabError::Socket { .. } => None,
         }
     }
 

@@ -2,14 +2,16 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{LabError, Outcome, ends, outcome, watch};
+use super::kernel::{Counters, Sampler};
+use super::{LabError, Outcome, Scenario, ends, outcome, watch};
 use crate::Linger;
 use crate::capture::{LOOPBACK, Live, Stop};
-use crate::flow::End;
+use crate::flow::{End, Pair};
 use crate::netlink::SocketTable;
 use crate::sandbox;
 
@@ -25,6 +27,8 @@ const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// One exchange, as it is to be driven.
 #[derive(Clone, Debug)]
 pub struct Exchange {
+    /// What the two ends do.
+    pub scenario: &'static Scenario,
     /// SO_LINGER of the closing socket.
     pub linger: Linger,
     /// Who closes first.
@@ -42,6 +46,8 @@ pub struct Exchange {
     /// How long the exchange may take at the most, the hold not counted. Where `None`, ten seconds and
     /// the linger time.
     pub timeout: Option<Duration>,
+    /// The closecheck program, which scenarios with a process of their own start.
+    pub program: Option<PathBuf>,
 }
 
 /// The addresses that the exchange uses.
@@ -70,6 +76,7 @@ impl Default for Exchange {
     /// The article's exchange on port 8000, linger off, the server closing at once.
     fn default() -> Exchange {
         Exchange {
+            scenario: Scenario::drained(),
             linger: Linger::Off,
             closer: End::Server,
             hold: Duration::ZERO,
@@ -78,6 +85,7 @@ impl Default for Exchange {
             interface: None,
             isolation: Isolation::Auto,
             timeout: None,
+            program: None,
         }
     }
 }
@@ -92,9 +100,8 @@ pub struct Prepared {
     pub(super) client: Socket,
     pub(super) server_address: SocketAddr,
     pub(super) client_address: SocketAddr,
-    /// The kernel's socket table, for the closing end and for afterwards; `None` where there is none to
-    /// ask.
-    pub(super) sockets: Option<[SocketTable; 2]>,
+    /// The kernel's socket table, for both ends and for the watch; `None` where there is none to ask.
+    pub(super) sockets: Option<(Pair<SocketTable>, SocketTable)>,
 }
 
 impl Exchange {
@@ -104,26 +111,40 @@ impl Exchange {
     /// # Errors
     /// [`LabError`], with nothing on the wire yet.
     pub fn prepare(self) -> Result<Prepared, LabError> {
+        self.check()?;
         let isolated = match self.isolation {
             Isolation::Always => true,
             Isolation::Never => false,
-            Isolation::Auto => cfg!(target_os = "linux") && !sandbox::may_capture(),
+            Isolation::Auto => {
+                self.scenario.needs_private_namespace()
+                    || cfg!(target_os = "linux") && !sandbox::may_capture()
+            }
         };
         if isolated {
             sandbox::enter()?;
+            self.change_settings()?;
         }
         let interface = self.interface.as_deref().unwrap_or(LOOPBACK);
         let mut live = Live::open(interface, SNAP_LEN, BUFFER)?;
         let listener = self.socket().map_err(LabError::socket("make the server's socket"))?;
         let server_address = self.bind_server(&listener)?;
         let client = self.socket().map_err(LabError::socket("make the client's socket"))?;
+        if self.scenario.meets_again() {
+            client.set_reuse_address(true).map_err(LabError::socket("set SO_REUSEADDR"))?;
+        }
         let client_address =
             bind(&client, self.address(0)).map_err(LabError::socket("bind the client's socket"))?;
         // Both ports, so that neither an earlier connection to the server's nor anyone else who calls
         // there is taken for a part of this exchange.
         let ports = (server_address.port(), client_address.port());
         live.set_filter(&format!("tcp port {} and tcp port {}", ports.0, ports.1))?;
-        let sockets = SocketTable::open().and_then(|one| Ok([one, SocketTable::open()?])).ok();
+        let sockets = open_tables();
+        if let (Err(source), true) = (&sockets, self.scenario.needs_linux()) {
+            return Err(LabError::SocketTable {
+                scenario: self.scenario.name(),
+                reason: source.to_string(),
+            });
+        }
         Ok(Prepared {
             exchange: self,
             isolated,
@@ -132,7 +153,7 @@ impl Exchange {
             client,
             server_address,
             client_address,
-            sockets,
+            sockets: sockets.ok(),
         })
     }
 
@@ -144,6 +165,33 @@ impl Exchange {
     pub fn run(self) -> Result<Outcome, LabError> {
         let stop = Stop::never().map_err(LabError::socket("make a pipe"))?;
         self.prepare()?.run(&stop)
+    }
+
+    /// What can be told before anything is opened.
+    fn check(&self) -> Result<(), LabError> {
+        let scenario = self.scenario;
+        if scenario.needs_linux() && !cfg!(target_os = "linux") {
+            return Err(LabError::NeedsLinux(scenario.name()));
+        }
+        if !scenario.closers().contains(&self.closer) {
+            return Err(LabError::Closer { scenario: scenario.name(), closer: self.closer });
+        }
+        if scenario.needs_private_namespace() && self.isolation == Isolation::Never {
+            return Err(LabError::NeedsNamespace(scenario.name()));
+        }
+        if scenario.needs_process() && self.program.is_none() {
+            return Err(LabError::NeedsProgram(scenario.name()));
+        }
+        Ok(())
+    }
+
+    /// Changes the settings of the private namespace as the scenario wants them.
+    fn change_settings(&self) -> Result<(), LabError> {
+        for (name, value) in self.scenario.settings {
+            std::fs::write(format!("/proc/sys/net/ipv4/{name}"), value)
+                .map_err(|source| LabError::Setting { name, source })?;
+        }
+        Ok(())
     }
 
     fn socket(&self) -> io::Result<Socket> {
@@ -184,6 +232,11 @@ impl Exchange {
     }
 }
 
+fn open_tables() -> io::Result<(Pair<SocketTable>, SocketTable)> {
+    let ends = Pair { client: SocketTable::open()?, server: SocketTable::open()? };
+    Ok((ends, SocketTable::open()?))
+}
+
 fn bind(socket: &Socket, address: SocketAddr) -> io::Result<SocketAddr> {
     socket.bind(&address.into())?;
     socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
@@ -202,26 +255,29 @@ impl Prepared {
     /// # Errors
     /// [`LabError`] where a thread or a pipe cannot be had or the capture breaks.
     pub fn run(self, stop: &Stop) -> Result<Outcome, LabError> {
-        let limit = self.exchange.time_limit();
-        let (for_closer, for_afterwards) = match self.sockets {
-            Some([one, other]) => (Some(one), Some(other)),
-            None => (None, None),
-        };
         let setting = ends::Setting {
+            scenario: self.exchange.scenario,
             closer: self.exchange.closer,
             linger: self.exchange.linger,
             hold: self.exchange.hold,
-            limit,
+            limit: self.exchange.time_limit(),
             isolated: self.isolated,
             server: self.server_address,
             client: self.client_address,
+            program: self.exchange.program,
         };
-        let running = ends::start(setting, self.listener, self.client, for_closer)
-            .map_err(LabError::socket("start the two ends"))?;
+        let (tables, table) = self.sockets.unzip();
+        let mut sampler = table.map(Sampler::new);
+        // Where there are no counters, there are none to hold anything against.
+        let read_counters = || Counters::read().ok().filter(|_| self.isolated);
+        let before = read_counters();
+        let equipment = ends::Equipment { listener: self.listener, client: self.client, tables };
+        let running =
+            ends::start(&setting, equipment).map_err(LabError::socket("start the two ends"))?;
         let mut live = self.live;
-        let seen = watch::watch(&mut live, self.client_address.into(), &running, stop, limit)?;
-        let closer_is_left =
-            for_afterwards.and_then(|table| setting.look_up(&table, setting.closer));
-        Ok(outcome::assemble(setting, seen, &live, running.progress(), closer_is_left))
+        let seen = watch::watch(&mut live, &setting, &running, stop, sampler.as_mut())?;
+        let counters = before.zip(read_counters()).map(|(before, after)| after.since(&before));
+        let kernel = outcome::KernelView { sampler, counters };
+        Ok(outcome::assemble(&setting, seen, &live, &running.progress(), kernel))
     }
 }

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use super::cross_check;
 use super::ends::{Closing, Progress, Setting};
+use super::kernel::Sampler;
+use super::scenario::Role;
 use super::watch::{Ended, Seen};
 use crate::capture::{Live, OwnedFrame};
 use crate::decode::LinkType;
 use crate::flow::{End, Pair, State};
 use crate::netlink::SocketEntry;
-use crate::report::{CaptureSummary, Kernel, Lab, Record, Report, Saw, Trace};
-use crate::verdict::{Cause, Close, Confidence, Gap, Verdict, judge};
+use crate::report::{About, CaptureSummary, Kernel, Lab, Record, Report, Saw, Trace};
+use crate::verdict::{Close, Gap, Verdict, judge};
 
 /// The outcome of one exchange.
 #[derive(Debug)]
@@ -34,16 +37,31 @@ impl Outcome {
     }
 }
 
-/// Puts the outcome together. `closer_is_left` is the kernel's entry for the closing socket once all was
-/// over.
+/// What the kernel said from beginning to end.
+pub(super) struct KernelView {
+    /// Both sockets over time; `None` where there is no table to ask.
+    pub(super) sampler: Option<Sampler>,
+    /// By how much the counters rose; `None` where they are not ours alone.
+    pub(super) counters: Option<BTreeMap<&'static str, u64>>,
+}
+
+impl KernelView {
+    /// The two sockets once all was over.
+    fn left(&self) -> Pair<Option<SocketEntry>> {
+        self.sampler.as_ref().map(|sampler| *sampler.last()).unwrap_or_default()
+    }
+}
+
+/// Puts the outcome together.
 pub(super) fn assemble(
-    setting: Setting,
+    setting: &Setting,
     seen: Seen,
     live: &Live,
-    progress: Pair<Progress>,
-    closer_is_left: Option<SocketEntry>,
+    progress: &Pair<Progress>,
+    kernel: KernelView,
 ) -> Outcome {
-    let lab = lab_facts(setting, &progress, closer_is_left);
+    let left = kernel.left();
+    let mut lab = lab_facts(setting, progress, kernel);
     let mut capture = summarise_capture(setting, &seen, live);
     let judged = seen.connection().map(|connection| {
         let mut close = judge(connection);
@@ -53,19 +71,28 @@ pub(super) fn assemble(
         if seen.ended != Ended::Quiet {
             close.add_gap(Gap::Interrupted);
         }
-        name_abort(&mut close, &lab);
+        cross_check::name_cause(&mut close, &lab);
         let mut record = Record::new(connection, close.clone(), None);
         if let Some(time_wait) = &mut record.time_wait {
-            let by_closer = time_wait.ends.contains(&setting.closer);
-            time_wait.kernel =
-                closer_is_left.filter(|_| by_closer).map(|entry| entry.state == State::TimeWait);
+            time_wait.kernel = kernel_waits(&time_wait.ends, &left);
         }
         let packets = seen.trace(connection.id);
+        let evidence = cross_check::Evidence {
+            record: &record,
+            lab: &lab,
+            left,
+            resets: seen.resets(),
+            is_whole: !setting.scenario.meets_again(),
+        };
+        lab.findings = evidence.findings();
+        let failed = End::BOTH.iter().any(|&end| progress.at(end).failure.is_some());
+        lab.as_documented = cross_check::as_documented(setting, &close, &lab).filter(|_| !failed);
         record.lab = Some(lab);
         (close, record, packets)
     });
     capture.incomplete =
         shortcomings(&seen, judged.as_ref().map(|(close, ..)| close), setting, live);
+    capture.incomplete.extend(End::BOTH.iter().filter_map(|&end| progress.at(end).failure.clone()));
     let (close, record, packets) = match judged {
         Some((close, record, packets)) => (Some(close), vec![record], packets),
         None => (None, Vec::new(), Trace::unlimited()),
@@ -79,15 +106,18 @@ pub(super) fn assemble(
     }
 }
 
-fn lab_facts(
-    setting: Setting,
-    progress: &Pair<Progress>,
-    closer_is_left: Option<SocketEntry>,
-) -> Lab {
+/// Whether the kernel has every end in TIME-WAIT that the packets have there; `None` where it cannot be
+/// asked.
+fn kernel_waits(ends: &[End], left: &Pair<Option<SocketEntry>>) -> Option<bool> {
+    let mut waits = ends.iter().map(|&end| Some(left.at(end).as_ref()?.state == State::TimeWait));
+    waits.try_fold(true, |all, one| Some(all && one?))
+}
+
+fn lab_facts(setting: &Setting, progress: &Pair<Progress>, kernel: KernelView) -> Lab {
     let closing = progress.at(setting.closer).closing.clone().unwrap_or_default();
     let saw = |end| progress.at(end).saw.unwrap_or(Saw::NothingYet);
     Lab {
-        scenario: "drained",
+        scenario: setting.scenario.name(),
         linger: setting.linger,
         closer: setting.closer,
         close_call_seconds: closing.took.map(|took| took.as_secs_f64()),
@@ -97,33 +127,39 @@ fn lab_facts(
         server_saw: saw(End::Server),
         written: Pair::from_fn(|end| progress.at(end).written),
         delivered: Pair::from_fn(|end| progress.at(end.other()).read),
-        kernel: kernel_states(&closing, closer_is_left),
+        kernel: kernel_facts(setting, &closing, kernel),
+        findings: Vec::new(),
+        as_documented: None,
+        about: About {
+            happens: setting.scenario.about(),
+            source: setting.scenario.documented(setting.linger).1,
+        },
     }
 }
 
-/// The states of the closing socket before its close, after it, and once all was over.
-fn kernel_states(closing: &Closing, closer_is_left: Option<SocketEntry>) -> Option<Kernel> {
-    let before = closing.before?.state;
-    let mut states: Vec<State> =
-        [Some(before), closing.after, closer_is_left.map(|entry| entry.state)]
-            .into_iter()
-            .flatten()
-            .collect();
+/// The states of the closing socket from just before its close, what was sampled in between included, and
+/// the rest as it is.
+fn kernel_facts(setting: &Setting, closing: &Closing, kernel: KernelView) -> Option<Kernel> {
+    let sampler = kernel.sampler?;
+    let begun = closing.begun.map_or(f64::INFINITY, |begun| {
+        begun.saturating_duration_since(sampler.begun()).as_secs_f64()
+    });
+    let end = begun + closing.took.unwrap_or_default().as_secs_f64();
+    let of_closer = || sampler.samples.iter().filter(|sample| sample.end == setting.closer);
+    let states_in = |from: f64, to: f64| {
+        of_closer().filter(move |sample| sample.seconds >= from && sample.seconds < to)
+    };
+    let mut states: Vec<State> = closing.before.iter().map(|entry| entry.state).collect();
+    states.extend(states_in(begun, end).map(|sample| sample.state));
+    states.extend(closing.after);
+    states.extend(states_in(end, f64::INFINITY).map(|sample| sample.state));
+    // The last look may have found what the one before the close did.
+    states.extend(sampler.last().at(setting.closer).map(|entry| entry.state));
     states.dedup();
-    Some(Kernel { states })
+    Some(Kernel { states, samples: sampler.samples, counters: kernel.counters })
 }
 
-/// An abort's cause cannot be told from the packets, but the lab knows what it did: it closed with linger
-/// 0 and nothing unread.
-fn name_abort(close: &mut Close, lab: &Lab) {
-    let aborted = close.cause == Some(Cause::Abort) && close.by == Some(lab.closer);
-    if aborted && lab.linger.seconds() == Some(0) && lab.recv_q.unwrap_or(0) == 0 {
-        close.cause = Some(Cause::AbortLinger0);
-        close.confidence = Some(Confidence::Certain);
-    }
-}
-
-fn summarise_capture(setting: Setting, seen: &Seen, live: &Live) -> CaptureSummary {
+fn summarise_capture(setting: &Setting, seen: &Seen, live: &Live) -> CaptureSummary {
     let mut skipped = BTreeMap::new();
     for skip in &seen.skipped {
         *skipped.entry(skip.reason()).or_insert(0) += 1;
@@ -142,13 +178,17 @@ fn summarise_capture(setting: Setting, seen: &Seen, live: &Live) -> CaptureSumma
 }
 
 /// Why the outcome proves nothing, in words; empty where it does.
-fn shortcomings(seen: &Seen, close: Option<&Close>, setting: Setting, live: &Live) -> Vec<String> {
+fn shortcomings(seen: &Seen, close: Option<&Close>, setting: &Setting, live: &Live) -> Vec<String> {
     let mut reasons = Vec::new();
     if seen.dropped > 0 {
         reasons.push(format!("the kernel dropped {} packets", seen.dropped));
     }
     let limit = setting.limit.as_secs_f64();
     let stopped = seen.ended == Ended::Stopped;
+    let out_of_time = seen.ended == Ended::OutOfTime;
+    let (documented, _) = setting.scenario.documented(setting.linger);
+    // A scenario may be about just that.
+    let unclosed = setting.scenario.stays_open && !out_of_time;
     if stopped {
         reasons.push("interrupted before the exchange was over".to_owned());
     }
@@ -163,18 +203,17 @@ fn shortcomings(seen: &Seen, close: Option<&Close>, setting: Setting, live: &Liv
         Some(Verdict::Unanswered) if !stopped => {
             reasons.push(format!("the SYN was not answered within {limit} s"));
         }
-        Some(Verdict::Refused) => reasons.push("the connection was refused".to_owned()),
-        Some(Verdict::HalfClosed | Verdict::Open) if !stopped => {
+        Some(Verdict::Refused) if documented.verdict != Verdict::Refused => reasons.push("the connection was refused".to_owned()),
+        Some(Verdict::HalfClosed | Verdict::Open) if !stopped && !unclosed => {
             reasons.push(format!("the connection was not closed by both ends within {limit} s"));
         }
-        Some(Verdict::Fin | Verdict::Rst | Verdict::FinThenRst)
-            if seen.ended == Ended::OutOfTime =>
-        {
+        Some(Verdict::Fin | Verdict::Rst | Verdict::FinThenRst) if out_of_time => {
             reasons.push(format!("the exchange was not over at its deadline of {limit} s"));
         }
         Some(_) => {}
     }
-    if let Some(by) = close.and_then(|close| close.by).filter(|&by| by != setting.closer) {
+    let by = close.and_then(|close| close.by).filter(|&by| by != setting.closer);
+    if let (Some(by), Some(Role::Closer)) = (by, documented.by) {
         reasons.push(format!("the {by} ended the connection though the {} was to", setting.closer));
     }
     reasons

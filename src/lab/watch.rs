@@ -7,10 +7,11 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::LabError;
-use super::ends::Running;
+use super::ends::{Running, Setting, now};
+use super::kernel::Sampler;
 use crate::capture::{Live, OwnedFrame, Stop};
 use crate::decode::{Endpoint, Skip, decode};
-use crate::flow::{Connection, Table};
+use crate::flow::{Connection, End, Pair, Table};
 use crate::report::{Packet, Trace};
 
 /// How long the wire must be quiet once the connection is over and both ends are done.
@@ -19,6 +20,8 @@ const QUIET: Duration = Duration::from_millis(20);
 /// longer than the delayed acknowledgements and first retransmissions that may still come (RFC 9293
 /// 3.8.6.3, RFC 6298 2.4).
 const QUIET_UNFINISHED: Duration = Duration::from_millis(1500);
+/// How often the kernel is asked at least.
+const SAMPLING: Duration = Duration::from_millis(5);
 
 /// What the capture brought.
 pub(super) struct Seen {
@@ -52,36 +55,41 @@ pub(super) enum Ended {
 /// Captures until both ends are done and the wire is quiet, `stop` is readable, or `limit` is over.
 pub(super) fn watch(
     live: &mut Live,
-    client: Endpoint,
+    setting: &Setting,
     running: &Running,
     stop: &Stop,
-    limit: Duration,
+    mut sampler: Option<&mut Sampler>,
 ) -> Result<Seen, LabError> {
     let mut seen = Seen {
         frames: Vec::new(),
         table: Table::default(),
         skipped: Vec::new(),
-        client,
+        client: setting.client.into(),
         ended: Ended::Quiet,
         watched: Duration::ZERO,
         dropped: 0,
     };
     // The ends keep to the limit themselves; a moment more lets the capture see how they end.
     let begun = now();
-    let deadline = begun + limit + QUIET;
+    let deadline = begun + setting.limit + QUIET;
     let mut last_packet = begun;
     let mut ends_done = false;
     loop {
         if seen.drain(live)? > 0 {
             last_packet = now();
         }
-        let quiet_at = last_packet + if seen.is_over() { QUIET } else { QUIET_UNFINISHED };
+        if let Some(sampler) = &mut sampler {
+            sampler.sample(setting);
+        }
+        let is_over = seen.is_over() || setting.scenario.stays_open;
+        let quiet_at = last_packet + if is_over { QUIET } else { QUIET_UNFINISHED };
         let until = if ends_done { quiet_at.min(deadline) } else { deadline };
         if now() >= until {
             seen.ended = if ends_done { Ended::Quiet } else { Ended::OutOfTime };
             break;
         }
-        let ready = wait(live, stop, (!ends_done).then(|| running.done()), until)?;
+        let soon = if sampler.is_some() { until.min(now() + SAMPLING) } else { until };
+        let ready = wait(live, stop, (!ends_done).then(|| running.done()), soon)?;
         if ready.stop {
             seen.ended = Ended::Stopped;
             break;
@@ -92,12 +100,28 @@ pub(super) fn watch(
         }
     }
     seen.drain(live)?;
+    if let Some(sampler) = sampler {
+        sampler.sample(setting);
+    }
     seen.watched = now() - begun;
     seen.dropped = live.dropped()?;
     Ok(seen)
 }
 
 impl Seen {
+    /// The RSTs that each end sent.
+    pub(super) fn resets(&self) -> Pair<u64> {
+        let mut resets = Pair::default();
+        for frame in &self.frames {
+            let Ok(segment) = decode(&frame.as_frame()) else { continue };
+            if segment.flags.rst() {
+                let by_client = segment.source == self.client;
+                *resets.at_mut(if by_client { End::Client } else { End::Server }) += 1;
+            }
+        }
+        resets
+    }
+
     /// The connection of the exchange; the newest where the ports were used before.
     pub(super) fn connection(&self) -> Option<&Connection> {
         self.table.current().find(|connection| connection.endpoints().client == self.client)
@@ -167,9 +191,4 @@ fn wait(
     }
     let ready = |place: usize| polled.get(place).is_some_and(|fd| fd.any().unwrap_or(false));
     Ok(Ready { stop: ready(1), ends_done: ready(2) })
-}
-
-#[expect(clippy::disallowed_methods, reason = "a live capture is read in real time")]
-fn now() -> Instant {
-    Instant::now()
 }

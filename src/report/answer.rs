@@ -11,6 +11,9 @@ pub(super) fn why(record: &Record, lab: &Lab) -> String {
     let closer = lab.closer;
     let peer = closer.other();
     let by_closer = record.close.by == Some(closer);
+    if lab.scenario != "drained" {
+        return as_documented(lab);
+    }
     match (record.close.verdict, lab.linger) {
         _ if ran_out(record, lab) => format!(
             "The {peer} did not acknowledge the FIN in time, so that close() returned when the linger time \
@@ -45,6 +48,21 @@ pub(super) fn why(record: &Record, lab: &Lab) -> String {
              this linger value."
                 .to_owned()
         }
+    }
+}
+
+/// Whether it came as it had to.
+fn as_documented(lab: &Lab) -> String {
+    let source = lab.about.source;
+    let linger = match lab.linger.seconds() {
+        None => "linger off".to_owned(),
+        Some(seconds) => format!("linger {seconds}"),
+    };
+    match lab.as_documented {
+        Some(true) => format!("With {linger} that is what Linux documents ({source})."),
+        Some(false) => format!("With {linger} that is not what Linux documents ({source})."),
+        None => "What must come of it is not known here for this system, or not all was seen."
+            .to_owned(),
     }
 }
 
@@ -83,7 +101,8 @@ fn why_the_shape(record: &Record, peer: End) -> String {
 /// The answer to "SetLinger(0) shows one RST; what does the capture look like with SetLinger(1)?", for a
 /// linger above zero that decided how the exchange ended.
 pub(super) fn question(record: &Record, lab: &Lab) -> Option<String> {
-    let seconds = lab.linger.seconds().filter(|&seconds| seconds > 0)?;
+    let seconds =
+        lab.linger.seconds().filter(|&seconds| seconds > 0 && lab.scenario == "drained")?;
     let took = close_call(lab);
     let when_over = when_time_runs_out();
     if ran_out(record, lab) {

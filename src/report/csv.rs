@@ -6,8 +6,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::record::{Lab, orientation_word, time_text};
-use super::{Record, escape};
+use super::record::{orientation_word, time_text};
+use super::{Lab, Record, Sample, escape};
 use crate::flow::Pair;
 
 /// The columns, in the order in which they are written. New ones come last but for the lab's.
@@ -66,6 +66,10 @@ pub(super) const COLUMNS: &[&str] = &[
     "lab.delivered.client",
     "lab.delivered.server",
     "lab.kernel.states",
+    "lab.kernel.samples",
+    "lab.kernel.counters",
+    "lab.findings",
+    "lab.as_documented",
 ];
 
 /// Writes the header line.
@@ -142,7 +146,26 @@ fn add_lab(lab: &Lab, line: &mut Line) {
     line.add(lab.server_saw.word());
     line.pair(&lab.written);
     line.pair(&lab.delivered);
-    line.list(lab.kernel.as_ref().map_or(&[][..], |kernel| &kernel.states), " ");
+    let kernel = lab.kernel.as_ref();
+    line.list(kernel.map_or(&[][..], |kernel| &kernel.states), " ");
+    let samples: Vec<String> =
+        kernel.into_iter().flat_map(|kernel| &kernel.samples).map(sample).collect();
+    line.list(&samples, "; ");
+    let counters: Vec<String> = kernel
+        .and_then(|kernel| kernel.counters.as_ref())
+        .into_iter()
+        .flatten()
+        .map(|(name, risen)| format!("{name} {risen}"))
+        .collect();
+    line.list(&counters, "; ");
+    let findings: Vec<&str> = lab.findings.iter().map(|finding| finding.text.as_str()).collect();
+    line.text(&findings.join("; "));
+    line.option(lab.as_documented);
+}
+
+fn sample(sample: &Sample) -> String {
+    let Sample { seconds, end, state, recv_q, send_q } = sample;
+    format!("{seconds} {end} {} {recv_q} {send_q}", state.name())
 }
 
 /// A line in the making.
@@ -196,6 +219,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use serde_json::Value;
 
     use super::*;
@@ -203,7 +228,7 @@ mod tests {
     use crate::decode::{Outer, Tunnel};
     use crate::flow::{End, State};
     use crate::report::samples::{RELEASE, RESET, SHORT, connection};
-    use crate::report::{Kernel, Note, Saw};
+    use crate::report::{About, Finding, Kernel, Note, Saw, Topic};
     use crate::verdict::NoteKind;
 
     fn lab() -> Lab {
@@ -218,7 +243,20 @@ mod tests {
             server_saw: Saw::ClosedHere,
             written: Pair { client: 1, server: 2 },
             delivered: Pair { client: 3, server: 4 },
-            kernel: Some(Kernel { states: vec![State::Established, State::Closed] }),
+            kernel: Some(Kernel {
+                states: vec![State::Established, State::Closed],
+                samples: vec![Sample {
+                    seconds: 0.25,
+                    end: End::Client,
+                    state: State::FinWait1,
+                    recv_q: 3,
+                    send_q: 4,
+                }],
+                counters: Some(BTreeMap::from([("OutRsts", 1), ("TW", 2)])),
+            }),
+            findings: vec![Finding { topic: Topic::Resets, text: "one, not two".to_owned() }],
+            as_documented: Some(true),
+            about: About::default(),
         }
     }
 
@@ -247,6 +285,13 @@ mod tests {
 
     /// The paths and values of a record's JSON, in CSV's words.
     fn flattened(path: &str, value: &Value, into: &mut Vec<(String, String)>) {
+        // In one column, since there are as many as the kernel has raised.
+        if let (true, Value::Object(counters)) = (path.ends_with(".counters"), value) {
+            let risen: Vec<String> =
+                counters.iter().map(|(name, by)| format!("{name} {by}")).collect();
+            into.push((path.to_owned(), risen.join("; ")));
+            return;
+        }
         match value {
             Value::Object(fields) => {
                 for (name, value) in fields {
@@ -255,13 +300,23 @@ mod tests {
                 }
             }
             Value::Array(list) => {
-                let word = |value: &Value| match (value.get("frame"), value.get("kind")) {
-                    (Some(frame), _) => format!("{frame} {}", value["text"].as_str().unwrap()),
-                    (_, Some(kind)) => format!("{} {}", kind.as_str().unwrap(), value["count"]),
-                    (None, None) => value.as_str().unwrap().to_owned(),
+                let text = |value: &Value| match value {
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                let parts = [
+                    "kind", "count", "frame", "seconds", "end", "state", "recv_q", "send_q", "text",
+                ];
+                let word = |value: &Value| {
+                    let present = parts.into_iter().filter_map(|name| value.get(name)).map(text);
+                    if value.is_object() {
+                        present.collect::<Vec<_>>().join(" ")
+                    } else {
+                        text(value)
+                    }
                 };
                 let words: Vec<String> = list.iter().map(word).collect();
-                let between = if ["close.evidence", "notes"].contains(&path) { "; " } else { " " };
+                let between = if list.iter().any(Value::is_object) { "; " } else { " " };
                 into.push((path.to_owned(), words.join(between)));
             }
             Value::Null => into.push((path.to_owned(), String::new())),

@@ -2,15 +2,21 @@
 
 use std::io::{self, Write};
 
-use super::record::{Lab, TimeWait};
+use comfy_table::CellAlignment;
+
 use super::table::{write_in_colour, write_incomplete};
-use super::text::{counted, write_wrapped};
-use super::{Record, Report, Styles, Trace, View, answer, escape, ladder, packet_list, plain};
+use super::text::{borderless, counted, wrap, write_wrapped};
+use super::{
+    Lab, Record, Report, Sample, Styles, TimeWait, Trace, View, answer, escape, ladder,
+    packet_list, plain,
+};
 use crate::flow::{End, Pair};
 use crate::verdict::{Shape, Verdict};
 
 /// Columns that running text may take.
 const TEXT_WIDTH: usize = 80;
+/// Looks at the sockets that are shown.
+const SAMPLES: usize = 12;
 
 /// The outcome of a lab exchange, ready to be shown.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +54,14 @@ pub(super) fn write(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out)?;
     }
     write_ends(record, facts, &lab.view, out)?;
+    if facts.scenario != "drained" {
+        write_samples(facts, styles, out)?;
+    }
+    for finding in &facts.findings {
+        writeln!(out)?;
+        let text = wrap(&format!("Finding: {}.", finding.text), TEXT_WIDTH).join("\n");
+        writeln!(out, "{}", styles.doubtful(text))?;
+    }
     writeln!(out)?;
     write_wrapped(&answer::why(record, facts), TEXT_WIDTH, out)?;
     if let Some(answer) = answer::question(record, facts) {
@@ -100,12 +114,16 @@ fn conditions(report: &Report, record: &Record, lab: &Lab) -> String {
         None => "linger off".to_owned(),
         Some(seconds) => format!("linger {seconds} s"),
     };
+    let scenario = match lab.scenario {
+        "drained" => String::new(),
+        name => format!("{name}: {}\n", lab.about.happens),
+    };
     let place = match report.capture.private_namespace {
         Some(true) => " in a private network namespace",
         Some(false) | None => "",
     };
     format!(
-        "{linger} at the {}; server {}, client {}\n{} on {}{place}, {dropped}",
+        "{scenario}{linger} at the {}; server {}, client {}\n{} on {}{place}, {dropped}",
         lab.closer,
         record.server,
         record.client,
@@ -140,7 +158,49 @@ fn write_ends(record: &Record, lab: &Lab, view: &View, out: &mut dyn Write) -> i
     if let Some(time_wait) = &record.time_wait {
         line("TIME-WAIT", time_wait_text(time_wait))?;
     }
-    line("delivered", delivered(&lab.written, &lab.delivered))
+    line("delivered", delivered(&lab.written, &lab.delivered))?;
+    if let Some(counters) = lab.kernel.as_ref().and_then(|kernel| kernel.counters.as_ref()) {
+        let aborts = counters.iter().filter(|(name, _)| is_of_the_end(name));
+        let risen: Vec<String> = aborts.map(|(name, by)| format!("{name} {by}")).collect();
+        line(
+            "counters",
+            if risen.is_empty() { "no abort, no RST".to_owned() } else { risen.join(", ") },
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes what the kernel said of both sockets over time, the newest of it.
+fn write_samples(lab: &Lab, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
+    let samples = lab.kernel.as_ref().map_or(&[][..], |kernel| &kernel.samples);
+    let newest = &samples[samples.len().saturating_sub(SAMPLES)..];
+    if newest.is_empty() {
+        return Ok(());
+    }
+    let mut table = borderless(["by the kernel", "end", "state", "Recv-Q", "Send-Q"]);
+    for Sample { seconds, end, state, recv_q, send_q } in newest {
+        table.add_row([
+            format!("{seconds:.6}"),
+            end.to_string(),
+            state.name().to_owned(),
+            recv_q.to_string(),
+            send_q.to_string(),
+        ]);
+    }
+    for column in [0, 3, 4] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let text = table.to_string();
+    let mut lines = text.lines().map(str::trim_end);
+    writeln!(out, "\n{}", styles.heading(lines.next().unwrap_or_default()))?;
+    lines.try_for_each(|line| writeln!(out, "{line}"))
+}
+
+/// True for the counters that say why a connection ended.
+fn is_of_the_end(counter: &str) -> bool {
+    counter.starts_with("TCPAbort") || counter == "OutRsts"
 }
 
 fn queues(lab: &Lab) -> String {

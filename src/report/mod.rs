@@ -11,15 +11,17 @@ mod escape;
 mod glyphs;
 mod json;
 mod lab;
+mod lab_record;
 mod ladder;
 mod listing;
+mod matrix;
 mod packet_list;
 mod packets;
 mod plain;
 mod record;
 mod recorded;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 mod style;
 mod table;
 mod tally;
@@ -28,11 +30,12 @@ mod text;
 pub use escape::escape;
 pub use glyphs::Glyphs;
 pub use lab::LabReport;
+pub use lab_record::{About, Finding, Kernel, Lab, Sample, Saw, Topic};
 pub use listing::Listing;
+pub use matrix::{Cell, CellError, Matrix};
 pub use packets::{Numbers, Packet, Trace};
 pub use record::{
-    CaptureSummary, CloseRecord, Kernel, Lab, Note, Record, Report, SCHEMA, Saw, Summary, TimeWait,
-    ZeekRecord,
+    CaptureSummary, CloseRecord, Note, Record, Report, SCHEMA, Summary, TimeWait, ZeekRecord,
 };
 pub use recorded::{write_packets, write_recorded};
 pub use style::Styles;

@@ -3,9 +3,9 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::record::{Lab, time_text};
+use super::record::time_text;
 use super::text::tunnel;
-use super::{Record, escape};
+use super::{Lab, Record, Sample, escape};
 use crate::flow::{End, Pair};
 
 /// Writes one connection, ended by an empty line.
@@ -95,6 +95,7 @@ fn write_pair<T: Display>(out: &mut dyn Write, name: &str, pair: &Pair<T>) -> io
 }
 
 fn write_lab(lab: &Lab, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "scenario: {}", lab.scenario)?;
     writeln!(out, "linger: {}", lab.linger)?;
     writeln!(out, "closer: {}", lab.closer)?;
     match lab.close_call_seconds {
@@ -112,6 +113,16 @@ fn write_lab(lab: &Lab, out: &mut dyn Write) -> io::Result<()> {
     if let Some(kernel) = &lab.kernel {
         let states: Vec<&str> = kernel.states.iter().map(|state| state.name()).collect();
         writeln!(out, "kernel states of the closing socket: {}", states.join(", "))?;
+        for Sample { seconds, end, state, recv_q, send_q } in &kernel.samples {
+            let state = state.name();
+            writeln!(out, "sample: {seconds:.6}, {end} {state}, recv-q {recv_q}, send-q {send_q}")?;
+        }
+        for (name, risen) in kernel.counters.iter().flatten() {
+            writeln!(out, "counter: {name} {risen}")?;
+        }
+    }
+    for finding in &lab.findings {
+        writeln!(out, "finding: {}", finding.text)?;
     }
     Ok(())
 }

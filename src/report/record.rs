@@ -7,9 +7,9 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::Lab;
 use super::tally::Tally;
 use super::text::counted;
-use crate::Linger;
 use crate::decode::{Endpoint, Outer, Timestamp};
 use crate::flow::{ConnState, Connection, End, Orientation, Pair, State};
 use crate::verdict::{
@@ -199,111 +199,6 @@ pub struct TimeWait {
     pub kernel: Option<bool>,
 }
 
-/// What the lab knows beyond the packets.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Lab {
-    /// The name of the exchange.
-    pub scenario: &'static str,
-    /// Linger seconds; `null` for off.
-    #[serde(serialize_with = "linger")]
-    pub linger: Linger,
-    /// The end that closed first.
-    pub closer: End,
-    /// How long its close() took, in seconds; `None` where it had not returned at the end or had not been
-    /// called.
-    pub close_call_seconds: Option<f64>,
-    /// Bytes received and not read by the application, just before close, by the kernel.
-    pub recv_q: Option<u32>,
-    /// Bytes sent and not acknowledged, just before close, by the kernel.
-    pub send_q: Option<u32>,
-    /// How the client's connection ended for its application.
-    pub client_saw: Saw,
-    /// How the server's connection ended for its application.
-    pub server_saw: Saw,
-    /// Bytes that each end's application wrote.
-    pub written: Pair<u64>,
-    /// Of those, the bytes that the other end's application read.
-    pub delivered: Pair<u64>,
-    /// What the kernel said of the closing socket, where it can be asked.
-    pub kernel: Option<Kernel>,
-}
-
-/// The kernel's own view of the closing socket.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Kernel {
-    /// The states seen in the socket table, in order; CLOSED where it had no entry any more.
-    #[serde(serialize_with = "state_names")]
-    pub states: Vec<State>,
-}
-
-/// How a connection ended for the application at one end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Saw {
-    /// It closed the connection itself.
-    ClosedHere,
-    /// End of file: the other end closed.
-    Eof,
-    /// ECONNRESET.
-    Reset,
-    /// EPIPE on a write.
-    BrokenPipe,
-    /// ECONNREFUSED.
-    Refused,
-    /// Nothing until the deadline.
-    Timeout,
-    /// Nothing so far when the exchange was interrupted.
-    NothingYet,
-    /// Another error of the socket.
-    Error,
-}
-
-impl Saw {
-    /// The word that programs read.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Saw::ClosedHere => "closed-here",
-            Saw::Eof => "eof",
-            Saw::Reset => "reset",
-            Saw::BrokenPipe => "broken-pipe",
-            Saw::Refused => "refused",
-            Saw::Timeout => "timeout",
-            Saw::NothingYet => "nothing-yet",
-            Saw::Error => "error",
-        }
-    }
-
-    /// In words, as the system's error message has them.
-    #[must_use]
-    pub fn text(self) -> &'static str {
-        match self {
-            Saw::ClosedHere => "closed here",
-            Saw::Eof => "end of file",
-            Saw::Reset => "connection reset by peer",
-            Saw::BrokenPipe => "broken pipe",
-            Saw::Refused => "connection refused",
-            Saw::Timeout => "nothing until the deadline",
-            Saw::NothingYet => "nothing yet",
-            Saw::Error => "a socket error",
-        }
-    }
-}
-
-impl Lab {
-    /// How the connection ended for the application at this end.
-    #[must_use]
-    pub fn saw(&self, end: End) -> Saw {
-        match end {
-            End::Client => self.client_saw,
-            End::Server => self.server_saw,
-        }
-    }
-
-    /// True where the closing end came to its close().
-    pub(super) fn close_was_called(&self) -> bool {
-        self.saw(self.closer) == Saw::ClosedHere
-    }
-}
-
 impl Record {
     /// The record of a connection and the judgement on it.
     #[must_use]
@@ -407,12 +302,6 @@ fn endpoint<S: Serializer>(value: &Endpoint, serializer: S) -> Result<S::Ok, S::
     Form { ip: value.ip, port: value.port }.serialize(serializer)
 }
 
-impl Serialize for Saw {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
-    }
-}
-
 fn outer<S: Serializer>(value: &Option<Outer>, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Form {
@@ -429,14 +318,6 @@ fn outer<S: Serializer>(value: &Option<Outer>, serializer: S) -> Result<S::Ok, S
             id: outer.id,
         })
         .serialize(serializer)
-}
-
-fn linger<S: Serializer>(value: &Linger, serializer: S) -> Result<S::Ok, S::Error> {
-    value.seconds().serialize(serializer)
-}
-
-fn state_names<S: Serializer>(states: &[State], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(states.iter().map(|state| state.name()))
 }
 
 #[cfg(test)]

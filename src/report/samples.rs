@@ -6,7 +6,7 @@ use crate::flow::{Connection, End, Table};
 use crate::verdict::judge;
 
 /// The addresses that most tests take.
-pub(super) const SHORT: [&str; 2] = ["127.0.0.1:50000", "127.0.0.1:8000"];
+pub(crate) const SHORT: [&str; 2] = ["127.0.0.1:50000", "127.0.0.1:8000"];
 /// The longest addresses that there are.
 pub(super) const LONG: [&str; 2] = [
     "[2001:db8:1111:2222:3333:4444:5555:6666]:50000",
@@ -16,7 +16,7 @@ pub(super) const LONG: [&str; 2] = [
 const ACK: Flags = Flags::ACK;
 
 /// Handshake, request, and an RST of the server.
-pub(super) const RESET: &[(End, Flags, u32, u32, u32)] = &[
+pub(crate) const RESET: &[(End, Flags, u32, u32, u32)] = &[
     (End::Client, Flags::SYN, 0, 0, 0),
     (End::Server, Flags(0x12), 0, 1, 0),
     (End::Client, ACK, 1, 1, 0),
@@ -26,7 +26,7 @@ pub(super) const RESET: &[(End, Flags, u32, u32, u32)] = &[
 ];
 
 /// Handshake and a release in four segments, begun by the client.
-pub(super) const RELEASE: &[(End, Flags, u32, u32, u32)] = &[
+pub(crate) const RELEASE: &[(End, Flags, u32, u32, u32)] = &[
     (End::Client, Flags::SYN, 0, 0, 0),
     (End::Server, Flags(0x12), 0, 1, 0),
     (End::Client, ACK, 1, 1, 0),
@@ -37,7 +37,7 @@ pub(super) const RELEASE: &[(End, Flags, u32, u32, u32)] = &[
 ];
 
 /// The record and the packets of one connection: sender, flags, sequence number, acknowledgement, length.
-pub(super) fn connection(
+pub(crate) fn connection(
     ends: [&str; 2],
     segments: &[(End, Flags, u32, u32, u32)],
 ) -> (Record, Trace) {

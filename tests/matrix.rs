@@ -1,0 +1,167 @@
+//! Every scenario under every linger value, held cell by cell against what this kernel was recorded to do,
+//! and what the command line promises of scenarios.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::fmt::Write;
+
+use serde_json::Value;
+use support::{Public, Ran, closecheck, run, words};
+
+/// Recorded by `scripts/record-fixtures`, with `closecheck matrix --format plain`.
+const RECORDED: &str = include_str!("../fixtures/matrix/linux.txt");
+
+/// Holds a matrix against the recorded one, and names the cells that differ.
+#[track_caller]
+fn is_as_recorded(ran: &Ran) {
+    ran.exits(0).complains("");
+    let blocks =
+        |text: &str| -> Vec<String> { text.trim_end().split("\n\n").map(str::to_owned).collect() };
+    let (recorded, found) = (blocks(RECORDED), blocks(&ran.stdout));
+    let mut differences = String::new();
+    for (recorded, found) in recorded.iter().zip(&found).filter(|(one, other)| one != other) {
+        let _ = writeln!(differences, "recorded:\n{recorded}\nfound:\n{found}\n");
+    }
+    assert!(differences.is_empty(), "{differences}");
+    assert_eq!(recorded.len(), found.len(), "cells");
+}
+
+#[test]
+fn every_cell_is_what_was_recorded() {
+    is_as_recorded(&run(&mut closecheck(words("matrix --format plain"))));
+}
+
+#[test]
+fn every_cell_is_the_same_over_ipv6() {
+    is_as_recorded(&run(&mut closecheck(words("matrix --format plain --ipv6"))));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn every_cell_is_the_same_for_nobody() {
+    is_as_recorded(&run(&mut Public::new().as_nobody(words("matrix --format plain"))));
+}
+
+#[test]
+fn the_recorded_matrix_has_every_scenario_and_nothing_undocumented() {
+    let cells = RECORDED.matches("\n  documented: ").count();
+    assert_eq!(RECORDED.matches("\n  documented: yes\n").count(), cells);
+    for scenario in closecheck::lab::Scenario::ALL {
+        let rows = RECORDED.matches(&format!("{scenario}, closed by the ")).count();
+        assert!(rows >= 3 * scenario.closers().len(), "{scenario}: {rows}");
+    }
+}
+
+/// The record of one scenario in a private namespace.
+#[track_caller]
+fn record(arguments: &str) -> Value {
+    let mut command = closecheck(words("--isolate always --hold 0 --format json"));
+    let report = run(command.args(words(arguments))).exits(0).json();
+    report["connections"][0].clone()
+}
+
+#[test]
+fn the_counters_tell_two_aborts_apart_that_are_the_same_packet() {
+    for (arguments, cause, counter) in [
+        ("--linger 0", "abort-linger-0", "TCPAbortOnData"),
+        ("--scenario unread --linger 0", "abort-unread-data", "TCPAbortOnClose"),
+        ("--scenario unread --linger off", "abort-unread-data", "TCPAbortOnClose"),
+    ] {
+        let connection = record(arguments);
+        assert_eq!(connection["close"]["cause"], cause, "{connection:#}");
+        assert_eq!(connection["close"]["confidence"], "certain", "{connection:#}");
+        let counters = &connection["lab"]["kernel"]["counters"];
+        assert_eq!(counters[counter], 1, "{connection:#}");
+        assert_eq!(counters["OutRsts"], 1, "{connection:#}");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn on_the_host_the_queue_before_the_close_tells_them_apart() {
+    let arguments = words("--isolate never --port 0 --format json --scenario unread --linger 0");
+    let report = run(&mut closecheck(arguments)).exits(0).json();
+    let connection = &report["connections"][0];
+    assert_eq!(connection["close"]["cause"], "abort-unread-data", "{connection:#}");
+    assert_eq!(connection["lab"]["recv_q"], 11, "{connection:#}");
+    assert_eq!(connection["lab"]["kernel"]["counters"], Value::Null, "{connection:#}");
+}
+
+#[test]
+fn a_fin_that_waits_behind_a_closed_window_is_a_finding() {
+    let connection = record("--scenario stalled-forever --linger 1");
+    assert_eq!(connection["close"]["verdict"], "open", "{connection:#}");
+    let findings = connection["lab"]["findings"].as_array().unwrap();
+    let texts: Vec<&str> = findings.iter().map(|each| each["text"].as_str().unwrap()).collect();
+    let text = "by the packets the server is in ESTABLISHED, by its kernel in FIN-WAIT-1";
+    assert_eq!(texts, [text], "{connection:#}");
+}
+
+#[test]
+fn the_socket_is_looked_up_while_its_close_waits() {
+    let connection = record("--scenario nonblocking --linger 1");
+    let lab = &connection["lab"];
+    assert!(lab["close_call_seconds"].as_f64().is_some_and(|took| took >= 1.0), "{lab:#}");
+    let samples = lab["kernel"]["samples"].as_array().unwrap();
+    let waits = samples.iter().any(|sample| {
+        sample["end"] == "server"
+            && sample["state"] == "FIN-WAIT-1"
+            && sample["send_q"].as_u64().is_some_and(|bytes| bytes > 0)
+    });
+    assert!(waits, "{lab:#}");
+    let last = samples.iter().rev().find(|sample| sample["end"] == "server").unwrap();
+    assert_eq!(last["state"], "TIME-WAIT", "{lab:#}");
+    // All that was written before the close arrives behind it.
+    assert_eq!(lab["written"], lab["delivered"], "{lab:#}");
+    assert_eq!(lab["delivered"]["server"], connection["bytes"]["server"], "{lab:#}");
+}
+
+#[test]
+fn a_scenario_that_cannot_be_run_is_an_error_with_a_remedy() {
+    for (arguments, complaint) in [
+        ("--scenario dry", "there is no scenario `dry`; there are drained, unread, "),
+        (
+            "--scenario backlog --closer client",
+            "(hint: choose the other one with `--closer server`)",
+        ),
+        ("--scenario black-hole --isolate never", "(hint: leave `--isolate` as it is, "),
+        ("matrix --scenario dry", "there is no scenario `dry`"),
+        ("matrix --format csv", "possible values: table, plain, json, ndjson"),
+    ] {
+        let ran = run(&mut closecheck(words(arguments)));
+        ran.exits(2);
+        assert!(ran.stderr.contains(complaint), "{arguments}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "", "{arguments}");
+    }
+}
+
+#[test]
+fn the_screen_of_a_scenario_says_what_happens_and_where_it_is_documented() {
+    let ran = run(&mut closecheck(words("--isolate always --scenario unread --linger 1")));
+    let screen = &ran.exits(0).complains("").stdout;
+    for part in [
+        "RST, sent by the server\nunread: input waits unread in the closer's receive buffer\n",
+        "just before, Recv-Q 11 and Send-Q 0\n",
+        "\n counters       OutRsts 1, TCPAbortOnClose 1\n",
+        "\n by the kernel  end     state        Recv-Q  Send-Q\n",
+        "\nWith linger 1 that is what Linux documents (net/ipv4/tcp.c __tcp_close; RFC 2525\n2.17).\n",
+    ] {
+        assert!(screen.contains(part), "no {part:?} in\n{screen}");
+    }
+}
+
+#[test]
+fn the_table_shows_the_cells_that_were_asked_for() {
+    let arguments = words("matrix --scenario drained --scenario unread --closer client --linger 0");
+    let ran = run(&mut closecheck(arguments));
+    let table: Vec<Vec<&str>> =
+        ran.exits(0).stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(table[0][..3], ["scenario", "closer", "linger"]);
+    assert_eq!(table[1][..6], ["drained", "client", "0", "rst", "by", "client"]);
+    assert_eq!(
+        table[2][..7],
+        ["unread", "client", "0", "rst", "by", "client", "abort-unread-data"]
+    );
+    assert!(ran.stdout.contains("\n2 cells, 2 as documented for Linux; "), "{}", ran.stdout);
+}
