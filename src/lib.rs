@@ -21,7 +21,7 @@
 //! # Layers
 //!
 //! ```text
-//! bytes -> decode -> flow -> verdict -> report -> compare    pure: no clock, no file, no socket
+//! bytes -> decode -> flow -> verdict -> report -> compare, expected    pure: no clock, no file, no socket
 //!            ^                  ^
 //!         capture              lab (netlink, sandbox)        edges: libpcap, files, sockets, namespaces
 //! cli on top: arguments -> plan -> one command each
@@ -29,7 +29,7 @@
 //!
 //! [`decode`] turns captured bytes into segments, [`flow`] folds segments into connections, [`verdict`]
 //! says how each ended and on what evidence, [`report`] renders that, [`compare`] holds two captures against
-//! each other. [`capture`] brings frames in and
+//! each other, [`expected`] one against what was recorded or demanded. [`capture`] brings frames in and
 //! out, [`lab`] drives sockets. `tests/layers.rs` holds the arrows.
 //!
 //! # Words
@@ -43,6 +43,7 @@ pub mod capture;
 pub mod cli;
 pub mod compare;
 pub mod decode;
+pub mod expected;
 pub mod flow;
 pub mod lab;
 mod linger;

@@ -1,5 +1,5 @@
-//! Holds every capture in `fixtures/` against the report recorded beside it, and every JSON output against
-//! the schema.
+//! Holds every capture in `fixtures/` against the report recorded beside it, as `closecheck verify` does, and
+//! every JSON output against the schema.
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be read fails the test")]
 
 mod support;
@@ -19,7 +19,11 @@ fn root() -> &'static Path {
 
 /// The files in `fixtures/` with this ending, without it, relative to the root.
 fn with_ending(ending: &str) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(root().join("fixtures"))
+    with_ending_in("fixtures", ending)
+}
+
+fn with_ending_in(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(root().join(folder))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.extension().is_some_and(|extension| extension == ending))
@@ -35,14 +39,10 @@ fn read(capture: &Path, arguments: &[&str]) -> support::Ran {
 
 #[test]
 fn every_capture_gives_the_report_beside_it() {
-    let captures = with_ending("pcap");
-    assert!(captures.len() >= 4, "{captures:?}");
-    assert_eq!(captures, with_ending("verdict"), "a capture without a report, or the reverse");
-    for name in captures {
-        let ran = read(&name.with_extension("pcap"), &["--format", "plain"]);
-        let recorded = fs::read_to_string(root().join(&name).with_extension("verdict")).unwrap();
-        assert_eq!(ran.succeeded().stdout, recorded, "{}", name.display());
-    }
+    let folders = ["fixtures", "fixtures/stacks", "fixtures/two-ended"];
+    let captures: usize = folders.iter().map(|each| with_ending_in(each, "pcap").len()).sum();
+    let ran = run(closecheck(["verify", "fixtures"]).current_dir(root()));
+    assert_eq!(ran.succeeded().stdout, format!("{captures} checks: {captures} as expected\n"));
 }
 
 #[test]

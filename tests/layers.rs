@@ -13,18 +13,22 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("verdict", &["decode", "flow"]),
     ("report", &["decode", "flow", "verdict", "linger"]),
     ("compare", &["decode", "flow", "verdict", "report"]),
+    ("expected", &["decode", "flow", "verdict", "report"]),
     ("capture", &["decode"]),
     ("netlink", &["flow"]),
     ("sandbox", &["netlink"]),
     ("lab", &["decode", "flow", "verdict", "report", "linger", "capture", "netlink", "sandbox"]),
     (
         "cli",
-        &["decode", "flow", "verdict", "report", "compare", "linger", "capture", "sandbox", "lab"],
+        &[
+            "decode", "flow", "verdict", "report", "compare", "expected", "linger", "capture",
+            "sandbox", "lab",
+        ],
     ),
 ];
 
 /// The layers that only compute.
-const PURE: &[&str] = &["linger", "decode", "flow", "verdict", "report", "compare"];
+const PURE: &[&str] = &["linger", "decode", "flow", "verdict", "report", "compare", "expected"];
 
 /// What a pure layer must not name.
 const IMPURE: &[&str] = &[

@@ -129,6 +129,52 @@ fn a_repeated_segment_changes_no_verdict() {
 }
 
 #[test]
+fn a_fin_or_rst_outside_of_the_window_changes_no_end() {
+    let handshake = [Flags::SYN, Flags::SYN | Flags::ACK, Flags::ACK];
+    let mut forged = 0;
+    for (name, scenario) in scenarios() {
+        let essence = |segments: &[scenario::Line]| {
+            let judged = run(segments, Setting::new(scenario.ports, 1000, 2000));
+            let facts = judged.iter().map(|(connection, close)| {
+                let bytes = [End::Client, End::Server].map(|end| connection.bytes(end));
+                (close.verdict, close.by, close.shape, bytes)
+            });
+            facts.collect::<Vec<_>>()
+        };
+        let segments = &scenario.segments;
+        let begins = segments.iter().map(|line| line.flags).take(3).eq(handshake);
+        let judged = run(segments, Setting::new(scenario.ports, 1000, 2000));
+        // Behind the first connection a forged segment belongs to none.
+        if !begins || judged.len() > 1 || !judged.iter().all(|(_, close)| close.is_complete()) {
+            continue;
+        }
+        let reference = essence(segments);
+        for place in 3..segments.len() {
+            for (from, flags) in [Flags::FIN | Flags::ACK, Flags::RST, Flags::RST | Flags::ACK]
+                .into_iter()
+                .flat_map(|flags| End::BOTH.map(|from| (from, flags)))
+            {
+                for seq in [-2_000_000_i32, 5_000_000, 1_500_000_000, -1_500_000_000] {
+                    let mut line =
+                        scenario::Line { from, flags, ack: 0, id: 7, ..segments[2].clone() };
+                    line.seq = seq as u32;
+                    line.millis = segments[place - 1].millis;
+                    let mut altered = segments.clone();
+                    altered.insert(place, line);
+                    assert_eq!(
+                        essence(&altered),
+                        reference,
+                        "{name}: {from} {flags} {seq} at {place}"
+                    );
+                    forged += 1;
+                }
+            }
+        }
+    }
+    assert!(forged > 1000, "{forged} forgeries");
+}
+
+#[test]
 fn no_pair_of_flags_makes_an_established_reset_of_a_lone_rst() {
     let line = |from, flags: u16, millis| scenario::Line {
         from,

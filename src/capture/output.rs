@@ -42,16 +42,30 @@ impl OutputError {
 }
 
 impl Output {
-    /// Makes sure that `path` can be written, before anything is worth writing.
+    /// Makes sure that `path` can be written, before anything is worth writing. The file will be private to
+    /// its owner.
     ///
     /// # Errors
     /// [`OutputError`] where it cannot.
     pub fn create(path: &Path) -> Result<Output, OutputError> {
-        let sink = open(path).map_err(|source| OutputError { path: path.to_owned(), source })?;
+        Output::with_mode(path, 0o600)
+    }
+
+    /// The same for a file that holds no packets: whoever the umask lets may read it.
+    ///
+    /// # Errors
+    /// [`OutputError`] where it cannot be written.
+    pub fn create_shared(path: &Path) -> Result<Output, OutputError> {
+        Output::with_mode(path, 0o666)
+    }
+
+    fn with_mode(path: &Path, mode: u32) -> Result<Output, OutputError> {
+        let sink =
+            open(path, mode).map_err(|source| OutputError { path: path.to_owned(), source })?;
         Ok(Output { path: path.to_owned(), out: BufWriter::new(sink) })
     }
 
-    /// Puts the complete file in its place, private to its owner.
+    /// Puts the complete file in its place.
     ///
     /// # Errors
     /// [`OutputError`] where something did not reach the disk.
@@ -75,7 +89,7 @@ impl Output {
     }
 }
 
-fn open(path: &Path) -> io::Result<Sink> {
+fn open(path: &Path, mode: u32) -> io::Result<Sink> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(metadata) if !metadata.is_file() => {
@@ -87,10 +101,9 @@ fn open(path: &Path) -> io::Result<Sink> {
                 _ => Path::new("."),
             };
             // Opened here, since tempfile's own way adds the temporary name to its errors.
-            let private = |path: &Path| {
-                OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
-            };
-            tempfile::Builder::new().make_in(folder, private).map(Sink::Beside)
+            let create =
+                |path: &Path| OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+            tempfile::Builder::new().make_in(folder, create).map(Sink::Beside)
         }
     }
 }

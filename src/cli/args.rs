@@ -35,6 +35,7 @@ Examples:
   closecheck compare old.pcap new.pcap  did anything about the closes change?
   closecheck compare --two-ended client.pcap server.pcap
                                         who made the RST: the other end, or a box in between?
+  closecheck verify --bless fixtures/   record what captures give; without --bless, check them
 
 Exit status:
   0  as expected, or a report was made and nothing was expected
@@ -73,6 +74,9 @@ enum Command {
     /// Have a socket open and do nothing; the lab starts it.
     #[command(name = crate::lab::HOLD_SOCKET, hide = true)]
     HoldSocket,
+    /// Check captures against what is expected of them: NAME.verdict, the report recorded beside
+    /// NAME.pcap, or the rules in NAME.expect.toml.
+    Verify(VerifyArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -191,7 +195,45 @@ struct ReadArgs {
     #[arg(short = 'S', long)]
     absolute: bool,
     #[command(flatten)]
+    cases: CaseFilesArgs,
+    #[command(flatten)]
     report: ReportArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct VerifyArgs {
+    /// Captures, and folders that are searched for them (NAME.pcap or NAME.pcapng, plain, .gz or .zst).
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+    /// Record what each capture gives as what is expected of it, and show what that changes.
+    #[arg(long)]
+    bless: bool,
+    #[command(flatten)]
+    report: CasesArgs,
+}
+
+/// How the outcome of checks is reported.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct CasesArgs {
+    /// How to write the report.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "plain")]
+    pub(super) format: CasesFormat,
+    #[command(flatten)]
+    pub(super) files: CaseFilesArgs,
+    /// Whether to use colour.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: Color,
+}
+
+/// Where the outcome of checks goes beside the report.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct CaseFilesArgs {
+    /// Write what became of each expectation to a file as well, as a JUnit report.
+    #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(output))]
+    pub(super) junit: Option<PathBuf>,
+    /// Annotate the run on GitHub and write its step summary; auto: where GITHUB_ACTIONS is true.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) annotations: Annotations,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -288,6 +330,23 @@ impl From<CloserArg> for End {
     }
 }
 
+/// A form of a report on checks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum CasesFormat {
+    /// What is not as expected, and the counts.
+    Plain,
+    /// The Test Anything Protocol, version 14.
+    Tap,
+}
+
+/// When to annotate.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Annotations {
+    Auto,
+    Github,
+    Never,
+}
+
 /// When to colour.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Color {
@@ -309,6 +368,15 @@ pub(super) enum Plan {
     Matrix(MatrixPlan),
     /// Have a socket open.
     HoldSocket,
+    /// Check captures.
+    Verify(VerifyPlan),
+}
+
+#[derive(Debug)]
+pub(super) struct VerifyPlan {
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) bless: bool,
+    pub(super) report: CasesArgs,
 }
 
 #[derive(Debug)]
@@ -349,6 +417,7 @@ pub(super) struct ReadPlan {
     /// How many connections are held at once.
     pub(super) max_open: NonZeroUsize,
     pub(super) numbers: Numbers,
+    pub(super) cases: CaseFilesArgs,
     pub(super) report: ReportArgs,
 }
 
@@ -361,12 +430,23 @@ impl Args {
             Some(Command::Compare(compare)) => Plan::Compare(compare.into_plan()?),
             Some(Command::Matrix(matrix)) => Plan::Matrix(matrix.into_plan()),
             Some(Command::HoldSocket) => Plan::HoldSocket,
+            Some(Command::Verify(VerifyArgs { paths, bless, report })) => {
+                Plan::Verify(VerifyPlan { paths, bless, report })
+            }
         };
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
-            Plan::Compare(_) | Plan::Matrix(_) | Plan::HoldSocket => return Ok(plan),
+            Plan::Compare(_) | Plan::Verify(_) | Plan::Matrix(_) | Plan::HoldSocket => {
+                return Ok(plan);
+            }
         };
+        if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. }) = &plan
+            && report.expect.is_none()
+        {
+            let message = "--junit is for expectations: it needs --expect RULE";
+            return Err(Args::command().error(ErrorKind::MissingRequiredArgument, message));
+        }
         let option = match (report.ladder, packets) {
             (true, _) => "--ladder",
             (false, true) => "--packets",
@@ -417,6 +497,7 @@ impl ReadArgs {
             rows: self.rows,
             max_open: self.max_open,
             numbers: numbers(self.absolute),
+            cases: self.cases,
             report: self.report,
         }
     }

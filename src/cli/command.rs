@@ -25,8 +25,25 @@ pub(super) fn warn_incomplete(capture: &CaptureSummary, format: Format) {
     }
 }
 
-/// Shows why a command failed, cause by cause, and what to do.
+/// Shows why a command failed, and what to do.
 pub(super) fn show_failure(failure: &Failure) -> Status {
+    eprintln!("closecheck: error: {}", causes(failure));
+    if let Some(hint) = failure.hint() {
+        eprintln!("(hint: {hint})");
+    }
+    Status::Error
+}
+
+/// Why a part of the work failed, and what to do, in one line.
+pub(super) fn explain(failure: &Failure) -> String {
+    match failure.hint() {
+        Some(hint) => format!("{} (hint: {hint})", causes(failure)),
+        None => causes(failure),
+    }
+}
+
+/// A failure, cause by cause.
+fn causes(failure: &Failure) -> String {
     let mut text = failure.to_string();
     let mut cause = failure.source();
     while let Some(error) = cause {
@@ -36,11 +53,7 @@ pub(super) fn show_failure(failure: &Failure) -> Status {
         }
         cause = error.source();
     }
-    eprintln!("closecheck: error: {text}");
-    if let Some(hint) = failure.hint() {
-        eprintln!("(hint: {hint})");
-    }
-    Status::Error
+    text
 }
 
 /// Shows clap's help and version on standard output, its complaints on standard error with what the user

@@ -1,6 +1,7 @@
 //! Everything that ends a command without a report: exit status 2.
 
 use std::io;
+use std::path::PathBuf;
 
 use nix::errno::Errno;
 use thiserror::Error;
@@ -37,6 +38,10 @@ pub(super) enum Failure {
     HoldSocket(io::Error),
     #[error("cannot write the report to standard output: {0}")]
     Report(io::Error),
+    #[error("cannot write {}: {source}", escape(&.path.display().to_string()))]
+    Junit { path: PathBuf, source: io::Error },
+    #[error("cannot write the step summary {}: {source}", escape(&.path.display().to_string()))]
+    StepSummary { path: PathBuf, source: io::Error },
 }
 
 impl Failure {
@@ -53,7 +58,9 @@ impl Failure {
             | Failure::Cell { .. }
             | Failure::Program(_)
             | Failure::HoldSocket(_)
-            | Failure::Report(_) => None,
+            | Failure::Report(_)
+            | Failure::Junit { .. }
+            | Failure::StepSummary { .. } => None,
         }
     }
 }

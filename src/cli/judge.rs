@@ -18,6 +18,14 @@ pub(super) enum Evidence {
     Doubtful,
 }
 
+/// What the rules have come to.
+#[derive(Debug)]
+pub(super) struct Conclusion {
+    pub(super) status: Status,
+    /// Why the expectation is not met.
+    pub(super) reasons: Vec<String>,
+}
+
 /// Holds connections against both rules: those that `--only` selects are considered, the others are not.
 #[derive(Debug)]
 pub(super) struct Judge<'a> {
@@ -64,33 +72,36 @@ impl<'a> Judge<'a> {
 
     /// Names on standard error the connections that break the expectation or leave it undecided, up to ten,
     /// and gives the exit status.
-    pub(super) fn conclude(self, evidence: Evidence) -> Status {
+    pub(super) fn conclude(mut self, evidence: Evidence) -> Conclusion {
         let Some(rule) = self.expect else {
-            return match evidence {
+            let status = match evidence {
                 Evidence::Complete => Status::AsExpected,
                 Evidence::Incomplete | Evidence::Doubtful => Status::Incomplete,
             };
+            return Conclusion { status, reasons: Vec::new() };
         };
-        for found in &self.offenders {
-            eprintln!("closecheck: expected `{rule}`: {found}");
-        }
-        let more = (self.broken + self.undecided).saturating_sub(self.offenders.len() as u64);
+        let mut reasons = std::mem::take(&mut self.offenders);
+        let more = (self.broken + self.undecided).saturating_sub(reasons.len() as u64);
         if more > 0 {
-            eprintln!("closecheck: expected `{rule}`: and {more} more");
+            reasons.push(format!("and {more} more"));
         }
         if self.considered == 0 {
             let selected = match self.only {
                 Some(only) => format!(" that --only `{only}` selects"),
                 None => String::new(),
             };
-            eprintln!("closecheck: expected `{rule}`: no connection{selected} was seen");
+            reasons.push(format!("no connection{selected} was seen"));
         }
-        match (evidence, self.broken, self.undecided, self.considered) {
+        for reason in &reasons {
+            eprintln!("closecheck: expected `{rule}`: {reason}");
+        }
+        let status = match (evidence, self.broken, self.undecided, self.considered) {
             (Evidence::Doubtful, ..) => Status::Incomplete,
             (Evidence::Complete | Evidence::Incomplete, 1.., _, _) => Status::NotAsExpected,
             (Evidence::Complete, 0, 0, 1..) => Status::AsExpected,
             (Evidence::Complete | Evidence::Incomplete, ..) => Status::Incomplete,
-        }
+        };
+        Conclusion { status, reasons }
     }
 
     fn hold(&mut self, id: u64, close: &Close) {

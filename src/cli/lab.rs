@@ -37,7 +37,7 @@ pub(super) fn run(mut plan: LabPlan) -> Result<Status, Failure> {
             if let Some(close) = &outcome.close {
                 judge.selects(1, close);
             }
-            Ok(judge.conclude(Evidence::Complete))
+            Ok(judge.conclude(Evidence::Complete).status)
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: arguments, then a plan, then one command.
 
 mod args;
+mod cases;
 mod command;
 mod compare;
 mod failure;
@@ -9,9 +10,11 @@ mod judge;
 mod lab;
 mod matrix;
 mod out;
+mod pass;
 mod progress;
 mod read;
 mod status;
+mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -35,6 +38,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Plan::HoldSocket => {
             crate::lab::hold().map(|()| Status::AsExpected).map_err(failure::Failure::HoldSocket)
         }
+        args::Plan::Verify(plan) => verify::run(&plan),
     };
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
 }

@@ -35,7 +35,7 @@ pub(super) fn base_view(format: Format, color: Color) -> View {
 }
 
 /// The report's colours: as asked, or by whether standard output is a terminal that has them.
-fn styles(color: Color) -> Styles {
+pub(super) fn styles(color: Color) -> Styles {
     let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let coloured = match color {
         Color::Always => true,

@@ -10,7 +10,7 @@ use super::ends::{Ends, Key};
 use super::rare::Rare;
 use super::transition::Event;
 use super::{End, Fin, Half, Orientation, Pair, Reset, State, Zeek};
-use crate::decode::{Endpoint, FrameId, Outer, Segment, Timestamp};
+use crate::decode::{Endpoint, FrameId, Outer, Segment, Seq, Timestamp};
 
 /// The most bytes that a window can hold (RFC 7323 2.3).
 pub(super) const WIDEST_WINDOW: i64 = 1 << 30;
@@ -168,6 +168,13 @@ impl Connection {
         (!self.is_over()).then(|| (self.sender(reset), reset.frame))
     }
 
+    /// A FIN of this end behind bytes that the capture does not show, and that nothing bears out: it may be
+    /// forged, outside of the window.
+    #[must_use]
+    pub fn doubted_fin(&self, end: End) -> Option<&Fin> {
+        self.rare.as_ref()?.fins.at(end).as_ref().filter(|fin| !fin.is_reached)
+    }
+
     /// True where the other end acknowledged bytes of `end`, or later ones followed, that the capture does not
     /// show.
     #[must_use]
@@ -199,12 +206,13 @@ impl Connection {
         u64::try_from(end_of_data.saturating_sub(half.acked.max(1))).unwrap_or(0)
     }
 
-    /// True where nothing was seen but one end's SYNs, and nothing that this end acknowledged.
+    /// True where nothing was seen but one end's SYNs, and nothing that this end acknowledged. RSTs that it must
+    /// have ignored, and acknowledgements of another connection, are no answer.
     #[must_use]
     pub fn is_only_attempted(&self) -> bool {
         let server = &self.halves.server;
         self.halves.client.state() == State::SynSent
-            && server.packets == 0
+            && server.last().is_none()
             && server.origin().is_none()
     }
 
@@ -247,18 +255,27 @@ impl Connection {
     }
 
     /// The SYN of another connection that this segment accepts or refuses: its sender no longer knows this
-    /// connection, and the SYN has no place in it.
+    /// connection, and the SYN has no place in it. Where the capture lacks the answer, the SYN's own sender
+    /// shows that there was one, by going on behind the SYN.
     pub(super) fn take_rival_answered_by(
         &mut self,
         segment: &Segment<'_>,
     ) -> Option<Segment<'static>> {
         let rival = self.rare.as_ref()?.rival.as_ref()?;
-        let (from, beyond) = (self.sender(rival), segment.ack.distance_from(rival.seq));
-        let answers = segment.flags.ack()
-            && (segment.flags.syn() || segment.flags.rst())
-            && self.sender(segment) == from.other()
-            && (1..=i64::from(rival.payload_len) + 1).contains(&i64::from(beyond));
-        if !answers {
+        let from = self.sender(rival);
+        let is_behind = |seq: Seq| {
+            let beyond = i64::from(seq.distance_from(rival.seq));
+            (1..=i64::from(rival.payload_len) + 1).contains(&beyond)
+        };
+        let (syn, rst) = (segment.flags.syn(), segment.flags.rst());
+        let half = self.halves.at(from);
+        let is_elsewhere =
+            half.offset(rival.seq).is_some_and(|offset| !(0..=half.next).contains(&offset));
+        let is_accepted = match self.sender(segment) == from {
+            true => !syn && !rst && is_elsewhere && is_behind(segment.seq),
+            false => (syn || rst) && is_behind(segment.ack),
+        };
+        if !segment.flags.ack() || !is_accepted {
             return None;
         }
         self.halves.at_mut(from).packets -= 1;
@@ -292,14 +309,27 @@ impl Connection {
         Duration::from_secs(self.silence.into())
     }
 
-    fn any_fin(&self, end: End) -> Option<&Fin> {
-        self.rare.as_ref()?.fins.at(end).as_ref()
+    pub(super) fn any_fin(&self, end: End) -> Option<&Fin> {
+        self.rare.as_ref()?.fins.at(end).as_ref().filter(|fin| fin.is_reached)
     }
 
     /// True where a SYN has another number than its sender's stream began with.
     fn is_rival(&self, from: End, segment: &Segment<'_>) -> bool {
         segment.flags.syn()
             && self.halves.at(from).origin().is_some_and(|origin| origin != segment.seq)
+    }
+
+    /// True for a bare acknowledgement that answers a SYN with another connection's numbers: its sender still
+    /// has that one, or has it in TIME-WAIT (RFC 9293 3.10.7.4, RFC 5961 4.2).
+    fn is_of_former(&self, from: End, segment: &Segment<'_>) -> bool {
+        let (sender, receiver) = (self.halves.at(from), self.halves.at(from.other()));
+        receiver.state() == State::SynSent
+            && !sender.has_syn()
+            && segment.flags.ack()
+            && !segment.flags.syn()
+            && !segment.flags.fin()
+            && segment.payload_len == 0
+            && receiver.offset(segment.ack).is_some_and(|ack| !(1..=receiver.next).contains(&ack))
     }
 
     /// Takes a segment that is no RST.
@@ -311,6 +341,9 @@ impl Connection {
         }
         if self.rare.is_some() {
             self.doubt_reset(from, segment);
+        }
+        if self.is_of_former(from, segment) {
+            return;
         }
         let half = self.halves.at_mut(from);
         half.note_header(segment);
@@ -351,7 +384,6 @@ impl Connection {
     /// What the acknowledgement in a segment of `from` says of the other direction, and what it proves
     /// that `from` has received.
     fn observe_ack(&mut self, from: End, segment: &Segment<'_>) {
-        let own_syn_acked = self.halves.at(from).acked >= 1;
         let is_over = self.is_over();
         let peer = self.halves.at_mut(from.other());
         peer.anchor(segment.ack.plus(u32::MAX), 1);
@@ -366,49 +398,23 @@ impl Connection {
             if ack - peer.next > WIDEST_WINDOW {
                 return;
             }
+            self.settle_fin(from.other(), ack);
+            let peer = self.halves.at_mut(from.other());
             let from_here = peer.next.max(1);
-            peer.next = ack;
+            peer.next = peer.next.max(ack);
             self.rare().holes.at_mut(from.other()).open(from_here, ack);
         }
         let peer = self.halves.at_mut(from.other());
         peer.acked = peer.acked.max(ack);
         if ack >= 1 && !segment.flags.syn() {
             peer.apply(Event::SynIsAcked);
-            if own_syn_acked {
-                self.halves.at_mut(from).apply(Event::AcksSyn);
-            }
+            // In SYN-SENT an end sends SYNs and RSTs and nothing else: its own SYN has been acknowledged,
+            // whether the capture has that or not.
+            self.halves.at_mut(from).apply(Event::AcksSyn);
         }
         if self.rare.is_some() {
             self.observe_ack_of_fin(from, ack, segment);
         }
-    }
-
-    fn observe_ack_of_fin(&mut self, from: End, ack: i64, segment: &Segment<'_>) {
-        let own_start = self.halves.at(from).offset(segment.seq).unwrap_or(0);
-        let rare = self.rare();
-        if let Some(own) = rare.fins.at_mut(from)
-            && own_start <= own.offset
-            && !segment.flags.fin()
-        {
-            own.acked_before = own.acked_before.max(ack);
-        }
-        let own_fin = rare.fins.at(from).map(|fin| fin.offset);
-        let Some(fin) = rare.fins.at_mut(from.other()).as_mut() else { return };
-        if ack <= fin.offset {
-            return;
-        }
-        if !fin.is_acked {
-            fin.is_acked = true;
-            fin.acked_frame = Some(segment.frame);
-            let peer = self.halves.at_mut(from.other());
-            if own_fin.is_some_and(|own_fin| own_start > own_fin) {
-                // The segment lies behind its sender's own FIN, which its receiver has therefore heard.
-                peer.apply(Event::HearsFin);
-            }
-            peer.apply(Event::FinIsAcked);
-        }
-        self.halves.at_mut(from).apply(Event::HearsFin);
-        self.note_release(segment.time);
     }
 
     fn observe_stream(&mut self, from: End, segment: &Segment<'_>, acked_before: i64) {
@@ -417,6 +423,13 @@ impl Connection {
         let data_start = start + i64::from(segment.flags.syn());
         let data_end = data_start + i64::from(segment.payload_len);
         let end = data_end + i64::from(segment.flags.fin());
+        if data_start - half.next > WIDEST_WINDOW {
+            return;
+        }
+        if segment.flags.fin() && data_start > half.next.max(1) {
+            self.observe_fin(from, data_end, segment, acked_before, false);
+            return;
+        }
         if segment.payload_len > 0 {
             half.note_data(segment.flags.syn());
             let skipped_from = half.next.max(1);
@@ -432,78 +445,17 @@ impl Connection {
             rare.holes.at_mut(from).fill(data_start, end);
         }
         let half = self.halves.at_mut(from);
-        half.next = half.next.max(data_end).max(end);
+        half.next = half.next.max(data_end);
+        if segment.payload_len > 0 {
+            self.settle_fin(from, data_end);
+        }
+        let half = self.halves.at_mut(from);
+        half.next = half.next.max(end);
         if segment.flags.fin() {
-            self.observe_fin(from, data_end, segment, acked_before);
+            self.observe_fin(from, data_end, segment, acked_before, true);
         }
         if self.rare.as_ref().is_some_and(|rare| rare.reset_ahead.is_some()) {
             self.catch_up_with_reset(from, segment.time);
-        }
-    }
-
-    fn observe_fin(&mut self, from: End, offset: i64, segment: &Segment<'_>, acked_before: i64) {
-        if self.any_fin(from).is_some() {
-            return;
-        }
-        let peer = self.halves.at(from.other());
-        let acks = peer.offset(segment.ack).filter(|_| segment.flags.ack()).unwrap_or(0);
-        let peer_last = peer.last();
-        let is_acked = self.halves.at(from).acked > offset;
-        let peer_acks = |seq| self.halves.at(from).offset(seq).is_some_and(|ack| ack > offset);
-        let by_last =
-            peer_last.filter(|last| last.ack.is_some_and(peer_acks)).map(|last| last.frame);
-        let peer_fin = self.any_fin(from.other());
-        let by_fin = peer_fin.filter(|fin| fin.acks > offset).map(|fin| fin.frame);
-        let fin = Fin {
-            offset,
-            frame: segment.frame,
-            time: segment.time,
-            is_acked,
-            acked_frame: by_fin.or(by_last).filter(|_| is_acked),
-            acks: acks.max(acked_before),
-            acked_before,
-            came_after_reset: self.reset().is_some_and(|reset| segment.time >= reset.at.time),
-        };
-        *self.rare().fins.at_mut(from) = Some(fin);
-        self.halves.at_mut(from).apply(Event::SendsFin);
-        if is_acked {
-            self.retell_close();
-            self.note_release(segment.time);
-        }
-    }
-
-    /// Takes both ends through the states of closing again, where a FIN stands in the capture behind its
-    /// acknowledgement: by what the FINs acknowledge instead of their order.
-    fn retell_close(&mut self) {
-        if self.reset().is_some() {
-            return;
-        }
-        for end in End::BOTH {
-            let (own, peer) = (self.any_fin(end).copied(), self.any_fin(end.other()).copied());
-            let half = self.halves.at_mut(end);
-            half.resume(half.path().before_close());
-            half.assume_established();
-            let hears = peer.is_some_and(|peer| peer.is_acked);
-            let hears_first =
-                own.zip(peer).is_some_and(|(own, peer)| own.answers(&peer) || !peer.answers(&own));
-            let is_acked = own.is_some_and(|own| own.is_acked);
-            let answers = own.zip(peer).is_some_and(|(own, peer)| own.answers(&peer));
-            let events = [
-                (answers, Event::HearsFin),
-                (own.is_some(), Event::SendsFin),
-                (hears && hears_first, Event::HearsFin),
-                (is_acked, Event::FinIsAcked),
-                (hears, Event::HearsFin),
-            ];
-            events.into_iter().filter(|(holds, _)| *holds).for_each(|(_, event)| half.apply(event));
-        }
-    }
-
-    fn note_release(&mut self, time: Timestamp) {
-        let rare = self.rare();
-        let is_acked = |fin: &Option<Fin>| fin.is_some_and(|fin| fin.is_acked);
-        if rare.released.is_none() && is_acked(&rare.fins.client) && is_acked(&rare.fins.server) {
-            rare.released = Some(time);
         }
     }
 }

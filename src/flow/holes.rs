@@ -17,6 +17,10 @@ impl Holes {
         self.0.last().map(|&(_, to)| to)
     }
 
+    pub(super) fn contain(&self, offset: i64) -> bool {
+        self.0.iter().any(|&(from, to)| (from..to).contains(&offset))
+    }
+
     /// Adds a hole behind all others.
     pub(super) fn open(&mut self, from: i64, to: i64) {
         match self.0.last_mut() {
@@ -55,6 +59,7 @@ mod tests {
         let mut holes = Holes::default();
         holes.open(1, 101);
         holes.open(201, 301);
+        assert_eq!([100, 101, 201].map(|offset| holes.contain(offset)), [true, false, true]);
         holes.fill(50, 60);
         assert_eq!(holes.0, [(1, 50), (60, 101), (201, 301)]);
         holes.fill(0, 50);

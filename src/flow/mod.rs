@@ -8,6 +8,7 @@
 mod connection;
 mod duplicate;
 mod ends;
+mod fin;
 mod half;
 mod holes;
 mod pair;
@@ -21,9 +22,9 @@ mod zeek;
 
 pub use connection::{Connection, Moment};
 pub use ends::Orientation;
+pub use fin::Fin;
 pub use half::{Half, Last};
 pub use pair::{End, Pair};
-pub use rare::Fin;
 pub use reset::Reset;
 pub use state::{State, StatePath};
 pub use table::{Pushed, Table};

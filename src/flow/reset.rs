@@ -61,14 +61,16 @@ impl Reset {
 impl Connection {
     pub(super) fn observe_reset(&mut self, from: End, segment: &Segment<'_>, silence: Duration) {
         if self.is_over() {
-            self.rare().late_resets += 1;
+            let late_resets = &mut self.rare().late_resets;
+            *late_resets = late_resets.saturating_add(1);
             return;
         }
+        self.settle_fins_by_reset(from, segment);
         let Some(exact) = self.reset_takes_effect(from, segment) else {
             let sender = self.halves.at(from);
             let ahead = sender.offset(segment.seq).map(|offset| offset - sender.next);
             let rare = self.rare();
-            rare.ignored_resets += 1;
+            rare.ignored_resets = rare.ignored_resets.saturating_add(1);
             if ahead.is_some_and(|ahead| (1..=WIDEST_WINDOW).contains(&ahead)) {
                 rare.reset_ahead = Some(Box::new(segment.without_payload()));
             }
@@ -179,7 +181,7 @@ impl Connection {
         };
         let Some(rare) = &mut self.rare else { return };
         if let Some(reset) = rare.reset_ahead.take_if(is_due) {
-            rare.ignored_resets -= 1;
+            rare.ignored_resets = rare.ignored_resets.saturating_sub(1);
             self.observe_reset(from, &reset, Duration::ZERO);
         }
     }
@@ -188,7 +190,7 @@ impl Connection {
     fn take_reset_back(&mut self) {
         let rare = self.rare();
         let Some(reset) = rare.reset.take() else { return };
-        rare.ignored_resets += 1;
+        rare.ignored_resets = rare.ignored_resets.saturating_add(1);
         let fins = [&mut rare.fins.client, &mut rare.fins.server];
         fins.into_iter().flatten().for_each(|fin| fin.came_after_reset = false);
         for end in End::BOTH {

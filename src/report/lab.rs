@@ -74,7 +74,7 @@ pub(super) fn write(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> 
 /// Writes the same as `key: value` lines, a `packet:` line for each packet before them.
 pub(super) fn write_plain(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> {
     if let Some((record, _)) = lab.judged() {
-        packet_list::write_plain(lab.packets, record.start, lab.view.numbers, out)?;
+        packet_list::write_plain(&lab.packets.rows(), record.start, lab.view.numbers, out)?;
     }
     for record in &lab.report.connections {
         plain::write(record, out)?;

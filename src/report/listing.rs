@@ -98,7 +98,7 @@ fn write_plain(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     if let Some(packets) = packets.filter(|_| view.packets) {
-        packet_list::write_plain(packets, record.start, view.numbers, out)?;
+        packet_list::write_plain(&packets.rows(), record.start, view.numbers, out)?;
     }
     plain::write(record, out)?;
     if let Some(packets) = packets.filter(|_| view.ladder) {

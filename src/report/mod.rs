@@ -5,6 +5,7 @@
 //! Connections are written as they come by a [`Listing`], and forgotten.
 
 mod answer;
+pub mod cases;
 mod csv;
 mod escape;
 mod glyphs;
@@ -18,6 +19,7 @@ mod packet_list;
 mod packets;
 mod plain;
 mod record;
+mod recorded;
 #[cfg(test)]
 pub(crate) mod samples;
 mod style;
@@ -35,6 +37,7 @@ pub use packets::{Numbers, Packet, Trace};
 pub use record::{
     CaptureSummary, CloseRecord, Note, Record, Report, SCHEMA, Summary, TimeWait, ZeekRecord,
 };
+pub use recorded::{write_packets, write_recorded};
 pub use style::Styles;
 pub(crate) use text::{borderless, counted};
 

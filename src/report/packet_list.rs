@@ -56,16 +56,16 @@ pub(super) fn write(
 
 /// Writes a `packet:` line for each.
 pub(super) fn write_plain(
-    trace: &Trace,
+    rows: &[Row<'_>],
     start: Timestamp,
     numbers: Numbers,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    for row in trace.rows() {
+    for row in rows {
         let packet = match row {
             Row::Packet(packet) => packet,
             Row::LeftOut(count) => {
-                writeln!(out, "packets left out: {}", counted(count, "packet"))?;
+                writeln!(out, "packets left out: {}", counted(*count, "packet"))?;
                 continue;
             }
         };

@@ -163,6 +163,15 @@ impl Trace {
         }
         rows
     }
+
+    /// The rows from the first FIN or RST on; none where there is neither.
+    pub(super) fn teardown(&self) -> Vec<Row<'_>> {
+        let before = |row: &Row<'_>| match row {
+            Row::Packet(packet) => !packet.ends(),
+            Row::LeftOut(_) => true,
+        };
+        self.rows().into_iter().skip_while(before).collect()
+    }
 }
 
 #[cfg(test)]

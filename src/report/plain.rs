@@ -16,10 +16,14 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "client: {}", record.client)?;
     writeln!(out, "server: {}", record.server)?;
-    if let Some(outer) = &record.outer {
-        writeln!(out, "tunnel: {}", tunnel(outer))?;
-    }
+    write_tunnel(record, out)?;
     writeln!(out, "start: {}", time_text(record.start))?;
+    write_facts(record, out)?;
+    writeln!(out)
+}
+
+/// Writes what does not depend on where and when the connection was.
+pub(super) fn write_facts(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "opening: {}", record.opening)?;
     write_close(record, out)?;
     for end in End::BOTH {
@@ -49,7 +53,15 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     for evidence in &record.close.evidence {
         writeln!(out, "evidence: frame {}, {}", evidence.frame, evidence.text)?;
     }
-    writeln!(out)
+    Ok(())
+}
+
+/// Writes the tunnel that the connection came in, if it did.
+pub(super) fn write_tunnel(record: &Record, out: &mut dyn Write) -> io::Result<()> {
+    match &record.outer {
+        Some(outer) => writeln!(out, "tunnel: {}", tunnel(outer)),
+        None => Ok(()),
+    }
 }
 
 fn write_close(record: &Record, out: &mut dyn Write) -> io::Result<()> {

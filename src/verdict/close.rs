@@ -163,12 +163,13 @@ fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap>
 }
 
 /// True where this end's FIN may be missing: it was acknowledged and not captured, none of its packets were,
-/// or it lies before the capture, which has no SYN or data of this end that would speak against it.
+/// what was captured may be forged, or it lies before the capture, which has no SYN or data of this end that would speak against it.
 fn may_have_closed_unseen(connection: &Connection, end: End) -> bool {
     let half = connection.halves.at(end);
     let one_way = half.packets == 0 && !connection.is_only_attempted();
     let maybe_before = connection.fin(end).is_none() && !half.has_syn() && !half.has_data();
-    connection.is_end_unseen(end) || one_way || (maybe_before && half.packets > 0)
+    let doubted = connection.doubted_fin(end).is_some();
+    connection.is_end_unseen(end) || doubted || one_way || (maybe_before && half.packets > 0)
 }
 
 fn duration(connection: &Connection) -> Option<Duration> {

@@ -50,6 +50,12 @@ pub(super) fn collect(connection: &Connection) -> Vec<Evidence> {
     if connection.is_only_attempted() {
         evidence.push(Evidence::new(connection.first_frame, "SYN from the client"));
     }
+    for end in End::BOTH {
+        if let Some(fin) = connection.doubted_fin(end) {
+            let text = format!("FIN from the {end}, beyond what the capture shows of it");
+            evidence.push(Evidence::new(fin.frame, text));
+        }
+    }
     if let Some((end, frame)) = connection.doubted_reset() {
         let text = format!("RST from the {end}, beyond what the capture shows of it");
         evidence.push(Evidence::new(frame, text));

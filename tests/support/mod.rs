@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "what fails here fails the test that called it")]
 
 pub(crate) mod edit;
+pub(crate) mod fixtures;
 pub(crate) mod proc;
 pub(crate) mod traffic;
 
@@ -38,7 +39,15 @@ pub(crate) fn closecheck<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>
 /// A command with standard input empty and standard output and error caught.
 pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
-    for variable in ["SUDO_UID", "SUDO_GID", "NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+    for variable in [
+        "SUDO_UID",
+        "SUDO_GID",
+        "NO_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "GITHUB_ACTIONS",
+        "GITHUB_STEP_SUMMARY",
+    ] {
         command.env_remove(variable);
     }
     command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

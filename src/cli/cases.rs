@@ -1,0 +1,179 @@
+//! Where cases go: standard output, a JUnit file, and GitHub's annotations and step summary.
+#![expect(clippy::print_stderr, reason = "annotations are no part of the report")]
+
+use std::env;
+use std::fs::OpenOptions;
+use std::io;
+use std::path::PathBuf;
+
+use super::args::{Annotations, CaseFilesArgs, CasesArgs, CasesFormat};
+use super::failure::Failure;
+use super::out::{Out, Pace, styles};
+use super::status::Status;
+use crate::capture::Output;
+use crate::report::cases::annotations::{self, annotation};
+use crate::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap};
+
+/// Cases while they are reported.
+pub(super) struct Cases {
+    out: Out,
+    form: Form,
+    files: CaseFiles,
+    worst: CaseOutcome,
+}
+
+/// Where cases go beside standard output, which another report may have.
+pub(super) struct CaseFiles {
+    name: &'static str,
+    junit: Option<JunitFile>,
+    github: Option<Github>,
+}
+
+enum Form {
+    Lines(Lines),
+    Tap(Tap),
+}
+
+/// A JUnit report on its way to a file.
+struct JunitFile {
+    path: PathBuf,
+    report: Junit<Output>,
+}
+
+impl JunitFile {
+    fn begin(name: &str, path: PathBuf) -> Result<JunitFile, Failure> {
+        let file = Output::create_shared(&path)?;
+        match Junit::new(name, file) {
+            Ok(report) => Ok(JunitFile { path, report }),
+            Err(source) => Err(Failure::Junit { path, source }),
+        }
+    }
+
+    fn group(&mut self, name: &str, cases: &[Case]) -> Result<(), Failure> {
+        let failed = |source| Failure::Junit { path: self.path.clone(), source };
+        self.report.group(name, cases).map_err(failed)
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        let JunitFile { path, report } = self;
+        let file = report.finish().map_err(|source| Failure::Junit { path, source })?;
+        Ok(file.commit()?)
+    }
+}
+
+/// What only a run on GitHub has.
+#[derive(Default)]
+struct Github {
+    annotated: usize,
+    summary: StepSummary,
+}
+
+impl Cases {
+    /// Makes sure that everything can be written, before anything is checked.
+    pub(super) fn begin(name: &'static str, report: &CasesArgs) -> Result<Cases, Failure> {
+        let files = CaseFiles::begin(name, &report.files)?;
+        Ok(Cases {
+            out: Out::new(Pace::Buffered),
+            form: match report.format {
+                CasesFormat::Plain => Form::Lines(Lines::new(styles(report.color))),
+                CasesFormat::Tap => Form::Tap(Tap::default()),
+            },
+            files,
+            worst: CaseOutcome::Met,
+        })
+    }
+
+    /// Reports the cases of one capture.
+    pub(super) fn group(&mut self, name: &str, cases: &[Case]) -> Result<(), Failure> {
+        self.worst = cases.iter().map(|case| case.outcome).fold(self.worst, CaseOutcome::max);
+        let Cases { out, form, .. } = self;
+        out.write(|out| match form {
+            Form::Lines(lines) => lines.group(name, cases, out),
+            Form::Tap(tap) => tap.group(name, cases, out),
+        })?;
+        self.files.group(name, cases)
+    }
+
+    /// Ends the reports, and gives the exit status.
+    pub(super) fn finish(self) -> Result<Status, Failure> {
+        let Cases { mut out, form, files, worst } = self;
+        out.write(|out| match form {
+            Form::Lines(lines) => lines.finish(out),
+            Form::Tap(tap) => tap.finish(out),
+        })?;
+        out.flush()?;
+        files.finish()?;
+        Ok(match worst {
+            CaseOutcome::Met | CaseOutcome::Recorded => Status::AsExpected,
+            CaseOutcome::NotMet => Status::NotAsExpected,
+            CaseOutcome::Error => Status::Error,
+            CaseOutcome::Incomplete => Status::Incomplete,
+        })
+    }
+}
+
+impl CaseFiles {
+    /// Makes sure that the files can be written.
+    pub(super) fn begin(name: &'static str, files: &CaseFilesArgs) -> Result<CaseFiles, Failure> {
+        let junit = files.junit.clone().map(|path| JunitFile::begin(name, path)).transpose()?;
+        let github = on_github(files.annotations).then(Github::default);
+        Ok(CaseFiles { name, junit, github })
+    }
+
+    /// Takes the cases of one capture.
+    pub(super) fn group(&mut self, name: &str, cases: &[Case]) -> Result<(), Failure> {
+        if let Some(junit) = &mut self.junit {
+            junit.group(name, cases)?;
+        }
+        if let Some(github) = &mut self.github {
+            github.group(name, cases);
+        }
+        Ok(())
+    }
+
+    /// Ends the files.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        if let Some(junit) = self.junit {
+            junit.finish()?;
+        }
+        if let Some(github) = self.github {
+            github.write_summary(self.name)?;
+        }
+        Ok(())
+    }
+}
+
+impl Github {
+    fn group(&mut self, name: &str, cases: &[Case]) {
+        let room = annotations::SHOWN - self.annotated;
+        for line in cases.iter().filter_map(|case| annotation(name, case)).take(room) {
+            eprintln!("{line}");
+            self.annotated += 1;
+        }
+        self.summary.group(name, cases);
+    }
+
+    /// Adds to the file that GitHub makes for each step, which other commands of the step may write to as
+    /// well.
+    fn write_summary(&self, name: &str) -> Result<(), Failure> {
+        let Some(path) = env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
+            return Ok(());
+        };
+        let path = PathBuf::from(path);
+        let written =
+            OpenOptions::new().append(true).create(true).open(&path).and_then(|mut file| {
+                let mut text = Vec::new();
+                self.summary.write(name, &mut text)?;
+                io::Write::write_all(&mut file, &text)
+            });
+        written.map_err(|source| Failure::StepSummary { path, source })
+    }
+}
+
+fn on_github(annotations: Annotations) -> bool {
+    match annotations {
+        Annotations::Github => true,
+        Annotations::Never => false,
+        Annotations::Auto => env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"),
+    }
+}

@@ -1,0 +1,245 @@
+//! One pass over captures: every packet counted, every connection judged and handed on once it is over.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+
+use super::command::warn;
+use super::failure::Failure;
+use super::progress::Progress;
+use crate::capture::{Filter, Frames, Input, Merged, ReadError, Stop};
+use crate::decode::{Frame, LinkType, Segment, Skip, decode};
+use crate::flow::{Connection, Pushed, Table};
+use crate::report::{CaptureSummary, Packet, Trace, escape};
+use crate::verdict::{Close, Gap, judge};
+
+/// Why a packet that the filter does not match was not looked at.
+const FILTERED_OUT: &str = "filtered-out";
+/// What a signal leaves missing.
+const INTERRUPTED: &str = "interrupted before everything was read";
+/// Packets between two looks whether a signal has come: a fraction of a millisecond.
+const BETWEEN_LOOKS: u64 = 1024;
+/// The counter of packets that were captured twice.
+const DUPLICATE: &str = "duplicate";
+
+/// What is read, and what is kept of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pass<'a> {
+    /// The captures, as one stream in time order.
+    pub(super) inputs: &'a [Input],
+    /// The BPF expression that packets must match.
+    pub(super) filter: Option<&'a str>,
+    /// How many connections are held at once.
+    pub(super) max_open: NonZeroUsize,
+    /// What ends the reading early.
+    pub(super) stop: &'a Stop,
+}
+
+/// Who takes what a pass finds.
+pub(super) trait Sink {
+    /// Takes a packet of any kind, before anything is known of it.
+    fn frame(&mut self, _frame: &Frame<'_>) {}
+
+    /// Takes a segment that has just gone to its connection.
+    fn segment(&mut self, segment: &Segment<'_>, connection: &Connection);
+
+    /// Takes a connection that nothing more will come of, and says whether to go on.
+    ///
+    /// # Errors
+    /// [`Failure`] where the report cannot be written.
+    fn connection(
+        &mut self,
+        connection: &Connection,
+        close: Close,
+    ) -> Result<ControlFlow<()>, Failure>;
+}
+
+impl Pass<'_> {
+    /// Reads the captures to their ends, or as far as they go before a signal comes, hands what is
+    /// found to `sink` until that breaks off, and says where the packets came from.
+    ///
+    /// # Errors
+    /// [`Failure`] where a capture cannot be opened or judged, and whatever `sink` fails with.
+    pub(super) fn run(self, sink: &mut impl Sink) -> Result<CaptureSummary, Failure> {
+        let mut captures = Merged::open(self.inputs, self.stop).map_err(Failure::Read)?;
+        let mut filter = self
+            .filter
+            .map(|expression| Filter::new(expression, captures.sources().flat_map(Frames::links)))
+            .transpose()?;
+        let mut capture = CaptureSummary::default();
+        let mut table = Table::with_limit(self.max_open);
+        let mut progress = Progress::new();
+        let mut counted = 0;
+        let mut broken_off = false;
+        while !broken_off {
+            progress.update(counted, || captures.progress());
+            if counted.is_multiple_of(BETWEEN_LOOKS) && self.stop.is_requested() {
+                captures.stop();
+            }
+            let Some((index, frame)) = captures.next_frame() else { break };
+            capture.packets += 1;
+            counted = capture.packets;
+            sink.frame(&frame);
+            if let Some(filter) = &mut filter
+                && !filter.accepts(&frame)?
+            {
+                *capture.skipped.entry(FILTERED_OUT).or_insert(0) += 1;
+                continue;
+            }
+            match decode(&frame) {
+                Ok(mut segment) => {
+                    segment.frame = segment.frame.in_file(index);
+                    match table.push(&segment) {
+                        Pushed::Used => {
+                            capture.tcp_segments += 1;
+                            if let Some(connection) = table.newest() {
+                                sink.segment(&segment, connection);
+                            }
+                        }
+                        Pushed::Duplicate => *capture.skipped.entry(DUPLICATE).or_insert(0) += 1,
+                    }
+                }
+                Err(Skip::UnsupportedLink) => {
+                    return Err(Failure::LinkType {
+                        name: name(self.inputs, index),
+                        link: frame.link,
+                    });
+                }
+                Err(skip) => *capture.skipped.entry(skip.reason()).or_insert(0) += 1,
+            }
+            for connection in table.take_finished() {
+                progress.erase();
+                let mut close = judge(&connection);
+                // As far as the capture has told by now.
+                if captures.sources().filter_map(Frames::dropped).any(|dropped| dropped > 0) {
+                    close.add_gap(Gap::Dropped);
+                }
+                if cut(&capture) > 0 {
+                    close.add_gap(Gap::SnapLength);
+                }
+                broken_off = sink.connection(&connection, close)?.is_break();
+                if broken_off {
+                    break;
+                }
+            }
+        }
+        progress.erase();
+        let interrupted = captures.is_stopped();
+        if interrupted {
+            capture.incomplete.push(INTERRUPTED.to_owned());
+        }
+        describe(&mut capture, self.inputs, &captures);
+        if table.evicted() > 0 {
+            capture.incomplete.push(format!(
+                "more than {} connections were open at once: {} were given up before their end \
+                 (--max-open)",
+                self.max_open,
+                table.evicted()
+            ));
+        }
+        let ended_early = !captures.faults().is_empty();
+        let dropped = capture.dropped.is_some_and(|dropped| dropped > 0);
+        if broken_off {
+            return Ok(capture);
+        }
+        for connection in table.into_connections() {
+            let mut close = judge(&connection);
+            if ended_early && !connection.is_over() {
+                close.add_gap(Gap::CutOff);
+            }
+            if interrupted && !connection.is_over() {
+                close.add_gap(Gap::Interrupted);
+            }
+            if dropped {
+                close.add_gap(Gap::Dropped);
+            }
+            if cut(&capture) > 0 {
+                close.add_gap(Gap::SnapLength);
+            }
+            if sink.connection(&connection, close)?.is_break() {
+                break;
+            }
+        }
+        Ok(capture)
+    }
+}
+
+/// The packets of the connections that are not yet reported, where they are asked for.
+pub(super) struct Traces {
+    keep: Option<usize>,
+    traces: HashMap<u64, Trace>,
+}
+
+impl Traces {
+    /// Keeps so many of each connection.
+    pub(super) fn new(keep: Option<usize>) -> Traces {
+        Traces { keep, traces: HashMap::new() }
+    }
+
+    /// Takes a segment that has just gone to its connection.
+    #[inline]
+    pub(super) fn push(&mut self, segment: &Segment<'_>, connection: &Connection) {
+        let Some(keep) = self.keep else { return };
+        let trace = self.traces.entry(connection.id).or_insert_with(|| Trace::new(keep));
+        trace.push(Packet::new(segment, connection));
+    }
+
+    /// The packets of a connection that is reported now.
+    pub(super) fn take(&mut self, connection: u64) -> Option<Trace> {
+        self.traces.remove(&connection)
+    }
+}
+
+/// Packets that may have been TCP segments, cut off before they could tell.
+pub(super) fn cut(capture: &CaptureSummary) -> u64 {
+    capture.skipped.get(Skip::Cut.reason()).copied().unwrap_or(0)
+}
+
+/// Says where the packets came from and what is not as it should be with that.
+fn describe(capture: &mut CaptureSummary, inputs: &[Input], captures: &Merged) {
+    let mut links: Vec<LinkType> = captures.sources().flat_map(Frames::links).collect();
+    links.sort_by_key(|link| link.0);
+    links.dedup();
+    capture.link_types = links.iter().map(ToString::to_string).collect();
+    capture.files = inputs.iter().map(ToString::to_string).collect();
+    for (index, error) in captures.faults() {
+        let words = match error {
+            ReadError::Io(error) => format!("cannot be read any further: {error}"),
+            error => error.to_string(),
+        };
+        capture.incomplete.push(format!("{}: {words}", name(inputs, *index)));
+    }
+    for (index, source) in captures.sources().enumerate() {
+        let Some(dropped) = source.dropped() else { continue };
+        capture.dropped = Some(capture.dropped.unwrap_or(0).saturating_add(dropped));
+        if dropped > 0 {
+            let name = name(inputs, index);
+            capture.incomplete.push(format!("{name}: {dropped} packets were dropped in capturing"));
+        }
+    }
+    if cut(capture) > 0 {
+        let words = format!("packets cut off before their TCP flags: {}", cut(capture));
+        capture.incomplete.push(words);
+    }
+    for (index, source) in captures.sources().enumerate() {
+        let name = name(inputs, index);
+        let name = escape(&name);
+        if source.clamped_times() > 0 {
+            let count = source.clamped_times();
+            warn(&format!(
+                "{name}: {count} times of packets before 1677 or after 2262 were clamped"
+            ));
+        }
+        if source.missing_times() > 0 {
+            let count = source.missing_times();
+            warn(&format!(
+                "{name}: {count} packets without a time were given that of the one before"
+            ));
+        }
+    }
+}
+
+/// The name of one of several captures, counted from 0.
+pub(super) fn name(inputs: &[Input], index: usize) -> String {
+    inputs.get(index).map(ToString::to_string).unwrap_or_default()
+}

@@ -1,0 +1,325 @@
+//! One capture held against what is expected of it.
+
+use std::fs;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use super::super::command::explain;
+use super::super::failure::Failure;
+use super::super::pass::{Pass, Sink, Traces};
+use super::fixtures::Fixture;
+use crate::capture::{Input, Output, OutputError, Stop};
+use crate::decode::Segment;
+use crate::expected::{
+    Difference, Finding, Holding, Malformed, Outcome, Recorded, Rules, differences, text,
+    write_unified,
+};
+use crate::flow::{Connection, Table};
+use crate::report::cases::{Case, CaseOutcome};
+use crate::report::{CaptureSummary, Record, Trace, escape, write_packets, write_recorded};
+use crate::verdict::Close;
+
+/// Packets of each connection that are shown where it differs.
+const PACKETS: usize = 32;
+/// Connections whose packets are shown, and further differences that are named.
+const NAMED: usize = 10;
+
+/// The name of what becomes of a recorded report.
+const REPORT: &str = "recorded report";
+/// The name of what becomes of a file that holds rules, where that cannot be read.
+const RULES: &str = "rules";
+/// The name of what becomes of a capture as such.
+const CAPTURE: &str = "capture";
+
+/// A fixture that is to be checked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Check<'a> {
+    /// Its name without an ending.
+    pub(super) name: &'a Path,
+    pub(super) fixture: &'a Fixture,
+    /// Whether the report is to be recorded.
+    pub(super) bless: bool,
+    /// What ends the reading early.
+    pub(super) stop: &'a Stop,
+}
+
+/// What a capture gives.
+struct Read {
+    summary: CaptureSummary,
+    connections: Vec<(Record, Trace)>,
+    findings: Vec<Finding>,
+}
+
+impl Check<'_> {
+    /// Does what is to be done, and names what it was about.
+    pub(super) fn run(self) -> (String, Vec<Case>) {
+        match self.fixture.captures.as_slice() {
+            [capture] => (shown(capture), self.check(capture)),
+            [] => (shown(self.name), self.without_capture()),
+            captures => (shown(self.name), vec![ambiguous(captures)]),
+        }
+    }
+
+    fn without_capture(self) -> Vec<Case> {
+        let expectations = [(REPORT, &self.fixture.recorded), (RULES, &self.fixture.rules)];
+        let orphan = |(name, path): (&str, &Option<PathBuf>)| {
+            let path = shown(path.as_deref()?);
+            let message =
+                format!("{path} has no capture beside it (.pcap or .pcapng, .gz or .zst)");
+            Some(Case::new(name, CaseOutcome::NotMet, message).at(path, None))
+        };
+        expectations.into_iter().filter_map(orphan).collect()
+    }
+
+    fn check(self, capture: &Path) -> Vec<Case> {
+        let mut cases = Vec::new();
+        let rules = self.fixture.rules.as_deref().and_then(|path| {
+            read_rules(path).map_err(|case| cases.push(case)).ok().map(|rules| (path, rules))
+        });
+        let read = match read(capture, rules.as_ref().map(|(_, rules)| rules), self.stop) {
+            Ok(read) => read,
+            Err(failure) => {
+                let case = Case::new(CAPTURE, CaseOutcome::Error, explain(&failure));
+                cases.push(case.at(shown(capture), None));
+                return cases;
+            }
+        };
+        if !read.summary.incomplete.is_empty() {
+            let message = read.summary.incomplete.join("; ");
+            let case = Case::new(CAPTURE, CaseOutcome::Incomplete, message);
+            cases.push(case.at(shown(capture), None));
+            return cases;
+        }
+        let Read { summary, mut connections, findings } = read;
+        match &self.fixture.recorded {
+            recorded if self.bless && (recorded.is_some() || self.fixture.rules.is_none()) => {
+                cases.push(self.bless(capture, &summary, &mut connections));
+            }
+            Some(recorded) => cases.push(compare(recorded, capture, &summary, &mut connections)),
+            None if self.fixture.rules.is_none() => {
+                let message = "nothing is expected of this capture: there is neither a .verdict nor an \
+                               .expect.toml beside it (hint: --bless records a .verdict)";
+                let case = Case::new(CAPTURE, CaseOutcome::NotMet, message);
+                cases.push(case.at(shown(capture), None));
+            }
+            None => {}
+        }
+        if let Some((path, _)) = rules {
+            cases.extend(findings.into_iter().map(|finding| judged(finding, path)));
+        }
+        cases
+    }
+
+    /// Records what the capture gives, where that is something new.
+    fn bless(
+        self,
+        capture: &Path,
+        summary: &CaptureSummary,
+        connections: &mut [(Record, Trace)],
+    ) -> Case {
+        let path = Fixture::recorded_path(self.name);
+        let failed =
+            |message: String| Case::new(REPORT, CaseOutcome::Error, message).at(shown(&path), None);
+        let (text, found) = match report(summary, connections) {
+            Ok(report) => report,
+            Err(malformed) => return failed(malformed.to_string()),
+        };
+        let (old, message) = match &self.fixture.recorded {
+            None => (Recorded::default(), "recorded".to_owned()),
+            Some(path) => match read_recorded(path) {
+                Ok(old) => (old, "recorded anew".to_owned()),
+                Err(why) => {
+                    (Recorded::default(), format!("recorded anew, what was there is lost: {why}"))
+                }
+            },
+        };
+        if differences(&old, &found).is_empty() {
+            return Case::met(REPORT);
+        }
+        match write(&path, &text) {
+            Err(error) => failed(explain(&error.into())),
+            Ok(()) => {
+                let before = self.fixture.recorded.as_deref().unwrap_or(Path::new("/dev/null"));
+                let details = diff((before, &old), (&path, &found));
+                let group = shown(capture);
+                Case::new(REPORT, CaseOutcome::Recorded, message)
+                    .at(group, None)
+                    .with_details(details)
+            }
+        }
+    }
+}
+
+fn ambiguous(captures: &[PathBuf]) -> Case {
+    let names: Vec<String> = captures.iter().map(|path| shown(path)).collect();
+    let message = format!("several captures share one name: {}", names.join(", "));
+    Case::new(CAPTURE, CaseOutcome::Error, message)
+}
+
+/// Judges a capture's connections and holds rules against them.
+fn read(capture: &Path, rules: Option<&Rules>, stop: &Stop) -> Result<Read, Failure> {
+    let inputs = [Input::File(capture.to_owned())];
+    let pass = Pass { inputs: &inputs, filter: None, max_open: Table::LIMIT, stop };
+    let mut judged = Judged {
+        holding: rules.map(Holding::new),
+        connections: Vec::new(),
+        traces: Traces::new(Some(PACKETS)),
+    };
+    let summary = pass.run(&mut judged)?;
+    let findings = judged.holding.map(Holding::conclude).unwrap_or_default();
+    Ok(Read { summary, connections: judged.connections, findings })
+}
+
+/// What a capture gives while it is read.
+struct Judged<'a> {
+    holding: Option<Holding<'a>>,
+    connections: Vec<(Record, Trace)>,
+    traces: Traces,
+}
+
+impl Sink for Judged<'_> {
+    fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
+        self.traces.push(segment, connection);
+    }
+
+    fn connection(
+        &mut self,
+        connection: &Connection,
+        close: Close,
+    ) -> Result<ControlFlow<()>, Failure> {
+        let record = Record::new(connection, close.clone(), None);
+        if let Some(holding) = &mut self.holding {
+            holding.take(&record, &close);
+        }
+        let packets = self.traces.take(connection.id).unwrap_or_else(|| Trace::new(PACKETS));
+        self.connections.push((record, packets));
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+fn read_rules(path: &Path) -> Result<Rules, Case> {
+    let error = |message: String, line| {
+        Case::new(RULES, CaseOutcome::Error, format!("{}: {message}", shown(path)))
+            .at(shown(path), line)
+    };
+    let bytes = fs::read(path).map_err(|failed| error(failed.to_string(), None))?;
+    let rules = text(bytes).and_then(|text| Rules::parse(&text));
+    rules.map_err(|malformed| error(malformed.to_string(), Some(malformed.line)))
+}
+
+/// Why a recorded report cannot be had.
+#[derive(Debug, thiserror::Error)]
+enum NoReport {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+fn read_recorded(path: &Path) -> Result<Recorded, NoReport> {
+    Ok(Recorded::parse(&text(fs::read(path)?)?)?)
+}
+
+/// The report of a capture as it is recorded, whole and taken apart.
+fn report(
+    summary: &CaptureSummary,
+    connections: &mut [(Record, Trace)],
+) -> Result<(String, Recorded), Malformed> {
+    let mut bytes = Vec::new();
+    // Writing to a Vec cannot fail.
+    let _ = write_recorded(summary, connections, &mut bytes);
+    let text = text(bytes)?;
+    let recorded = Recorded::parse(&text)?;
+    Ok((text, recorded))
+}
+
+fn compare(
+    path: &Path,
+    capture: &Path,
+    summary: &CaptureSummary,
+    connections: &mut [(Record, Trace)],
+) -> Case {
+    let error = |message: String, line| {
+        Case::new(REPORT, CaseOutcome::Error, format!("{}: {message}", shown(path)))
+            .at(shown(path), line)
+    };
+    let expected = match read_recorded(path) {
+        Ok(expected) => expected,
+        Err(NoReport::Malformed(malformed)) => {
+            return error(malformed.to_string(), Some(malformed.line));
+        }
+        Err(why @ NoReport::Io(_)) => return error(why.to_string(), None),
+    };
+    let found = match report(summary, connections) {
+        Ok((_, found)) => found,
+        Err(malformed) => return error(malformed.to_string(), None),
+    };
+    let differences = differences(&expected, &found);
+    let verdict = differences.iter().find(|difference| difference.field == "verdict");
+    let Some(worst) = verdict.or(differences.first()) else { return Case::met(REPORT) };
+    let mut details = diff((path, &expected), (capture, &found));
+    details.push_str(&packets_of(&differences, connections));
+    let line = worst.line.or_else(|| differences.iter().find_map(|difference| difference.line));
+    Case::new(REPORT, CaseOutcome::NotMet, summed_up(worst, &differences))
+        .at(shown(path), line)
+        .with_details(details)
+}
+
+/// One difference in full, and the fields of the next.
+fn summed_up(worst: &Difference, differences: &[Difference]) -> String {
+    let others = differences.iter().filter(|each| *each != worst);
+    let named: Vec<&str> = others.take(NAMED).map(|each| each.field.as_str()).collect();
+    let more = differences.len().saturating_sub(1 + named.len());
+    match (named.is_empty(), more) {
+        (true, _) => worst.to_string(),
+        (false, 0) => format!("{worst}; also {}", named.join(", ")),
+        (false, more) => format!("{worst}; also {} and {more} more", named.join(", ")),
+    }
+}
+
+fn diff((old_path, old): (&Path, &Recorded), (new_path, new): (&Path, &Recorded)) -> String {
+    let head = format!("--- {}\n+++ {}\n", escape(&shown(old_path)), escape(&shown(new_path)));
+    let mut diff = head.into_bytes();
+    // Writing to a Vec cannot fail.
+    let _ = write_unified(old, new, &mut diff);
+    String::from_utf8_lossy(&diff).into_owned()
+}
+
+/// The packets of the first connections that differ.
+fn packets_of(differences: &[Difference], connections: &[(Record, Trace)]) -> String {
+    let mut ids: Vec<u64> = differences.iter().filter_map(|each| each.connection).collect();
+    ids.dedup();
+    let mut text = Vec::new();
+    for (record, packets) in
+        connections.iter().filter(|(record, _)| ids.contains(&record.id)).take(NAMED)
+    {
+        // Writing to a Vec cannot fail.
+        let _ = writeln!(text, "packets of connection {}:", record.id)
+            .and_then(|()| write_packets(record, packets, &mut text));
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn judged(finding: Finding, path: &Path) -> Case {
+    let outcome = match finding.outcome {
+        Outcome::Met => CaseOutcome::Met,
+        Outcome::Broken => CaseOutcome::NotMet,
+        Outcome::Undecided => CaseOutcome::Incomplete,
+    };
+    let message = finding.reasons.first().cloned().unwrap_or_default();
+    let others = finding.reasons.get(1..).unwrap_or_default();
+    Case::new(finding.name, outcome, message)
+        .at(shown(path), Some(finding.line))
+        .with_details(others.join("\n"))
+}
+
+fn write(path: &Path, text: &str) -> Result<(), OutputError> {
+    let mut output = Output::create_shared(path)?;
+    output.write_all(text.as_bytes()).map_err(|source| output.failed(source))?;
+    output.commit()
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

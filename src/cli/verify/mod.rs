@@ -1,0 +1,55 @@
+//! Captures against what is expected of them.
+
+mod check;
+mod fixtures;
+
+use std::path::PathBuf;
+
+use super::args::VerifyPlan;
+use super::cases::Cases;
+use super::failure::Failure;
+use super::status::Status;
+use crate::capture::Stop;
+use crate::report::cases::{Case, CaseOutcome};
+use crate::sandbox;
+use check::Check;
+use fixtures::Found;
+
+/// What checks are called in reports.
+const NAME: &str = "closecheck verify";
+
+/// Checks every capture under the paths, or records what it gives.
+pub(super) fn run(plan: &VerifyPlan) -> Result<Status, Failure> {
+    sandbox::drop_for_good()?;
+    let stop = Stop::on_signals().map_err(Failure::Signals)?;
+    let mut cases = Cases::begin(NAME, &plan.report)?;
+    let found = Found::under(&plan.paths);
+    let mut captures = 0_u64;
+    for (path, problem) in found.problems {
+        let path = path.display().to_string();
+        let case = Case::new("file", CaseOutcome::Error, problem.to_string());
+        cases.group(&path, &[case.at(path.as_str(), None)])?;
+    }
+    for (name, fixture) in &found.fixtures {
+        if stop.is_requested() {
+            let case =
+                Case::new("all", CaseOutcome::Incomplete, "interrupted before all was checked");
+            cases.group(&shown(&plan.paths), &[case])?;
+            break;
+        }
+        captures += fixture.captures.len() as u64;
+        let check = Check { name, fixture, bless: plan.bless, stop: &stop };
+        let (group, checked) = check.run();
+        cases.group(&group, &checked)?;
+    }
+    if captures == 0 && !stop.is_requested() {
+        let case = Case::new("captures", CaseOutcome::Incomplete, "no capture was found");
+        cases.group(&shown(&plan.paths), &[case])?;
+    }
+    cases.finish()
+}
+
+fn shown(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    paths.join(", ")
+}

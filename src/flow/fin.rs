@@ -1,0 +1,205 @@
+//! FINs: which close a direction, and the order in which both ends closed.
+
+use super::transition::Event;
+use super::{Connection, End};
+use crate::decode::{FrameId, Segment, Timestamp};
+
+/// A FIN, whatever the number of its copies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fin {
+    /// The FIN's own place in the stream, behind the last byte.
+    pub offset: i64,
+    /// Frame of the first copy seen; of the newest as long as it is [in doubt](Connection::doubted_fin).
+    pub frame: FrameId,
+    /// Time of that copy.
+    pub time: Timestamp,
+    /// True once the other end has acknowledged it.
+    pub is_acked: bool,
+    /// Frame of the first acknowledgement, as far as it is known.
+    pub acked_frame: Option<FrameId>,
+    /// The offset in the other direction up to which the FIN's segment acknowledged.
+    pub(super) acks: i64,
+    /// The same of the segments that its sender sent before, in the order of their sequence numbers.
+    pub(super) acked_before: i64,
+    /// True where an RST had ended the connection before.
+    pub(super) came_after_reset: bool,
+    /// Where the payload of its segment begins.
+    pub(super) start: i64,
+    /// True once it is known that its sender's stream reaches up to it. Until then it may be forged, and
+    /// closes nothing.
+    pub(super) is_reached: bool,
+}
+
+impl Fin {
+    /// True where its sender had received the other end's FIN.
+    pub(super) fn answers(&self, other: &Fin) -> bool {
+        self.acks > other.offset
+    }
+}
+
+impl Connection {
+    pub(super) fn observe_ack_of_fin(&mut self, from: End, ack: i64, segment: &Segment<'_>) {
+        let own_start = self.halves.at(from).offset(segment.seq).unwrap_or(0);
+        let rare = self.rare();
+        if let Some(own) = rare.fins.at_mut(from)
+            && own_start <= own.offset
+            && !segment.flags.fin()
+        {
+            own.acked_before = own.acked_before.max(ack);
+        }
+        let own_fin = rare.fins.at(from).map(|fin| fin.offset);
+        let Some(fin) = rare.fins.at_mut(from.other()).as_mut() else { return };
+        if ack <= fin.offset {
+            return;
+        }
+        if !fin.is_acked {
+            fin.is_acked = true;
+            fin.acked_frame = Some(segment.frame);
+            let peer = self.halves.at_mut(from.other());
+            if own_fin.is_some_and(|own_fin| own_start > own_fin) {
+                // The segment lies behind its sender's own FIN, which its receiver has therefore heard.
+                peer.apply(Event::HearsFin);
+            }
+            peer.apply(Event::FinIsAcked);
+        }
+        self.halves.at_mut(from).apply(Event::HearsFin);
+        self.note_release(segment.time);
+    }
+
+    pub(super) fn observe_fin(
+        &mut self,
+        from: End,
+        offset: i64,
+        segment: &Segment<'_>,
+        acked_before: i64,
+        is_reached: bool,
+    ) {
+        if self.any_fin(from).is_some() {
+            return;
+        }
+        let doubted = self.doubted_fin(from).map(|fin| fin.offset);
+        if is_reached && doubted == Some(offset) {
+            self.reach_fin(from);
+            return;
+        }
+        if !is_reached && doubted.is_some_and(|doubted| doubted < offset) {
+            return;
+        }
+        let acked = self.halves.at(from).acked;
+        if offset + 1 < acked && !self.rare().holes.at(from).contain(offset) {
+            // Its receiver has got past that place without it: an old number, outside the window.
+            return;
+        }
+        let peer = self.halves.at(from.other());
+        let acks = peer.offset(segment.ack).filter(|_| segment.flags.ack()).unwrap_or(0);
+        let peer_last = peer.last();
+        let is_acked = self.halves.at(from).acked > offset;
+        let peer_acks = |seq| self.halves.at(from).offset(seq).is_some_and(|ack| ack > offset);
+        let by_last =
+            peer_last.filter(|last| last.ack.is_some_and(peer_acks)).map(|last| last.frame);
+        let peer_fin = self.any_fin(from.other());
+        let by_fin = peer_fin.filter(|fin| fin.acks > offset).map(|fin| fin.frame);
+        let fin = Fin {
+            offset,
+            frame: segment.frame,
+            time: segment.time,
+            is_acked,
+            acked_frame: by_fin.or(by_last).filter(|_| is_acked),
+            acks: acks.max(acked_before),
+            acked_before,
+            came_after_reset: self.reset().is_some_and(|reset| segment.time >= reset.at.time),
+            start: offset - i64::from(segment.payload_len),
+            is_reached,
+        };
+        *self.rare().fins.at_mut(from) = Some(fin);
+        if !is_reached {
+            return;
+        }
+        self.halves.at_mut(from).apply(Event::SendsFin);
+        if is_acked {
+            self.retell_close();
+            self.note_release(segment.time);
+        }
+    }
+
+    /// Holds a FIN that is ahead of its sender's stream against what is known now: that the stream reaches up
+    /// to `reached`. Past the FIN it disproves it.
+    pub(super) fn settle_fin(&mut self, end: End, reached: i64) {
+        let Some(fin) = self.doubted_fin(end) else { return };
+        if reached > fin.offset + 1 {
+            *self.rare().fins.at_mut(end) = None;
+        } else if reached >= fin.start {
+            self.reach_fin(end);
+        }
+    }
+
+    /// Believes the FINs that an RST fits: it follows its sender's, or it answers or acknowledges the other's.
+    pub(super) fn settle_fins_by_reset(&mut self, from: End, segment: &Segment<'_>) {
+        let follows = self.halves.at(from).offset(segment.seq);
+        if follows.zip(self.doubted_fin(from)).is_some_and(|(place, fin)| place == fin.offset + 1) {
+            self.reach_fin(from);
+        }
+        let receiver = self.halves.at(from.other());
+        let Some(fin) = self.doubted_fin(from.other()) else { return };
+        let acknowledges =
+            segment.flags.ack() && receiver.offset(segment.ack) == Some(fin.offset + 1);
+        let answers = !segment.flags.ack()
+            && receiver
+                .last()
+                .is_some_and(|last| last.frame == fin.frame && last.ack == Some(segment.seq));
+        if acknowledges || answers {
+            self.reach_fin(from.other());
+        }
+    }
+
+    /// Believes a FIN that is ahead of its sender's stream; the capture lacks what lies in between.
+    fn reach_fin(&mut self, end: End) {
+        let Some(fin) = self.rare().fins.at_mut(end).as_mut().filter(|fin| !fin.is_reached) else {
+            return;
+        };
+        fin.is_reached = true;
+        let (start, behind) = (fin.start, fin.offset + 1);
+        let half = self.halves.at_mut(end);
+        let seen_to = half.next.max(1);
+        half.next = half.next.max(behind);
+        half.apply(Event::SendsFin);
+        let holes = self.rare().holes.at_mut(end);
+        holes.open(seen_to, start);
+        holes.fill(start, behind);
+    }
+
+    /// Takes both ends through the states of closing again, where a FIN stands in the capture behind its
+    /// acknowledgement: by what the FINs acknowledge instead of their order.
+    fn retell_close(&mut self) {
+        if self.reset().is_some() {
+            return;
+        }
+        for end in End::BOTH {
+            let (own, peer) = (self.any_fin(end).copied(), self.any_fin(end.other()).copied());
+            let half = self.halves.at_mut(end);
+            half.resume(half.path().before_close());
+            half.assume_established();
+            let hears = peer.is_some_and(|peer| peer.is_acked);
+            let hears_first =
+                own.zip(peer).is_some_and(|(own, peer)| own.answers(&peer) || !peer.answers(&own));
+            let is_acked = own.is_some_and(|own| own.is_acked);
+            let answers = own.zip(peer).is_some_and(|(own, peer)| own.answers(&peer));
+            let events = [
+                (answers, Event::HearsFin),
+                (own.is_some(), Event::SendsFin),
+                (hears && hears_first, Event::HearsFin),
+                (is_acked, Event::FinIsAcked),
+                (hears, Event::HearsFin),
+            ];
+            events.into_iter().filter(|(holds, _)| *holds).for_each(|(_, event)| half.apply(event));
+        }
+    }
+
+    fn note_release(&mut self, time: Timestamp) {
+        let rare = self.rare();
+        let is_acked = |fin: &Option<Fin>| fin.is_some_and(|fin| fin.is_acked);
+        if rare.released.is_none() && is_acked(&rare.fins.client) && is_acked(&rare.fins.server) {
+            rare.released = Some(time);
+        }
+    }
+}
