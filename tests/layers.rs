@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "decode", "flow", "verdict", "report", "compare", "expected", "linger", "capture",
-            "sandbox", "lab",
+            "netlink", "sandbox", "lab",
         ],
     ),
 ];

@@ -1,11 +1,12 @@
-//! A live capture: libpcap in immediate, non-blocking mode, to be polled by its descriptor.
+//! A live capture: libpcap in non-blocking mode, to be polled by its descriptor.
 
 use std::fmt::Write;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nameindex, if_nametoindex};
-use pcap::{Active, Capture, Precision};
+use pcap::{Active, Capture, Linktype, Precision};
 use thiserror::Error;
 
 use crate::decode::{Frame, LinkType, Timestamp};
@@ -16,6 +17,26 @@ pub const LOOPBACK: &str = if cfg!(target_os = "linux") { "lo" } else { "lo0" };
 /// libpcap gives nanoseconds on Linux; the BSDs' packet filter counts microseconds.
 const NANOSECONDS: bool = cfg!(target_os = "linux");
 
+/// Linux cooked captures, version 2, which name the interface (LINKTYPE_LINUX_SLL2).
+const SLL2: Linktype = Linktype(276);
+
+/// The name of Linux's device for all interfaces at once.
+const ANY: &str = "any";
+
+/// How packets come from the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// Each as it is captured.
+    AtOnce,
+    /// Many at a time, none later than [`BATCH`](Delivery::BATCH): much less work for everybody.
+    InBatches,
+}
+
+impl Delivery {
+    /// How long the kernel holds packets back for others to come.
+    pub const BATCH: Duration = Duration::from_millis(50);
+}
+
 /// An open capture on one interface.
 pub struct Live {
     handle: Capture<Active>,
@@ -23,6 +44,9 @@ pub struct Live {
     link: LinkType,
     snap_len: usize,
     frames: u64,
+    /// What libpcap said last, which wraps around, and the sum.
+    last_dropped: u32,
+    dropped: u64,
 }
 
 /// A capture that cannot be opened or has broken.
@@ -39,6 +63,9 @@ pub enum LiveError {
     /// The interface is not up.
     #[error("interface {} is down", quoted(.0))]
     Down(String),
+    /// There is none to capture on.
+    #[error("libpcap finds no interface to capture on")]
+    NoInterface,
     /// The process may not capture.
     #[error("no right to capture on {} ({message})", quoted(.interface))]
     Denied {
@@ -78,8 +105,7 @@ impl LiveError {
             }
             LiveError::Denied { .. } if cfg!(target_os = "linux") => Some(
                 "run it with sudo, or give the binary the right once with `sudo setcap \
-                 cap_net_raw=ep CLOSECHECK`, or let it use a private namespace with `--isolate \
-                 always`"
+                 cap_net_raw=ep CLOSECHECK`"
                     .to_owned(),
             ),
             LiveError::Denied { .. } => Some(
@@ -89,6 +115,7 @@ impl LiveError {
                     .to_owned(),
             ),
             LiveError::NoSuchInterface { .. }
+            | LiveError::NoInterface
             | LiveError::Filter { .. }
             | LiveError::Capture { .. } => None,
         }
@@ -96,12 +123,30 @@ impl LiveError {
 }
 
 impl Live {
+    /// The interface that tcpdump takes where none is named: libpcap's first, which is up and no loopback if
+    /// there is such a one.
+    ///
+    /// # Errors
+    /// [`LiveError`] where libpcap finds none.
+    pub fn first_interface() -> Result<String, LiveError> {
+        match pcap::Device::lookup() {
+            Ok(Some(device)) => Ok(device.name),
+            Ok(None) => Err(LiveError::NoInterface),
+            Err(source) => Err(LiveError::Capture { interface: ANY.to_owned(), source }),
+        }
+    }
+
     /// Opens `interface`, keeping the first `snap_len` bytes of each packet and up to `buffer` bytes of
     /// packets that wait to be read. Nothing is filtered yet.
     ///
     /// # Errors
     /// [`LiveError`] where there is no such interface, it is down, or the process may not capture.
-    pub fn open(interface: &str, snap_len: u16, buffer: i32) -> Result<Live, LiveError> {
+    pub fn open(
+        interface: &str,
+        snap_len: u32,
+        buffer: i32,
+        delivery: Delivery,
+    ) -> Result<Live, LiveError> {
         check_interface(interface)?;
         let failed = |source| match source {
             pcap::Error::PcapError(message) if is_denial(&message) => {
@@ -111,21 +156,35 @@ impl Live {
         };
         let mut inactive = Capture::from_device(interface)
             .map_err(failed)?
-            .immediate_mode(true)
-            .snaplen(snap_len.into())
+            .immediate_mode(delivery == Delivery::AtOnce)
+            .timeout(i32::try_from(Delivery::BATCH.as_millis()).unwrap_or(i32::MAX))
+            .snaplen(i32::try_from(snap_len).unwrap_or(i32::MAX))
             .buffer_size(buffer);
         if NANOSECONDS {
             inactive = inactive.precision(Precision::Nano);
         }
-        let handle = inactive.open().and_then(Capture::setnonblock).map_err(failed)?;
+        let mut handle = inactive.open().and_then(Capture::setnonblock).map_err(failed)?;
+        if interface == ANY {
+            // libpcap before 1.10 has version 1 only, which lacks no more than the interface.
+            let _ = handle.set_datalink(SLL2);
+        }
         let link = LinkType::from_dlt(u32::try_from(handle.get_datalink().0).unwrap_or(u32::MAX));
         Ok(Live {
             handle,
             interface: interface.to_owned(),
             link,
-            snap_len: snap_len.into(),
+            snap_len: usize::try_from(snap_len).unwrap_or(usize::MAX),
             frames: 0,
+            last_dropped: 0,
+            dropped: 0,
         })
+    }
+
+    /// Numbers the frames from behind this one on, for a capture that takes another's place.
+    #[must_use]
+    pub fn numbered_behind(mut self, frames: u64) -> Live {
+        self.frames = frames;
+        self
     }
 
     /// Lets only packets through that match the BPF expression, from now on.
@@ -144,27 +203,36 @@ impl Live {
     /// [`LiveError::Capture`] where libpcap fails, as it does when the interface is removed.
     pub fn drain(&mut self, mut each: impl FnMut(&Frame<'_>)) -> Result<u64, LiveError> {
         let before = self.frames;
+        while self.read(None, &mut each)? > 0 {}
+        Ok(self.frames - before)
+    }
+
+    /// Hands over packets that have arrived, `most` at the most, and returns their number: 0 where none waits.
+    ///
+    /// # Errors
+    /// As of [`drain`](Live::drain).
+    pub fn read(
+        &mut self,
+        most: Option<usize>,
+        mut each: impl FnMut(&Frame<'_>),
+    ) -> Result<u64, LiveError> {
+        let before = self.frames;
         let scale = if NANOSECONDS { 1 } else { 1000 };
-        loop {
-            let (frames, link, snap_len) = (&mut self.frames, self.link, self.snap_len);
-            let batch = self.handle.dispatch(None, |packet| {
-                *frames += 1;
-                let time = packet.header.ts;
-                each(&Frame {
-                    number: *frames,
-                    time: Timestamp::new(time.tv_sec, time.tv_usec.saturating_mul(scale)),
-                    link,
-                    wire_len: packet.header.len,
-                    data: packet.data.get(..snap_len).unwrap_or(packet.data),
-                });
+        let (frames, link, snap_len) = (&mut self.frames, self.link, self.snap_len);
+        let batch = self.handle.dispatch(most, |packet| {
+            *frames += 1;
+            let time = packet.header.ts;
+            each(&Frame {
+                number: *frames,
+                time: Timestamp::new(time.tv_sec, time.tv_usec.saturating_mul(scale)),
+                link,
+                wire_len: packet.header.len,
+                data: packet.data.get(..snap_len).unwrap_or(packet.data),
             });
-            match batch {
-                Ok(0) | Err(pcap::Error::TimeoutExpired) => return Ok(self.frames - before),
-                Ok(_) => {}
-                Err(source) => {
-                    return Err(LiveError::Capture { interface: self.interface.clone(), source });
-                }
-            }
+        });
+        match batch {
+            Ok(_) | Err(pcap::Error::TimeoutExpired) => Ok(self.frames - before),
+            Err(source) => Err(LiveError::Capture { interface: self.interface.clone(), source }),
         }
     }
 
@@ -173,10 +241,11 @@ impl Live {
     /// # Errors
     /// [`LiveError::Capture`] where libpcap cannot tell.
     pub fn dropped(&mut self) -> Result<u64, LiveError> {
-        self.handle
-            .stats()
-            .map(|stats| stats.dropped.into())
-            .map_err(|source| LiveError::Capture { interface: self.interface.clone(), source })
+        let failed = |source| LiveError::Capture { interface: self.interface.clone(), source };
+        let dropped = self.handle.stats().map_err(failed)?.dropped;
+        self.dropped += u64::from(dropped.wrapping_sub(self.last_dropped));
+        self.last_dropped = dropped;
+        Ok(self.dropped)
     }
 
     /// The interface's name.
@@ -210,7 +279,7 @@ fn is_denial(message: &str) -> bool {
 }
 
 fn check_interface(name: &str) -> Result<(), LiveError> {
-    if name == "any" && cfg!(target_os = "linux") {
+    if name == ANY && cfg!(target_os = "linux") {
         return Ok(());
     }
     if if_nametoindex(name).is_err() {

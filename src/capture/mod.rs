@@ -11,17 +11,19 @@ mod live;
 mod merged;
 mod output;
 mod pcap_writer;
+mod savefiles;
 mod stop;
 
 pub use file::{
     CaptureFormat, Compression, Damage, Frames, Input, LONGEST_PACKET, Place, Progress, ReadError,
 };
 pub use filter::{Filter, FilterError};
-pub use live::{LOOPBACK, Live, LiveError};
+pub use live::{Delivery, LOOPBACK, Live, LiveError};
 pub use merged::{Merged, OpenError};
 pub use output::{Output, OutputError};
 pub use pcap_writer::PcapWriter;
-pub use stop::Stop;
+pub use savefiles::{Rotation, Savefiles, Written};
+pub use stop::{Inquiry, Stop};
 
 use crate::decode::{Frame, LinkType, Timestamp};
 

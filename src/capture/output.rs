@@ -31,6 +31,10 @@ pub struct OutputError {
 }
 
 impl OutputError {
+    pub(super) fn new(path: &Path, source: io::Error) -> OutputError {
+        OutputError { path: path.to_owned(), source }
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

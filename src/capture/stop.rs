@@ -1,6 +1,7 @@
-//! A request to stop, made by a signal: a descriptor that can be polled, and a flag for who is busy.
+//! Requests made by signals: to stop, as a descriptor that can be polled and a flag for who is busy, and to tell
+//! how things stand.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::{flag, low_level};
 use thiserror::Error;
 
@@ -109,6 +110,40 @@ fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Readable once SIGUSR1 has come, until that is [taken](Inquiry::take) note of.
+#[derive(Debug)]
+pub struct Inquiry {
+    asked: UnixStream,
+    /// Keeps the pipe open where no signal handler does.
+    _writer: UnixStream,
+}
+
+impl Inquiry {
+    /// Takes the signal over, unless the process was started to ignore it.
+    ///
+    /// # Errors
+    /// Whatever the system says where a pipe or a handler cannot be had.
+    pub fn on_signal() -> io::Result<Inquiry> {
+        let (asked, writer) = UnixStream::pair()?;
+        asked.set_nonblocking(true)?;
+        if ignored_signals() & (1 << (SIGUSR1 - 1)) == 0 {
+            low_level::pipe::register(SIGUSR1, writer.try_clone()?)?;
+        }
+        Ok(Inquiry { asked, _writer: writer })
+    }
+
+    /// Whether the signal has come since this was asked last, however often.
+    pub fn take(&mut self) -> bool {
+        self.asked.read(&mut [0; 512]).is_ok_and(|count| count > 0)
+    }
+}
+
+impl AsFd for Inquiry {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.asked.as_fd()
+    }
 }
 
 impl AsFd for Stop {

@@ -1,6 +1,7 @@
 //! The arguments, as clap reads them, and the plan that they come to. Nothing is opened here.
 
 mod compare;
+mod watch;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use compare::CompareArgs;
 pub(super) use compare::{ComparePlan, Sought, Source};
+use watch::WatchArgs;
+pub(super) use watch::WatchPlan;
 
 use crate::Linger;
 use crate::capture::Input;
@@ -32,6 +35,9 @@ Examples:
   tcpdump -w - | closecheck read -      the same of a stream
   closecheck read --only rst --ladder out.pcap
                                         draw how each reset connection ended
+  sudo closecheck watch port 443        a line as each connection ends, until Ctrl-C
+  sudo closecheck watch -i eth0 --only rst -w 'resets-%H.pcap' -G 3600
+                                        those that are reset, and a file of packets for each hour
   closecheck compare old.pcap new.pcap  did anything about the closes change?
   closecheck compare --two-ended client.pcap server.pcap
                                         who made the RST: the other end, or a box in between?
@@ -66,6 +72,11 @@ pub struct Args {
 enum Command {
     /// Judge every connection in captures: pcap or pcapng files, plain or compressed with gzip or zstd.
     Read(ReadArgs),
+    /// Judge connections as they happen: a line for each, half a second after its end.
+    ///
+    /// Lines for people on a terminal, NDJSON elsewhere, unless --format says otherwise. SIGUSR1 has a summary
+    /// written to standard error. SIGINT or SIGTERM ends it: what is still open is listed then.
+    Watch(WatchArgs),
     /// What differs between two captures, at the level of closes, or between the two ends of connections.
     Compare(CompareArgs),
     /// Check captures against what is expected of them: NAME.verdict, the report recorded beside
@@ -362,6 +373,8 @@ pub(super) enum Plan {
     Lab(LabPlan),
     /// Judge captures.
     Read(ReadPlan),
+    /// Judge what goes on.
+    Watch(WatchPlan),
     /// Compare captures.
     Compare(ComparePlan),
     /// Check captures.
@@ -427,6 +440,7 @@ impl Args {
         let plan = match self.command {
             None => Plan::Lab(self.lab.into_plan()),
             Some(Command::Read(read)) => Plan::Read(read.into_plan()),
+            Some(Command::Watch(watch)) => Plan::Watch(watch.into_plan()),
             Some(Command::Compare(compare)) => Plan::Compare(compare.into_plan()?),
             Some(Command::Verify(VerifyArgs { paths, bless, report })) => {
                 Plan::Verify(VerifyPlan { paths, bless, report })
@@ -437,7 +451,11 @@ impl Args {
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
-            Plan::Compare(_) | Plan::Verify(_) | Plan::Matrix(_) | Plan::HoldSocket => {
+            Plan::Watch(_)
+            | Plan::Compare(_)
+            | Plan::Verify(_)
+            | Plan::Matrix(_)
+            | Plan::HoldSocket => {
                 return Ok(plan);
             }
         };

@@ -14,6 +14,11 @@ pub(super) fn warn(text: &str) {
     eprintln!("closecheck: warning: {text}");
 }
 
+/// A line on standard error for something that goes as it should.
+pub(super) fn note(text: &str) {
+    eprintln!("closecheck: {text}");
+}
+
 /// Says on standard error what makes the capture incomplete, unless the same terminal shows it in the
 /// report.
 pub(super) fn warn_incomplete(capture: &CaptureSummary, format: Format) {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nix::errno::Errno;
 use thiserror::Error;
 
-use crate::capture::{FilterError, OpenError, OutputError, ReadError};
+use crate::capture::{FilterError, LiveError, OpenError, OutputError, ReadError};
 use crate::decode::LinkType;
 use crate::lab::LabError;
 use crate::report::escape;
@@ -17,6 +17,10 @@ use crate::sandbox::RightsError;
 pub(super) enum Failure {
     #[error(transparent)]
     Lab(#[from] LabError),
+    #[error(transparent)]
+    Live(#[from] LiveError),
+    #[error("cannot wait for packets: {0}")]
+    Wait(io::Error),
     #[error(transparent)]
     Rights(#[from] RightsError),
     #[error(transparent)]
@@ -49,12 +53,14 @@ impl Failure {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Failure::Lab(error) => error.hint(),
+            Failure::Live(error) => error.hint(),
             Failure::Read(error) => hint_for(&error.source),
             Failure::Output(error) => error.hint(),
             Failure::Rights(_)
             | Failure::LinkType { .. }
             | Failure::Filter(_)
             | Failure::Signals(_)
+            | Failure::Wait(_)
             | Failure::Cell { .. }
             | Failure::Program(_)
             | Failure::HoldSocket(_)

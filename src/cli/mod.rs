@@ -15,6 +15,7 @@ mod progress;
 mod read;
 mod status;
 mod verify;
+mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Plan::HoldSocket => {
             crate::lab::hold().map(|()| Status::AsExpected).map_err(failure::Failure::HoldSocket)
         }
+        args::Plan::Watch(plan) => watch::run(&plan),
     };
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
 }

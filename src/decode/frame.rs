@@ -21,6 +21,16 @@ pub struct Frame<'a> {
     pub data: &'a [u8],
 }
 
+impl Frame<'_> {
+    /// The index of the interface that it was captured on, where the link type tells: a cooked capture of version
+    /// 2 has it in bytes 4 to 7 (libpcap pcap/sll.h).
+    #[must_use]
+    pub fn interface(&self) -> Option<u32> {
+        let bytes = self.data.get(4..8).filter(|_| self.link == LinkType::LINUX_SLL2)?;
+        bytes.try_into().ok().map(u32::from_be_bytes)
+    }
+}
+
 /// Where a frame is to be found: the capture file, and its number in there.
 ///
 /// Ordered by file, then by number; shown as `9`, and as `2:9` in the second file.
@@ -92,6 +102,12 @@ impl Timestamp {
     #[must_use]
     pub fn nanoseconds(self) -> i64 {
         self.0
+    }
+
+    /// The time that much later, or the last there is.
+    #[must_use]
+    pub fn plus(self, time: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(i64::try_from(time.as_nanos()).unwrap_or(i64::MAX)))
     }
 
     /// The time elapsed since `earlier`, or `None` where the clock stepped back in between.

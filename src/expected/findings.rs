@@ -213,6 +213,7 @@ fn at_risk(most: u64, record: &Record) -> (Outcome, String) {
 fn hides_bytes(gap: Gap) -> bool {
     match gap {
         Gap::Dropped
+        | Gap::InterfaceAway
         | Gap::CutOff
         | Gap::Interrupted
         | Gap::SequenceHole

@@ -6,14 +6,18 @@
 #![deny(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod connection;
+mod crossing;
 mod duplicate;
 mod ends;
 mod fin;
 mod half;
 mod holes;
+mod over;
 mod pair;
 mod rare;
 mod reset;
+#[cfg(test)]
+mod samples;
 mod slots;
 mod state;
 mod table;
@@ -21,6 +25,7 @@ mod transition;
 mod zeek;
 
 pub use connection::{Connection, Moment};
+pub use crossing::Crossings;
 pub use ends::Orientation;
 pub use fin::Fin;
 pub use half::{Half, Last};

@@ -23,4 +23,6 @@ pub(super) struct Rare {
     pub(super) ignored_resets: u32,
     /// A full table gave the connection up.
     pub(super) was_evicted: bool,
+    /// Since when it had been over as it was handed out, though the table still holds it.
+    pub(super) told: Option<Timestamp>,
 }

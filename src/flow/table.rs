@@ -10,6 +10,7 @@ use hashbrown::{DefaultHashBuilder, HashTable};
 use super::Connection;
 use super::duplicate::Recent;
 use super::ends::Key;
+use super::over::{Over, aged};
 use super::slots::Slots;
 use crate::decode::{Segment, Timestamp};
 
@@ -17,11 +18,16 @@ use crate::decode::{Segment, Timestamp};
 /// RSTs that answer them. As long as Zeek's tcp_close_delay. What comes later still looks like a connection
 /// that began before the capture.
 const KEPT: Duration = Duration::from_secs(5);
+/// How long a connection of a live capture has been over when it is handed out: longer than what may take an RST
+/// back, or belongs to the same end, is under way.
+const TOLD: Duration = Duration::from_millis(500);
 /// How long a SYN without an answer is kept, in capture time. No SYN is retransmitted after two minutes (RFC
 /// 9293 3.8.3; Linux gives up after 127 s).
 const ATTEMPTED: Duration = Duration::from_secs(300);
 /// Places looked at for each connection that begins, to find attempts that nobody answered.
 const SWEPT: usize = 2;
+/// The same for each tick, so that they are found on a quiet wire too.
+const SWEPT_BY_TICK: usize = 1024;
 /// Places looked at for a connection to give up, where the table is full.
 const SAMPLED: usize = 16;
 
@@ -39,7 +45,7 @@ pub enum Pushed {
 ///
 /// Holds the connections that are open and those that ended within the last five seconds of the capture;
 /// the others are handed out by [`take_finished`](Table::take_finished), in an order that depends on the
-/// capture alone.
+/// capture alone. A [live](Table::live) one hands them out before it forgets them.
 #[derive(Debug)]
 pub struct Table {
     /// The places of the connections by key.
@@ -49,7 +55,14 @@ pub struct Table {
     slots: Slots,
     /// Connections in the order in which they came to be over.
     over: VecDeque<Over>,
+    /// Those of them that were handed out and are still held.
+    told: VecDeque<Over>,
     finished: Vec<Connection>,
+    /// What connections age by: the time of the newest segment, or the ticks.
+    clock: Timestamp,
+    /// The time of the newest segment, and the ticks since.
+    latest: Timestamp,
+    is_live: bool,
     recent: Recent,
     begun: u64,
     limit: usize,
@@ -58,20 +71,6 @@ pub struct Table {
     hand: u32,
     /// The place of the connection that took the newest segment.
     newest: Option<u32>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Over {
-    since: Timestamp,
-    id: u64,
-    place: u32,
-}
-
-impl Over {
-    /// False where the place is another connection's by now, or the RST had no effect after all.
-    fn is_of(self, found: &Connection) -> bool {
-        found.id == self.id && found.over_since() == Some(self.since)
-    }
 }
 
 impl Default for Table {
@@ -93,7 +92,11 @@ impl Table {
             hasher: DefaultHashBuilder::default(),
             slots: Slots::default(),
             over: VecDeque::new(),
+            told: VecDeque::new(),
             finished: Vec::new(),
+            clock: Timestamp::default(),
+            latest: Timestamp::default(),
+            is_live: false,
             recent: Recent::default(),
             begun: 0,
             limit: limit.get(),
@@ -103,9 +106,31 @@ impl Table {
         }
     }
 
+    /// A table for a live capture, in which connections age by [`tick`](Table::tick), whatever becomes of the
+    /// packets' clock. It hands out a connection that has been over for half a second, as it stands then, and
+    /// holds it for as long as others: what comes in that time makes no other connection, and no longer changes
+    /// what was said. Where it shows that an RST had no effect after all, the connection goes on, and is handed
+    /// out a second time when it ends.
+    #[must_use]
+    pub fn live(limit: NonZeroUsize) -> Table {
+        Table { is_live: true, ..Table::with_limit(limit) }
+    }
+
+    /// Lets time pass since the last tick, or since the table was made.
+    pub fn tick(&mut self, elapsed: Duration) {
+        self.clock = self.clock.plus(elapsed);
+        self.latest = self.latest.plus(elapsed);
+        self.retire();
+        self.sweep(self.latest, SWEPT_BY_TICK);
+    }
+
     /// Takes the next segment of the capture.
     pub fn push(&mut self, segment: &Segment<'_>) -> Pushed {
-        self.retire(segment.time);
+        self.latest = segment.time;
+        if !self.is_live {
+            self.clock = segment.time;
+            self.retire();
+        }
         let key = Key::of(segment);
         let hash = self.hasher.hash_one(key);
         let Some(place) = self.place_of(hash, &key) else {
@@ -131,7 +156,7 @@ impl Table {
         if over != over_before
             && let Some(since) = over
         {
-            self.over.push_back(Over { since, id, place });
+            self.over.push_back(Over { since, noted: self.clock, id, place });
         }
         self.newest = Some(place);
         Pushed::Used
@@ -166,7 +191,7 @@ impl Table {
         for connection in self.finished.drain(..) {
             self.slots.insert(connection);
         }
-        self.slots.into_connections()
+        self.slots.into_connections().filter(|connection| !connection.was_told())
     }
 
     #[inline]
@@ -179,7 +204,7 @@ impl Table {
     /// Begins a connection with this segment, and before it with the SYN that it answers where that was
     /// taken for another connection's.
     fn begin(&mut self, hash: u64, segment: &Segment<'_>, syn: Option<Segment<'static>>) {
-        self.sweep(segment.time);
+        self.sweep(segment.time, SWEPT);
         if self.slots.used() >= self.limit {
             self.evict();
         }
@@ -197,7 +222,7 @@ impl Table {
             |&place: &u32| slots.get(place).map_or(0, |moved| hasher.hash_one(moved.key()));
         index.insert_unique(hash, place, rehash);
         if let Some(since) = over {
-            self.over.push_back(Over { since, id, place });
+            self.over.push_back(Over { since, noted: self.clock, id, place });
         }
         self.newest = Some(place);
     }
@@ -207,7 +232,7 @@ impl Table {
         if let Ok(entry) = self.index.find_entry(hash, |&found| found == place) {
             entry.remove();
         }
-        self.finished.extend(self.slots.remove(place));
+        self.finished.extend(self.slots.remove(place).filter(|connection| !connection.was_told()));
     }
 
     fn finish_by_place(&mut self, place: u32) {
@@ -217,22 +242,38 @@ impl Table {
         }
     }
 
-    /// Moves connections that have been over for long enough at `now` to the finished ones.
-    fn retire(&mut self, now: Timestamp) {
-        while let Some(&over) = self.over.front() {
-            if now.since(over.since).is_none_or(|age| age < KEPT) {
-                return;
+    /// Moves connections that have been over for long enough to the finished ones.
+    fn retire(&mut self) {
+        let limit = if self.is_live { TOLD } else { KEPT };
+        while let Some(over) = aged(&mut self.over, self.clock, limit) {
+            if !self.slots.get(over.place).is_some_and(|found| over.is_of(found)) {
+                continue;
             }
-            self.over.pop_front();
+            if self.is_live {
+                self.tell(over);
+            } else {
+                self.finish_by_place(over.place);
+            }
+        }
+        while let Some(over) = aged(&mut self.told, self.clock, KEPT) {
             if self.slots.get(over.place).is_some_and(|found| over.is_of(found)) {
                 self.finish_by_place(over.place);
             }
         }
     }
 
+    /// Hands a connection out and keeps it.
+    fn tell(&mut self, over: Over) {
+        if let Some(connection) = self.slots.get_mut(over.place) {
+            connection.mark_told();
+            self.finished.push(connection.clone());
+            self.told.push_back(over);
+        }
+    }
+
     /// Moves some attempts that nobody has answered for long to the finished ones.
-    fn sweep(&mut self, now: Timestamp) {
-        for _ in 0..SWEPT {
+    fn sweep(&mut self, now: Timestamp, places: usize) {
+        for _ in 0..places.min(self.slots.places()) {
             let Some(place) = self.next_place() else { return };
             let is_stale = |found: &Connection| {
                 found.is_only_attempted()
@@ -246,7 +287,7 @@ impl Table {
 
     /// Makes room for one more connection.
     fn evict(&mut self) {
-        while let Some(over) = self.over.pop_front() {
+        while let Some(over) = self.told.pop_front().or_else(|| self.over.pop_front()) {
             if self.slots.get(over.place).is_some_and(|found| over.is_of(found)) {
                 self.finish_by_place(over.place);
                 return;
@@ -281,35 +322,8 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::{Endpoint, Flags, FrameId, Options, Seq};
-
-    fn segment(port: u16, seconds: i64, flags: Flags, seq: u32, ack: u32) -> Segment<'static> {
-        let end = |host, port| Endpoint { ip: [192, 0, 2, host].into(), port };
-        let (source, destination) = match flags == Flags::SYN {
-            true => (end(1, port), end(2, 80)),
-            false => (end(2, 80), end(1, port)),
-        };
-        Segment {
-            frame: FrameId::new(1),
-            time: Timestamp::new(seconds, 0),
-            source,
-            destination,
-            seq: Seq(seq),
-            ack: Seq(ack),
-            flags,
-            window: 0,
-            options: Options::default(),
-            payload_len: 0,
-            payload: &[],
-            ttl: 64,
-            ip_id: None,
-            tos: 0,
-            dont_fragment: true,
-            flow_label: None,
-            fragmented: false,
-            outer: None,
-        }
-    }
+    use crate::decode::Flags;
+    use crate::flow::samples::segment;
 
     #[test]
     fn what_is_over_is_handed_out_and_forgotten() {

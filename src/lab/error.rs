@@ -71,6 +71,10 @@ impl LabError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            LabError::Live(error @ LiveError::Denied { .. }) if cfg!(target_os = "linux") => {
+                let isolate = "or let it use a private namespace with `--isolate always`";
+                error.hint().map(|hint| format!("{hint}, {isolate}"))
+            }
             LabError::Live(error) => error.hint(),
             LabError::Namespace(error) => Some(error.hint().to_owned()),
             LabError::PortTaken(_) => {

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::kernel::{Counters, Sampler};
 use super::{LabError, Outcome, Scenario, ends, outcome, watch};
 use crate::Linger;
-use crate::capture::{LOOPBACK, Live, Stop};
+use crate::capture::{Delivery, LOOPBACK, Live, Stop};
 use crate::flow::{End, Pair};
 use crate::netlink::SocketTable;
 use crate::sandbox;
@@ -125,7 +125,7 @@ impl Exchange {
             self.change_settings()?;
         }
         let interface = self.interface.as_deref().unwrap_or(LOOPBACK);
-        let mut live = Live::open(interface, SNAP_LEN, BUFFER)?;
+        let mut live = Live::open(interface, SNAP_LEN.into(), BUFFER, Delivery::AtOnce)?;
         let listener = self.socket().map_err(LabError::socket("make the server's socket"))?;
         let server_address = self.bind_server(&listener)?;
         let client = self.socket().map_err(LabError::socket("make the client's socket"))?;

@@ -89,6 +89,18 @@ pub(super) fn find_answer(mut datagram: &[u8], sequence: u32) -> io::Result<Opti
     Ok(None)
 }
 
+/// The messages of a datagram that nobody asked for: kind and body. It ends at a length that contradicts the
+/// datagram.
+pub(super) fn notices(mut datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let length = ne32(datagram, 0)? as usize;
+        let kind = ne16(datagram, 4)?;
+        let body = datagram.get(HEADER_LEN..length)?;
+        datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, body))
+    })
+}
+
 /// The 16-bit number at `offset`, in the host's byte order.
 fn ne16(data: &[u8], offset: usize) -> Option<u16> {
     data.get(offset..)?.first_chunk().copied().map(u16::from_ne_bytes)
@@ -124,6 +136,17 @@ mod tests {
         assert_eq!(find_answer(&refusal, 1).unwrap_err().raw_os_error(), Some(1));
         let hostile = message(NLMSG_DONE, 1, &i32::MIN.to_ne_bytes());
         assert_eq!(find_answer(&hostile, 1).unwrap_err().raw_os_error(), Some(i32::MAX));
+    }
+
+    #[test]
+    fn notices_are_read_as_far_as_their_lengths_agree() {
+        let datagram = [message(16, 0, b"five."), message(17, 0, b"four")].concat();
+        let all: Vec<(u16, &[u8])> = notices(&datagram).collect();
+        assert_eq!(all, [(16, &b"five."[..]), (17, b"four")]);
+        for cut in 0..datagram.len() {
+            assert!(notices(&datagram[..cut]).count() < 2);
+        }
+        assert_eq!(notices(&[0; 64]).count(), 0);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Talks to the Linux kernel over netlink: sets a link up, looks up a socket.
+//! Talks to the Linux kernel over netlink: sets a link up or hears of its changes, looks up a socket.
 //!
 //! Messages are made by hand, of fixed size, and answers are read with every offset checked, so no
 //! answer can cause a panic. A request ends with its answer, an error or after two seconds. Only
@@ -21,6 +21,7 @@ use std::io;
 use channel::Channel;
 use message::{Answer, Request, find_answer};
 
+pub use link::{LinkChange, LinkWatch};
 pub use sock_diag::{SocketEntry, SocketTable};
 
 /// More than any single answer to the requests made here takes, in bytes.

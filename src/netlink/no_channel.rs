@@ -1,6 +1,7 @@
 //! In place of netlink datagrams where the system is not Linux: nothing can be opened.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use super::Protocol;
 
@@ -16,6 +17,12 @@ impl Channel {
         Err(io::Error::new(io::ErrorKind::Unsupported, reason))
     }
 
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub(super) fn listen(protocol: Protocol, _groups: u32) -> io::Result<Channel> {
+        Channel::open(protocol)
+    }
+
     /// Never called, as there is no channel to call it on.
     pub(super) fn send(&self, _datagram: &[u8]) -> io::Result<()> {
         match *self {}
@@ -23,6 +30,12 @@ impl Channel {
 
     /// Never called, as there is no channel to call it on.
     pub(super) fn receive(&self, _buffer: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+}
+
+impl AsFd for Channel {
+    fn as_fd(&self) -> BorrowedFd<'_> {
         match *self {}
     }
 }

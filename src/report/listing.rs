@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::table::Screen;
+use super::lines::Lines;
+use super::table::{self, Screen};
 use super::tally::Tally;
 use super::{CaptureSummary, Format, Record, Trace, View, csv, json, ladder, packet_list, plain};
 
@@ -20,6 +21,7 @@ pub struct Listing {
 #[derive(Debug)]
 enum Form {
     Table(Screen),
+    Lines(Lines),
     Plain,
     Json(json::Document),
     Ndjson,
@@ -40,6 +42,39 @@ impl Listing {
         Listing { view, tally: Tally::default(), form }
     }
 
+    /// A report on connections that are watched as they end: in place of a table, a line for each.
+    #[must_use]
+    pub fn live(view: View) -> Listing {
+        let listing = Listing::new(view);
+        match view.format {
+            Format::Table => Listing { form: Form::Lines(Lines::default()), ..listing },
+            Format::Plain | Format::Json | Format::Ndjson | Format::Csv => listing,
+        }
+    }
+
+    /// True where [`finish`](Listing::finish) writes a summary.
+    #[must_use]
+    pub fn has_summary(&self) -> bool {
+        match self.form {
+            Form::Table(_) | Form::Lines(_) | Form::Json(_) => true,
+            Form::Plain | Form::Ndjson | Form::Csv { .. } => false,
+        }
+    }
+
+    /// Writes for people what there has been so far.
+    ///
+    /// # Errors
+    /// Whatever the writer fails with.
+    pub fn summary(
+        &self,
+        capture: &CaptureSummary,
+        selected_from: Option<u64>,
+        view: &View,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        table::write_summary(capture, &self.tally, selected_from, view, out)
+    }
+
     /// Takes the next connection, with its packets where they are to be shown.
     ///
     /// # Errors
@@ -56,6 +91,7 @@ impl Listing {
                 screen.add(record, packets);
                 Ok(())
             }
+            Form::Lines(lines) => lines.write(&record, self.view.styles, out),
             Form::Plain => write_plain(&record, packets.as_ref(), &self.view, out),
             Form::Json(document) => document.connection(&record, out),
             Form::Ndjson => json::write_line(&record, out),
@@ -82,6 +118,10 @@ impl Listing {
     ) -> io::Result<()> {
         match self.form {
             Form::Table(screen) => screen.write(capture, &self.tally, selected_from, out),
+            Form::Lines(lines) => {
+                lines.finish(out)?;
+                table::write_summary(capture, &self.tally, selected_from, &self.view, out)
+            }
             Form::Json(document) => {
                 document.finish(capture, &self.tally.summary(selected_from), out)
             }

@@ -13,6 +13,7 @@ mod json;
 mod lab;
 mod lab_record;
 mod ladder;
+mod lines;
 mod listing;
 mod matrix;
 mod packet_list;

@@ -55,20 +55,12 @@ impl Screen {
     ) -> io::Result<()> {
         let Screen { view, kept } = self;
         let kept = kept.into_sorted_vec();
-        let heading = summary_line(capture, tally, selected_from);
-        let width = view.width.unwrap_or(usize::MAX);
-        for line in wrap(&heading, width) {
-            writeln!(out, "{}", view.styles.heading(line))?;
-        }
-        write_incomplete(capture, view.styles, out)?;
+        write_summary(capture, tally, selected_from, &view, out)?;
         if kept.is_empty() {
             return Ok(());
         }
-        if tally.total() > 1 {
-            writeln!(out)?;
-            write_kinds(tally, view.styles, out)?;
-        }
         writeln!(out)?;
+        let width = view.width.unwrap_or(usize::MAX);
         let records: Vec<&Record> = kept.iter().map(|kept| &*kept.record).collect();
         write_connections(&records, width, view.styles, out)?;
         let left = tally.total().saturating_sub(kept.len() as u64);
@@ -78,6 +70,26 @@ impl Screen {
         }
         kept.iter().try_for_each(|kept| write_details(kept, &view, out))
     }
+}
+
+/// Writes what connections there were and what the capture lacks of them.
+pub(super) fn write_summary(
+    capture: &CaptureSummary,
+    tally: &Tally,
+    selected_from: Option<u64>,
+    view: &View,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let heading = summary_line(capture, tally, selected_from);
+    for line in wrap(&heading, view.width.unwrap_or(usize::MAX)) {
+        writeln!(out, "{}", view.styles.heading(line))?;
+    }
+    write_incomplete(capture, view.styles, out)?;
+    if tally.total() > 1 {
+        writeln!(out)?;
+        write_kinds(tally, view.styles, out)?;
+    }
+    Ok(())
 }
 
 impl PartialEq for Kept {
@@ -317,21 +329,21 @@ fn write_rows(
 }
 
 /// `rst by server`
-fn ended(record: &Record) -> String {
+pub(super) fn ended(record: &Record) -> String {
     match record.close.by {
         Some(by) => format!("{} by {by}", record.close.verdict),
         None => record.close.verdict.to_string(),
     }
 }
 
-fn cause(record: &Record) -> String {
+pub(super) fn cause(record: &Record) -> String {
     match (record.close.cause, record.close.confidence) {
         (Some(cause), Some(confidence)) => format!("{cause} ({confidence})"),
         _ => String::new(),
     }
 }
 
-fn bytes(record: &Record) -> String {
+pub(super) fn bytes(record: &Record) -> String {
     format!("{} / {}", record.bytes.client, record.bytes.server)
 }
 
@@ -348,7 +360,7 @@ fn outer(record: &Record) -> String {
     record.outer.as_ref().map(tunnel).unwrap_or_default()
 }
 
-fn gaps(record: &Record) -> String {
+pub(super) fn gaps(record: &Record) -> String {
     let gaps: Vec<&str> = record.close.gaps.iter().map(|gap| gap.word()).collect();
     gaps.join(", ")
 }

@@ -172,6 +172,8 @@ words! {
         Dropped = "dropped",
         /// Packets that may have been the connection's were cut off before their TCP flags.
         SnapLength = "snap-length",
+        /// The interface was down or gone for some time while the connection was captured.
+        InterfaceAway = "interface-away",
         /// The capture file ends inside a packet.
         CutOff = "cut-off",
         /// The capture was stopped before the connection was over.
@@ -212,6 +214,7 @@ impl Gap {
             Gap::Midstream => "the capture began after the connection",
             Gap::Dropped => "the kernel dropped packets during the capture",
             Gap::SnapLength => "packets were cut off before their TCP flags",
+            Gap::InterfaceAway => "the interface was away during the capture",
             Gap::CutOff => "the capture file ends inside a packet",
             Gap::Interrupted => "the capture was stopped before the connection was over",
             Gap::SequenceHole => "some bytes of the connection are not in the capture",
@@ -235,6 +238,7 @@ impl Gap {
         match self {
             Gap::Dropped
             | Gap::SnapLength
+            | Gap::InterfaceAway
             | Gap::CutOff
             | Gap::Interrupted
             | Gap::Evicted

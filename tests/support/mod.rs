@@ -5,6 +5,7 @@
 
 pub(crate) mod edit;
 pub(crate) mod fixtures;
+pub(crate) mod live;
 pub(crate) mod proc;
 pub(crate) mod traffic;
 

@@ -16,7 +16,13 @@ const CLOSE_WAIT: &str = "08";
 /// The value of a line of `/proc/PID/status`, blanks between its parts.
 #[track_caller]
 pub(crate) fn status(running: &Running, name: &str) -> String {
-    let text = fs::read_to_string(format!("/proc/{}/status", running.pid())).expect("a process");
+    status_of(running.pid(), name)
+}
+
+/// The same of a process by its number.
+#[track_caller]
+pub(crate) fn status_of(pid: u32, name: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
     text.lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
         .map(|value| value.split_whitespace().collect::<Vec<_>>().join(" "))

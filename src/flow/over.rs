@@ -1,0 +1,127 @@
+//! The connections that are over, in the order in which they came to be.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::Connection;
+use crate::decode::Timestamp;
+
+/// A connection that is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Over {
+    /// When it came to be over, by its packets.
+    pub(super) since: Timestamp,
+    /// The same by the table's clock.
+    pub(super) noted: Timestamp,
+    pub(super) id: u64,
+    pub(super) place: u32,
+}
+
+impl Over {
+    /// False where the place is another connection's by now, or the RST had no effect after all.
+    pub(super) fn is_of(self, found: &Connection) -> bool {
+        found.id == self.id && found.over_since() == Some(self.since)
+    }
+}
+
+/// Takes the first of the queue that is as old as that.
+pub(super) fn aged(queue: &mut VecDeque<Over>, now: Timestamp, limit: Duration) -> Option<Over> {
+    let first = queue.front()?;
+    now.since(first.noted).filter(|&age| age >= limit).and_then(|_| queue.pop_front())
+}
+
+impl Connection {
+    /// True where it was handed out as it ended, and has not gone on since.
+    pub(super) fn was_told(&self) -> bool {
+        let told = self.rare.as_ref().and_then(|rare| rare.told);
+        told.is_some() && told == self.over_since()
+    }
+
+    pub(super) fn mark_told(&mut self) {
+        self.rare().told = self.over_since();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Flags;
+    use crate::flow::Table;
+    use crate::flow::samples::segment;
+
+    const MOMENT: Duration = Duration::from_millis(100);
+
+    fn refused(table: &mut Table, port: u16, seconds: i64) {
+        table.push(&segment(port, seconds, Flags::SYN, 7, 0));
+        table.push(&segment(port, seconds, Flags::RST | Flags::ACK, 0, 8));
+    }
+
+    fn told(table: &mut Table) -> Vec<u64> {
+        table.take_finished().map(|connection| connection.id).collect()
+    }
+
+    #[test]
+    fn a_live_table_tells_a_connection_half_a_second_after_its_end_and_once() {
+        let mut table = Table::live(Table::LIMIT);
+        refused(&mut table, 1000, 50);
+        for _ in 0..4 {
+            table.tick(MOMENT);
+            assert!(told(&mut table).is_empty());
+        }
+        table.tick(MOMENT);
+        assert_eq!(told(&mut table), [1]);
+        // What comes late belongs to it, and makes no other.
+        table.push(&segment(1000, 51, Flags::RST | Flags::ACK, 0, 8));
+        assert_eq!(table.current().count(), 1);
+        table.tick(Duration::from_secs(5));
+        assert_eq!((told(&mut table), table.current().count()), (vec![], 0));
+    }
+
+    #[test]
+    fn what_was_told_is_not_told_again_by_a_new_connection_or_at_the_end() {
+        let mut table = Table::live(Table::LIMIT);
+        refused(&mut table, 1000, 50);
+        refused(&mut table, 1001, 50);
+        table.tick(MOMENT * 5);
+        assert_eq!(told(&mut table), [1, 2]);
+        table.push(&segment(1000, 51, Flags::SYN, 70_000, 0));
+        assert!(told(&mut table).is_empty());
+        assert_eq!(table.into_connections().map(|open| open.id).collect::<Vec<_>>(), [3]);
+    }
+
+    #[test]
+    fn a_packet_clock_that_steps_holds_nothing_back_and_hurries_nothing() {
+        let mut table = Table::live(Table::LIMIT);
+        for (port, seconds) in [(1000, 7200), (1001, 100), (1002, 90_000)] {
+            refused(&mut table, port, seconds);
+            table.tick(MOMENT * 4);
+        }
+        assert_eq!(told(&mut table), [1, 2]);
+        table.tick(MOMENT);
+        assert_eq!(told(&mut table), [3]);
+        table.tick(Duration::from_secs(5));
+        assert_eq!(table.current().count(), 0);
+    }
+
+    #[test]
+    fn an_attempt_is_told_on_a_quiet_wire_too() {
+        let mut table = Table::live(Table::LIMIT);
+        table.push(&segment(1000, 50, Flags::SYN, 7, 0));
+        table.tick(Duration::from_secs(299));
+        assert!(told(&mut table).is_empty());
+        table.tick(Duration::from_secs(1));
+        assert_eq!(told(&mut table), [1]);
+    }
+
+    #[test]
+    fn what_was_told_makes_room_first() {
+        let limit = 2.try_into().unwrap();
+        let mut table = Table::live(limit);
+        refused(&mut table, 1000, 50);
+        table.tick(MOMENT * 5);
+        assert_eq!(told(&mut table), [1]);
+        refused(&mut table, 1001, 50);
+        table.push(&segment(1002, 50, Flags::SYN, 7, 0));
+        assert_eq!((told(&mut table), table.evicted()), (vec![], 0));
+    }
+}
