@@ -8,6 +8,7 @@ use super::super::command::{show_failure, warn_incomplete};
 use super::super::failure::Failure;
 use super::super::judge::{Evidence, Judge};
 use super::super::out::{Out, Pace, view};
+use super::super::pass::cut;
 use super::super::status::Status;
 use super::Ended;
 use super::source::{News, Source};
@@ -222,6 +223,7 @@ impl<'a> Telling<'a> {
             (began <= self.losses.dropped_until, Gap::Dropped),
             (began <= self.losses.away_until, Gap::InterfaceAway),
             (was_cut && !connection.is_over(), Gap::Interrupted),
+            (cut(&self.capture) > 0, Gap::SnapLength),
         ];
         gaps.into_iter().filter(|(holds, _)| *holds).for_each(|(_, gap)| close.add_gap(gap));
         if !self.judge.selects(connection.id, &close) {
