@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::Lab;
-use super::tally::Tally;
+use super::tally::{Kind, Tally};
 use super::text::counted;
 use crate::decode::{Endpoint, Outer, Timestamp};
 use crate::flow::{ConnState, Connection, End, Orientation, Pair, State};
@@ -38,7 +38,7 @@ impl Report {
     #[must_use]
     pub fn new(capture: CaptureSummary, connections: Vec<Record>) -> Report {
         let mut tally = Tally::default();
-        connections.iter().for_each(|record| tally.add(record));
+        connections.iter().for_each(|record| tally.add(Kind::of_record(record)));
         let summary = tally.summary(None);
         Report { schema: SCHEMA, capture, connections, summary }
     }
