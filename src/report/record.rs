@@ -69,6 +69,13 @@ pub struct CaptureSummary {
     pub incomplete: Vec<String>,
 }
 
+impl CaptureSummary {
+    /// Counts a packet that was not used.
+    pub(crate) fn skip(&mut self, reason: &'static str) {
+        *self.skipped.entry(reason).or_insert(0) += 1;
+    }
+}
+
 /// Connections by verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
