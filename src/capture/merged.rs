@@ -19,6 +19,9 @@ const BUFFERS: usize = 16 << 20;
 const SMALLEST_BUFFER: usize = 64 << 10;
 const LARGEST_BUFFER: usize = 1 << 20;
 
+/// Frames that are taken together at most.
+pub const BATCH: usize = 32;
+
 /// The frames of several captures in time order.
 #[derive(Debug)]
 pub struct Merged {
@@ -27,6 +30,8 @@ pub struct Merged {
     queue: BinaryHeap<Reverse<(Timestamp, usize)>>,
     /// The source of the last frame given, or nothing before the first.
     current: Option<usize>,
+    /// The packets of the newest batch.
+    batch: Vec<Packet>,
     started: bool,
     stopped: bool,
     faults: Vec<(usize, ReadError)>,
@@ -80,7 +85,15 @@ impl Merged {
     pub fn new(sources: Vec<Frames>) -> Merged {
         let queue = BinaryHeap::with_capacity(sources.len());
         let sources = sources.into_iter().map(|frames| Source { frames, next: None }).collect();
-        Merged { sources, queue, current: None, started: false, stopped: false, faults: Vec::new() }
+        Merged {
+            sources,
+            queue,
+            current: None,
+            batch: Vec::new(),
+            started: false,
+            stopped: false,
+            faults: Vec::new(),
+        }
     }
 
     /// The next frame and the number of its capture, counted from 0, or `None` when all have ended. A
@@ -103,6 +116,33 @@ impl Merged {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// Takes the frames that can be had without reading on, [`BATCH`] at most, and says which capture they are
+    /// of; `None` when all have ended. One frame at a time where there are several captures. What a capture
+    /// tells beside its frames never changes between two of a batch.
+    #[inline]
+    pub fn next_batch(&mut self) -> Option<usize> {
+        self.batch.clear();
+        let index = self.choose()?;
+        let is_alone = self.sources.len() == 1;
+        self.batch.extend(self.sources.get_mut(index)?.next.take());
+        while is_alone
+            && self.batch.len() < BATCH
+            && self.sources.get(index)?.frames.has_packet_at_hand()
+            && self.advance(index).is_some()
+        {
+            self.batch.extend(self.sources.get_mut(index)?.next.take());
+        }
+        Some(index)
+    }
+
+    /// The frames of the newest batch.
+    pub fn batch(&self) -> impl Iterator<Item = Frame<'_>> {
+        let source = self.current.and_then(|index| self.sources.get(index));
+        source
+            .into_iter()
+            .flat_map(|source| self.batch.iter().map(|packet| source.frames.frame(packet)))
     }
 
     /// The captures, as far as they were read.
@@ -209,6 +249,24 @@ mod tests {
         let expected = [(0, 1, 1), (2, 1, 2), (2, 2, 3), (0, 2, 4), (0, 3, 5), (2, 3, 6)];
         assert_eq!(order(&mut stream), expected);
         assert!(stream.next_frame().is_none());
+    }
+
+    #[test]
+    fn a_batch_is_what_is_at_hand_of_one_capture_and_one_frame_of_several() {
+        let seconds: Vec<i64> = (0..80).collect();
+        let lengths = |stream: &mut Merged| {
+            let mut lengths = Vec::new();
+            let mut numbers = Vec::new();
+            while stream.next_batch().is_some() {
+                lengths.push(stream.batch().count());
+                numbers.extend(stream.batch().map(|frame| frame.number));
+            }
+            (lengths, numbers)
+        };
+        let alone = lengths(&mut merged(vec![capture(&seconds)]));
+        assert_eq!(alone, (vec![BATCH, BATCH, 80 - 2 * BATCH], (1..=80).collect()));
+        let together = lengths(&mut merged(vec![capture(&[1, 3]), capture(&[2])]));
+        assert_eq!(together, (vec![1; 3], vec![1, 1, 2]));
     }
 
     #[test]

@@ -7,9 +7,9 @@ use std::ops::ControlFlow;
 use super::command::warn;
 use super::failure::Failure;
 use super::progress::Progress;
-use crate::capture::{Filter, Frames, Input, Merged, ReadError, Stop};
+use crate::capture::{BATCH, Filter, FilterError, Frames, Input, Merged, ReadError, Stop};
 use crate::decode::{Frame, LinkType, Segment, Skip, decode};
-use crate::flow::{Connection, Pushed, Table};
+use crate::flow::{Connection, Pushed, Sought, Table};
 use crate::report::{CaptureSummary, Packet, Trace, escape};
 use crate::verdict::{Close, Gap, judge};
 
@@ -69,58 +69,58 @@ impl Pass<'_> {
         let mut capture = CaptureSummary::default();
         let mut table = Table::with_limit(self.max_open);
         let mut progress = Progress::new();
-        let mut counted = 0;
+        let mut next_look = 0;
         let mut broken_off = false;
-        while !broken_off {
-            progress.update(counted, || captures.progress());
-            if counted.is_multiple_of(BETWEEN_LOOKS) && self.stop.is_requested() {
-                captures.stop();
+        'captures: loop {
+            progress.update(capture.packets, || captures.progress());
+            if capture.packets >= next_look {
+                next_look = capture.packets + BETWEEN_LOOKS;
+                if self.stop.is_requested() {
+                    captures.stop();
+                }
             }
-            let Some((index, frame)) = captures.next_frame() else { break };
-            capture.packets += 1;
-            counted = capture.packets;
-            sink.frame(&frame);
-            if let Some(filter) = &mut filter
-                && !filter.accepts(&frame)?
-            {
-                *capture.skipped.entry(FILTERED_OUT).or_insert(0) += 1;
-                continue;
-            }
-            match decode(&frame) {
-                Ok(mut segment) => {
-                    segment.frame = segment.frame.in_file(index);
-                    match table.push(&segment) {
+            let Some(index) = captures.next_batch() else { break };
+            let mut batch = [const { None }; BATCH];
+            let (sought, unfiltered) = seek(&captures, index, filter.as_mut(), &table, &mut batch);
+            for ((found, sought), frame) in batch.iter().zip(sought).zip(captures.batch()) {
+                let Some(found) = found else { break };
+                capture.packets += 1;
+                sink.frame(&frame);
+                match found {
+                    Found::Segment(segment) => match table.push_sought(segment, sought) {
                         Pushed::Used => {
                             capture.tcp_segments += 1;
                             if let Some(connection) = table.newest() {
-                                sink.segment(&segment, connection);
+                                sink.segment(segment, connection);
                             }
                         }
-                        Pushed::Duplicate => *capture.skipped.entry(DUPLICATE).or_insert(0) += 1,
+                        Pushed::Duplicate => capture.skip(DUPLICATE),
+                    },
+                    Found::FilteredOut => capture.skip(FILTERED_OUT),
+                    Found::Skipped(Skip::UnsupportedLink) => {
+                        let (name, link) = (name(self.inputs, index), frame.link);
+                        return Err(Failure::LinkType { name, link });
+                    }
+                    Found::Skipped(skip) => capture.skip(skip.reason()),
+                }
+                for connection in table.take_finished() {
+                    progress.erase();
+                    let mut close = judge(&connection);
+                    // As far as the capture has told by now.
+                    if captures.sources().filter_map(Frames::dropped).any(|dropped| dropped > 0) {
+                        close.add_gap(Gap::Dropped);
+                    }
+                    if cut(&capture) > 0 {
+                        close.add_gap(Gap::SnapLength);
+                    }
+                    broken_off = sink.connection(&connection, close)?.is_break();
+                    if broken_off {
+                        break 'captures;
                     }
                 }
-                Err(Skip::UnsupportedLink) => {
-                    return Err(Failure::LinkType {
-                        name: name(self.inputs, index),
-                        link: frame.link,
-                    });
-                }
-                Err(skip) => *capture.skipped.entry(skip.reason()).or_insert(0) += 1,
             }
-            for connection in table.take_finished() {
-                progress.erase();
-                let mut close = judge(&connection);
-                // As far as the capture has told by now.
-                if captures.sources().filter_map(Frames::dropped).any(|dropped| dropped > 0) {
-                    close.add_gap(Gap::Dropped);
-                }
-                if cut(&capture) > 0 {
-                    close.add_gap(Gap::SnapLength);
-                }
-                broken_off = sink.connection(&connection, close)?.is_break();
-                if broken_off {
-                    break;
-                }
+            if let Some(error) = unfiltered {
+                return Err(error.into());
             }
         }
         progress.erase();
@@ -162,6 +162,48 @@ impl Pass<'_> {
         }
         Ok(capture)
     }
+}
+
+/// What a frame of a batch is.
+enum Found<'a> {
+    Segment(Segment<'a>),
+    FilteredOut,
+    Skipped(Skip),
+}
+
+/// Filters and decodes the frames of the newest batch, and looks where the connections of all are before the
+/// first segment is taken. Ends where the filter fails.
+#[inline]
+fn seek<'a>(
+    captures: &'a Merged,
+    index: usize,
+    mut filter: Option<&mut Filter>,
+    table: &Table,
+    batch: &mut [Option<Found<'a>>; BATCH],
+) -> ([Sought; BATCH], Option<FilterError>) {
+    let mut all = [Sought::default(); BATCH];
+    let mut taken = 0;
+    let mut unfiltered = None;
+    for ((found, sought), frame) in batch.iter_mut().zip(&mut all).zip(captures.batch()) {
+        *found = match filter.as_mut().map_or(Ok(true), |filter| filter.accepts(&frame)) {
+            Ok(true) => match decode(&frame) {
+                Ok(segment) => Some(Found::Segment(segment)),
+                Err(skip) => Some(Found::Skipped(skip)),
+            },
+            Ok(false) => Some(Found::FilteredOut),
+            Err(error) => {
+                unfiltered = Some(error);
+                break;
+            }
+        };
+        if let Some(Found::Segment(segment)) = found {
+            segment.frame = segment.frame.in_file(index);
+            *sought = table.seek(segment);
+        }
+        taken += 1;
+    }
+    all.iter().take(taken).for_each(|sought| table.touch(sought));
+    (all, unfiltered)
 }
 
 /// The packets of the connections that are not yet reported, where they are asked for.

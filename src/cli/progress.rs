@@ -15,18 +15,21 @@ const PACKETS: u64 = 4096;
 /// A line that is written over and over, and erased when dropped.
 pub(super) struct Progress {
     next: Option<Instant>,
+    /// The packets at which the clock is looked at next.
+    due: u64,
     shown: bool,
 }
 
 impl Progress {
     pub(super) fn new() -> Progress {
-        Progress { next: io::stderr().is_terminal().then(|| now() + FIRST), shown: false }
+        Progress { next: io::stderr().is_terminal().then(|| now() + FIRST), due: 0, shown: false }
     }
 
     /// Shows how far it has come, if it is time for that.
     #[inline]
     pub(super) fn update(&mut self, packets: u64, read: impl FnOnce() -> Read) {
-        if self.next.is_some() && packets.is_multiple_of(PACKETS) {
+        if self.next.is_some() && packets >= self.due {
+            self.due = packets + PACKETS;
             self.look(packets, read);
         }
     }

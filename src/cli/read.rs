@@ -73,7 +73,9 @@ impl Sink for Reporting<'_> {
         close: Close,
     ) -> Result<ControlFlow<()>, Failure> {
         let packets = self.traces.take(connection.id);
-        if self.judge.selects(connection.id, &close) {
+        if self.judge.selects(connection.id, &close)
+            && !self.listing.only_counts(connection.id, &close)
+        {
             let file = name(self.inputs, connection.first_frame.file());
             let record = Record::new(connection, close, Some(file));
             let Reporting { listing, out, .. } = self;

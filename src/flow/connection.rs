@@ -226,12 +226,21 @@ impl Connection {
         self.rare().was_evicted = true;
     }
 
+    /// A number that takes a look at every part to compute.
+    #[inline]
+    pub(super) fn touch(&self) -> i64 {
+        let Pair { client, server } = &self.halves;
+        client.next ^ server.next ^ self.end.nanoseconds() ^ i64::from(self.ends.is_v6())
+    }
+
     pub(super) fn key(&self) -> Key {
         self.ends.key(self.outer.as_deref())
     }
 
-    pub(super) fn has_key(&self, key: &Key) -> bool {
-        self.ends.have(key, self.outer.as_deref())
+    /// True where the segment is of these ends, inside this tunnel.
+    #[inline]
+    pub(super) fn is_of(&self, segment: &Segment<'_>) -> bool {
+        self.ends.have(segment, self.outer.as_deref())
     }
 
     /// True where this segment begins another connection on the same ports instead of belonging here:

@@ -1,7 +1,6 @@
 //! Who is who: both addresses and ports in little room, and how they compare with a segment's.
 
-use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{End, Pair};
 use crate::decode::{Endpoint, Outer, Segment, Tunnel};
@@ -45,6 +44,10 @@ impl Ends {
         }
     }
 
+    pub(super) fn is_v6(&self) -> bool {
+        self.is_v6
+    }
+
     pub(super) fn endpoint(&self, end: End) -> Endpoint {
         let bytes = *self.ips.at(end);
         let [a, b, c, d, ..] = bytes;
@@ -65,56 +68,68 @@ impl Ends {
         self.ports.client == self.ports.server && self.ips.client == self.ips.server
     }
 
-    /// True where the key is that of these ends, inside this tunnel.
-    pub(super) fn have(&self, key: &Key, outer: Option<&Outer>) -> bool {
-        let client = (u128::from_be_bytes(self.ips.client), self.ports.client);
-        let server = (u128::from_be_bytes(self.ips.server), self.ports.server);
-        let (low, high) = (key.low, key.high);
-        ((client == low && server == high) || (client == high && server == low))
-            && self.is_v6 == key.is_v6
-            && key.network == outer.and_then(network)
+    /// True where the segment goes from one of these ends to the other, inside this tunnel.
+    #[inline]
+    pub(super) fn have(&self, segment: &Segment<'_>, outer: Option<&Outer>) -> bool {
+        let (source, destination) = (segment.source, segment.destination);
+        let has_ends = (self.is(End::Client, source) && self.is(End::Server, destination))
+            || (self.is(End::Server, source) && self.is(End::Client, destination));
+        has_ends && segment.outer.as_ref().and_then(network) == outer.and_then(network)
+    }
+
+    #[inline]
+    fn is(&self, end: End, address: Endpoint) -> bool {
+        let ip = self.ips.at(end);
+        *self.ports.at(end) == address.port
+            && match address.ip {
+                IpAddr::V4(other) => !self.is_v6 && ip.first_chunk() == Some(&other.octets()),
+                IpAddr::V6(other) => self.is_v6 && *ip == other.octets(),
+            }
     }
 
     pub(super) fn key(&self, outer: Option<&Outer>) -> Key {
-        let client = (u128::from_be_bytes(self.ips.client), self.ports.client);
-        let server = (u128::from_be_bytes(self.ips.server), self.ports.server);
-        Key::new(client, server, self.is_v6, outer.and_then(network))
+        let (client, server) = (self.endpoint(End::Client), self.endpoint(End::Server));
+        Key::new(client, server, outer.and_then(network))
     }
 }
 
-/// The same for both directions of a 5-tuple.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is hashed: the same for both directions of a 5-tuple.
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Key {
-    low: (u128, u16),
-    high: (u128, u16),
-    is_v6: bool,
+    ends: Both,
     /// The virtual network, in each of which the same addresses may be in use.
     network: Option<u32>,
 }
 
-impl Key {
-    pub(super) fn of(segment: &Segment<'_>) -> Key {
-        let one = |end: Endpoint| (u128::from_be_bytes(bytes(end.ip)), end.port);
-        let network = segment.outer.as_ref().and_then(network);
-        Key::new(
-            one(segment.source),
-            one(segment.destination),
-            segment.source.ip.is_ipv6(),
-            network,
-        )
-    }
-
-    fn new(a: (u128, u16), b: (u128, u16), is_v6: bool, network: Option<u32>) -> Key {
-        Key { low: a.min(b), high: a.max(b), is_v6, network }
-    }
+/// The lower end, then the higher one.
+#[derive(Clone, Copy, Debug, Hash)]
+enum Both {
+    /// Address and port in one number.
+    V4(u64, u64),
+    V6((u128, u16), (u128, u16)),
 }
 
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u128(self.low.0);
-        state.write_u128(self.high.0);
-        let network = u64::from(self.network.unwrap_or_default());
-        state.write_u64(network << 32 | u64::from(self.low.1) << 16 | u64::from(self.high.1));
+impl Key {
+    #[inline]
+    pub(super) fn of(segment: &Segment<'_>) -> Key {
+        Key::new(segment.source, segment.destination, segment.outer.as_ref().and_then(network))
+    }
+
+    #[inline]
+    fn new(a: Endpoint, b: Endpoint, network: Option<u32>) -> Key {
+        let ends = match (a.ip, b.ip) {
+            (IpAddr::V4(a_ip), IpAddr::V4(b_ip)) => {
+                let number = |ip: Ipv4Addr, port| u64::from(u32::from(ip)) << 16 | u64::from(port);
+                let (a, b) = (number(a_ip, a.port), number(b_ip, b.port));
+                Both::V4(a.min(b), a.max(b))
+            }
+            (IpAddr::V4(_) | IpAddr::V6(_), IpAddr::V4(_) | IpAddr::V6(_)) => {
+                let number = |end: Endpoint| (u128::from_ne_bytes(bytes(end.ip)), end.port);
+                let (a, b) = (number(a), number(b));
+                Both::V6(a.min(b), a.max(b))
+            }
+        };
+        Key { ends, network }
     }
 }
 

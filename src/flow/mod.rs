@@ -32,5 +32,5 @@ pub use half::{Half, Last};
 pub use pair::{End, Pair};
 pub use reset::Reset;
 pub use state::{State, StatePath};
-pub use table::{Pushed, Table};
+pub use table::{Pushed, Sought, Table};
 pub use zeek::{ConnState, Zeek};

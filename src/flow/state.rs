@@ -79,7 +79,11 @@ impl StatePath {
     /// The state at the end of the path; CLOSED for an end of which nothing was seen.
     #[must_use]
     pub fn last(self) -> State {
-        self.iter().last().unwrap_or(State::Closed)
+        let number = self.length().checked_sub(1).map_or(0, |last| self.0 >> (last * 4)) as usize;
+        number
+            .checked_sub(1)
+            .and_then(|place| State::ALL.get(place))
+            .map_or(State::Closed, |&last| last)
     }
 
     /// The states from first to last.

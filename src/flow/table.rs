@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
+use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -73,6 +74,14 @@ pub struct Table {
     newest: Option<u32>,
 }
 
+/// Where the connection of a segment was looked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sought {
+    hash: u64,
+    /// The first place that the hash leads to.
+    place: Option<u32>,
+}
+
 impl Default for Table {
     fn default() -> Table {
         Table::with_limit(Table::LIMIT)
@@ -126,14 +135,45 @@ impl Table {
 
     /// Takes the next segment of the capture.
     pub fn push(&mut self, segment: &Segment<'_>) -> Pushed {
+        let sought = self.seek(segment);
+        self.push_sought(segment, sought)
+    }
+
+    /// Where the connection of a segment that comes soon is likely to be. Memory is slow to answer, but answers
+    /// several questions at once: where all segments of a batch are [sought](Table::seek) and
+    /// [touched](Table::touch) before the first is [pushed](Table::push_sought), the table waits once for all.
+    #[inline]
+    #[must_use]
+    pub fn seek(&self, segment: &Segment<'_>) -> Sought {
+        let hash = self.hasher.hash_one(Key::of(segment));
+        let mut first = None;
+        self.index.find(hash, |&place| {
+            first = Some(place);
+            true
+        });
+        Sought { hash, place: first }
+    }
+
+    /// Looks at the connection that was sought, so that it is near when its segment is pushed.
+    #[inline]
+    pub fn touch(&self, sought: &Sought) {
+        let connection = sought.place.and_then(|place| self.slots.get(place));
+        black_box(connection.map(Connection::touch));
+    }
+
+    /// Takes the next segment of the capture, whatever has become of the place that was sought for it.
+    pub fn push_sought(&mut self, segment: &Segment<'_>, sought: Sought) -> Pushed {
         self.latest = segment.time;
         if !self.is_live {
             self.clock = segment.time;
             self.retire();
         }
-        let key = Key::of(segment);
-        let hash = self.hasher.hash_one(key);
-        let Some(place) = self.place_of(hash, &key) else {
+        let Sought { hash, place } = sought;
+        let is_there = |&place: &u32| {
+            self.slots.get(place).is_some_and(|connection| connection.is_of(segment))
+        };
+        let elsewhere = || self.index.find(hash, is_there).copied();
+        let Some(place) = place.filter(is_there).or_else(elsewhere) else {
             self.begin(hash, segment, None);
             return Pushed::Used;
         };
@@ -192,13 +232,6 @@ impl Table {
             self.slots.insert(connection);
         }
         self.slots.into_connections().filter(|connection| !connection.was_told())
-    }
-
-    #[inline]
-    fn place_of(&self, hash: u64, key: &Key) -> Option<u32> {
-        let is_there =
-            |&place: &u32| self.slots.get(place).is_some_and(|connection| connection.has_key(key));
-        self.index.find(hash, is_there).copied()
     }
 
     /// Begins a connection with this segment, and before it with the SYN that it answers where that was

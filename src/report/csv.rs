@@ -108,7 +108,7 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     line.list(&close.gaps, " ");
     line.option(close.seconds);
     let evidence: Vec<String> =
-        close.evidence.iter().map(|each| format!("{} {}", each.frame, each.text)).collect();
+        close.evidence.iter().map(|each| format!("{} {}", each.frame, each.fact)).collect();
     line.text(&evidence.join("; "));
     line.add(close.rule.id);
     line.text(close.rule.citation);

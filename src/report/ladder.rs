@@ -121,7 +121,7 @@ fn reason(record: &Record, packet: &Packet) -> String {
         "* frame {} decides: {}{by} ({}, {})",
         packet.frame,
         close.verdict,
-        proof.map(|proof| proof.text.as_str()).unwrap_or_default(),
+        proof.map(|proof| proof.fact.to_string()).unwrap_or_default(),
         close.rule.citation
     )
 }

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use super::lines::Lines;
 use super::table::{self, Screen};
-use super::tally::Tally;
+use super::tally::{Kind, Tally};
 use super::{CaptureSummary, Format, Record, Trace, View, csv, json, ladder, packet_list, plain};
+use crate::verdict::Close;
 
 /// The report on the connections of captures.
 ///
@@ -75,6 +76,17 @@ impl Listing {
         table::write_summary(capture, &self.tally, selected_from, view, out)
     }
 
+    /// Counts the next connection, and says whether that is all: a table that has worse ones in every row does not
+    /// list it. Where it is not, [`connection`](Listing::connection) comes next.
+    pub fn only_counts(&mut self, id: u64, close: &Close) -> bool {
+        let Form::Table(screen) = &self.form else { return false };
+        let passed_over = !screen.has_room_for(id, close);
+        if passed_over {
+            self.tally.add(Kind::of(close));
+        }
+        passed_over
+    }
+
     /// Takes the next connection, with its packets where they are to be shown.
     ///
     /// # Errors
@@ -85,7 +97,7 @@ impl Listing {
         packets: Option<Trace>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        self.tally.add(&record);
+        self.tally.add(Kind::of_record(&record));
         match &mut self.form {
             Form::Table(screen) => {
                 screen.add(record, packets);

@@ -51,7 +51,7 @@ pub(super) fn write_facts(record: &Record, out: &mut dyn Write) -> io::Result<()
         write_lab(lab, out)?;
     }
     for evidence in &record.close.evidence {
-        writeln!(out, "evidence: frame {}, {}", evidence.frame, evidence.text)?;
+        writeln!(out, "evidence: frame {}, {}", evidence.frame, evidence.fact)?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 use super::Lab;
-use super::tally::Tally;
+use super::tally::{Kind, Tally};
 use super::text::counted;
 use crate::decode::{Endpoint, Outer, Timestamp};
 use crate::flow::{ConnState, Connection, End, Orientation, Pair, State};
@@ -38,7 +38,7 @@ impl Report {
     #[must_use]
     pub fn new(capture: CaptureSummary, connections: Vec<Record>) -> Report {
         let mut tally = Tally::default();
-        connections.iter().for_each(|record| tally.add(record));
+        connections.iter().for_each(|record| tally.add(Kind::of_record(record)));
         let summary = tally.summary(None);
         Report { schema: SCHEMA, capture, connections, summary }
     }
@@ -67,6 +67,13 @@ pub struct CaptureSummary {
     pub link_types: Vec<String>,
     /// What makes the capture incomplete, in words.
     pub incomplete: Vec<String>,
+}
+
+impl CaptureSummary {
+    /// Counts a packet that was not used.
+    pub(crate) fn skip(&mut self, reason: &'static str) {
+        *self.skipped.entry(reason).or_insert(0) += 1;
+    }
 }
 
 /// Connections by verdict.

@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, Table};
 use super::tally::{Tally, severity};
 use super::text::{borderless, counted, grouped, tunnel, wrap};
 use super::{CaptureSummary, Note, Record, Styles, Trace, View, escape, ladder, packet_list};
-use crate::verdict::Verdict;
+use crate::verdict::{Close, Verdict};
 
 /// The worst connections, no more than there are rows for.
 #[derive(Debug)]
@@ -36,6 +36,13 @@ impl Kept {
 impl Screen {
     pub(super) fn new(view: View) -> Screen {
         Screen { view, kept: BinaryHeap::new() }
+    }
+
+    /// False where as many worse ones are kept as there are rows.
+    pub(super) fn has_room_for(&self, id: u64, close: &Close) -> bool {
+        let rank = (severity(close.verdict), close.is_complete(), id);
+        self.view.rows.is_none_or(|rows| self.kept.len() < rows)
+            || self.kept.peek().is_some_and(|best| rank < best.rank())
     }
 
     pub(super) fn add(&mut self, record: Record, packets: Option<Trace>) {
@@ -370,6 +377,7 @@ mod tests {
     use super::*;
     use crate::decode::{Outer, Tunnel};
     use crate::report::samples::{LONG, RELEASE, RESET, SHORT, connection};
+    use crate::report::tally::Kind;
     use crate::verdict::{Gap, NoteKind, Pattern};
 
     /// The screen for connections of these addresses and ends, numbered as they stand here.
@@ -377,7 +385,7 @@ mod tests {
         let mut tally = Tally::default();
         let mut screen = Screen::new(view);
         for (id, record) in (1..).zip(connections) {
-            tally.add(&record);
+            tally.add(Kind::of_record(&record));
             screen.add(Record { id, ..record }, None);
         }
         let mut out = Vec::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Record, Summary};
 use crate::flow::End;
-use crate::verdict::{Cause, Confidence, Verdict};
+use crate::verdict::{Cause, Close, Confidence, Verdict};
 
 /// Connections by verdict, closer and cause.
 #[derive(Clone, Debug, Default)]
@@ -23,14 +23,18 @@ pub(super) struct Kind {
 }
 
 impl Kind {
-    fn of(record: &Record) -> Kind {
+    pub(super) fn of(close: &Close) -> Kind {
+        Kind::new(close.verdict, close.by, close.cause.zip(close.confidence))
+    }
+
+    pub(super) fn of_record(record: &Record) -> Kind {
         let close = &record.close;
-        Kind {
-            severity: severity(close.verdict),
-            verdict: close.verdict,
-            by_server: close.by.map(|by| by == End::Server),
-            cause: close.cause.zip(close.confidence),
-        }
+        Kind::new(close.verdict, close.by, close.cause.zip(close.confidence))
+    }
+
+    fn new(verdict: Verdict, by: Option<End>, cause: Option<(Cause, Confidence)>) -> Kind {
+        let by_server = by.map(|by| by == End::Server);
+        Kind { severity: severity(verdict), verdict, by_server, cause }
     }
 
     pub(super) fn by(&self) -> Option<End> {
@@ -39,8 +43,8 @@ impl Kind {
 }
 
 impl Tally {
-    pub(super) fn add(&mut self, record: &Record) {
-        *self.counts.entry(Kind::of(record)).or_insert(0) += 1;
+    pub(super) fn add(&mut self, kind: Kind) {
+        *self.counts.entry(kind).or_insert(0) += 1;
     }
 
     pub(super) fn total(&self) -> u64 {

@@ -70,7 +70,7 @@ pub fn judge(connection: &Connection) -> Close {
     let pattern = patterns::find(connection, verdict, cause.map(|(cause, _)| cause), opening);
     let mut evidence = evidence::collect(connection);
     if let Some((_, Some(more))) = &pattern {
-        evidence.push(more.clone());
+        evidence.push(*more);
         evidence.sort_by_key(|each| each.frame);
     }
     Close {

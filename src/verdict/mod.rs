@@ -12,6 +12,6 @@ mod reset;
 mod words;
 
 pub use close::{Close, judge};
-pub use evidence::Evidence;
+pub use evidence::{Evidence, Fact};
 pub use expect::{Expectation, Outcome, RuleError};
 pub use words::{Cause, Confidence, Gap, NoteKind, Opening, Pattern, Rule, Shape, Stage, Verdict};

@@ -2,22 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Cause, Evidence, Opening, Pattern, Verdict};
+use super::{Cause, Evidence, Fact, Opening, Pattern, Verdict};
 use crate::flow::{Connection, End, Reset};
 
 /// The shortest silence that is taken for an idle timer's.
 const IDLE: Duration = Duration::from_secs(30);
-/// Idle timers that are well known, in seconds, with who has them by default.
-const TIMERS: &[(u64, &str)] = &[
-    (60, "AWS ALB, many proxies"),
-    (75, "nginx keepalive_timeout"),
-    (240, "Azure load balancer"),
-    (300, "many firewalls, IIS"),
-    (350, "AWS NLB and NAT gateway"),
-    (600, "Google Cloud load balancer"),
-    (3600, "many firewalls, Envoy idle_timeout"),
-    (7200, "TCP keep-alive, RFC 9293 3.8.4"),
-];
 
 /// The pattern that a connection's end fits, with the evidence that it adds. The first that fits:
 ///
@@ -54,18 +43,8 @@ pub(super) fn find(
     (aborted && responded && unanswered).then_some((Pattern::EarlyResponseLost, None))
 }
 
-/// The silence in words, with the timers that it matches to within two seconds.
+/// Where the silence ended.
 fn silence(reset: &Reset) -> Evidence {
-    let seconds = reset.silence.as_secs_f64();
-    let matching: Vec<String> = TIMERS
-        .iter()
-        .filter(|(timer, _)| reset.silence.abs_diff(Duration::from_secs(*timer)).as_secs() < 2)
-        .map(|(timer, owner)| format!("{timer} s: {owner}"))
-        .collect();
-    let timers = match matching.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", matching.join("; ")),
-    };
     let frame = reset.answers.map_or(reset.at.frame, |answered| answered.frame);
-    Evidence { frame, text: format!("after {seconds:.0} s of silence{timers}") }
+    Evidence { frame, fact: Fact::Silence(reset.silence) }
 }

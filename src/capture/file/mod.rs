@@ -61,6 +61,8 @@ enum Format {
 /// A packet that was taken from the window.
 #[derive(Clone, Debug)]
 pub(super) struct Packet {
+    /// Its number in the file.
+    number: u64,
     pub(super) time: Timestamp,
     link: LinkType,
     wire_len: u32,
@@ -154,7 +156,11 @@ impl Frames {
         match next {
             Ok(Some(packet)) => {
                 self.packets += 1;
-                Ok(Some(packet))
+                let events = match &self.format {
+                    Format::Pcap(_) => 0,
+                    Format::Pcapng(format) => format.notes().events,
+                };
+                Ok(Some(Packet { number: self.packets.saturating_add(events), ..packet }))
             }
             Ok(None) => {
                 self.ended = true;
@@ -167,15 +173,22 @@ impl Frames {
         }
     }
 
-    /// The packet that was taken last, as a frame.
+    /// True where the next packet is in memory already, so that taking it leaves those taken before where they
+    /// are, and where nothing but a packet comes with it.
+    #[inline]
+    pub(super) fn has_packet_at_hand(&self) -> bool {
+        !self.ended
+            && match &self.format {
+                Format::Pcap(format) => format.has_packet_in(self.window.unread()),
+                Format::Pcapng(format) => format.has_packet_in(self.window.unread()),
+            }
+    }
+
+    /// A packet as a frame: the one that was taken last, or one before it where nothing was read in between.
     #[inline]
     pub(super) fn frame(&self, packet: &Packet) -> Frame<'_> {
-        let events = match &self.format {
-            Format::Pcap(_) => 0,
-            Format::Pcapng(format) => format.notes().events,
-        };
         Frame {
-            number: self.packets.saturating_add(events),
+            number: packet.number,
             time: packet.time,
             link: packet.link,
             wire_len: packet.wire_len,

@@ -85,12 +85,8 @@ impl Pcap {
         }
         let header = window.unread();
         let word = |offset| self.order.u32(header, offset).unwrap_or_default();
-        let (seconds, fraction, first, second) = (word(0), word(4), word(8), word(12));
-        let (captured, wire_len) = match self.lengths {
-            Lengths::CapturedFirst => (first, second),
-            Lengths::SmallerIsCaptured if first <= second => (first, second),
-            Lengths::SmallerIsCaptured | Lengths::CapturedLast => (second, first),
-        };
+        let (seconds, fraction) = (word(0), word(4));
+        let (captured, wire_len) = self.lengths(header);
         if captured > self.longest {
             return Err(Damage::PacketLength { captured, limit: self.longest }.into());
         }
@@ -100,6 +96,26 @@ impl Pcap {
         }
         window.take(self.record_header);
         let time = Timestamp::new(seconds.into(), i64::from(fraction).saturating_mul(self.unit));
-        Ok(Some(Packet { time, link: self.link, wire_len, data: window.take(captured as usize) }))
+        let data = window.take(captured as usize);
+        Ok(Some(Packet { number: 0, time, link: self.link, wire_len, data }))
+    }
+
+    /// True where these bytes begin with a whole record.
+    #[inline]
+    pub(super) fn has_packet_in(&self, bytes: &[u8]) -> bool {
+        let (captured, _) = self.lengths(bytes);
+        bytes.len() >= self.record_header.saturating_add(captured as usize)
+    }
+
+    /// The captured length in a record's header, and that on the wire.
+    #[inline]
+    fn lengths(&self, header: &[u8]) -> (u32, u32) {
+        let word = |offset| self.order.u32(header, offset).unwrap_or_default();
+        let (first, second) = (word(8), word(12));
+        match self.lengths {
+            Lengths::CapturedFirst => (first, second),
+            Lengths::SmallerIsCaptured if first <= second => (first, second),
+            Lengths::SmallerIsCaptured | Lengths::CapturedLast => (second, first),
+        }
     }
 }

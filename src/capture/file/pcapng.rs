@@ -117,6 +117,18 @@ impl Pcapng {
         }
     }
 
+    /// True where these bytes begin with a whole enhanced packet block that has no options.
+    #[inline]
+    pub(super) fn has_packet_in(&self, bytes: &[u8]) -> bool {
+        const AROUND_PACKET: u32 = 32;
+        let word = |offset| self.order.u32(bytes, offset).unwrap_or_default();
+        let (kind, length, captured) = (word(0), word(4), word(20));
+        let padded = captured.checked_next_multiple_of(4);
+        kind == ENHANCED_PACKET
+            && padded.and_then(|padded| padded.checked_add(AROUND_PACKET)) == Some(length)
+            && bytes.len() >= length as usize
+    }
+
     #[inline]
     fn take_block(&mut self, window: &mut Window) -> Result<Block, Fault> {
         self.block_at = window.offset();
@@ -354,5 +366,5 @@ fn taken(
 ) -> Packet {
     let block = window.take(length as usize);
     let start = block.start.saturating_add(HEAD).saturating_add(fixed);
-    Packet { time, link, wire_len, data: start..start.saturating_add(data) }
+    Packet { number: 0, time, link, wire_len, data: start..start.saturating_add(data) }
 }

@@ -2,9 +2,9 @@
 
 use super::super::{End, Pair};
 use super::endpoint::{Endpoint, State};
-use super::history::{History, Letters};
-use super::tracker::Tracker;
-use crate::decode::{Seq, Timestamp};
+use super::history::{History, Letters, Once};
+use super::tracker::{INACTIVITY, Tracker};
+use crate::decode::{Flags, Segment, Seq, Timestamp};
 
 /// A [`Tracker`] without a FIN, RST, hole, wrap, repetition or zero window, and with a short history.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,43 @@ impl Compact {
         })
     }
 
+    /// Takes a segment that changes nothing but how far both streams have come, as a [`Tracker`] would: what it
+    /// carries follows what came before, and it acknowledges only what was seen. False, and nothing taken,
+    /// for any other.
+    pub(super) fn take_in_order(&mut self, from: End, segment: &Segment<'_>) -> bool {
+        const CONTROLS: u16 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0;
+        let (sender, receiver) = (*self.ends.at(from), *self.ends.at(from.other()));
+        let letter = if segment.payload_len > 0 { Once::Data } else { Once::Ack };
+        let end = segment.seq.plus(segment.payload_len);
+        let is_known = segment.flags.0 & (CONTROLS | Flags::ACK.0) == Flags::ACK.0
+            && segment.window > 0
+            && sender.once & letter as u8 != 0
+            && sender.state == State::Established
+            && receiver.state == State::Established
+            && segment.time.since(self.last_time).is_none_or(|idle| idle < INACTIVITY);
+        let follows = segment.seq == sender.last
+            && segment.seq.distance_from(sender.start) >= 0
+            && end.0 >= segment.seq.0
+            && (segment.payload_len == 0 || sender.delivered == sender.offset(segment.seq))
+            && segment.payload.len() as u64 >= u64::from(segment.payload_len)
+            && segment.payload_len <= i32::MAX.unsigned_abs();
+        let acknowledges_what_was_seen = segment.ack.0 >= receiver.acked.0
+            && segment.ack.distance_from(receiver.acked) >= 0
+            && segment.ack.distance_from(receiver.start) >= 0
+            && Seq(receiver.offset(segment.ack)).distance_from(Seq(receiver.delivered)) <= 0;
+        if !(is_known && follows && acknowledges_what_was_seen) {
+            return false;
+        }
+        let sender = self.ends.at_mut(from);
+        sender.last = end;
+        if segment.payload_len > 0 {
+            sender.delivered = sender.offset(end);
+        }
+        self.ends.at_mut(from.other()).acked = segment.ack;
+        self.last_time = segment.time;
+        true
+    }
+
     pub(super) fn unpack(&self) -> Tracker {
         let client_opened = self.ends.client.is_originator;
         let originator = if client_opened { End::Client } else { End::Server };
@@ -71,6 +108,11 @@ impl Compact {
 }
 
 impl Half {
+    /// Where a sequence number lies, from the start on.
+    fn offset(&self, seq: Seq) -> u32 {
+        seq.0.wrapping_sub(self.start.0)
+    }
+
     fn unpack(self) -> Endpoint {
         Endpoint {
             start: self.start,

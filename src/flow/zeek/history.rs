@@ -72,9 +72,10 @@ impl History {
     pub(super) fn new(letters: Letters, originator_has: u8, responder_has: u8) -> History {
         let mut history = History { originator_has, responder_has, ..History::default() };
         for place in 0..Letters::MOST {
-            let number = letters.0 >> (5 * place) & 0x1f;
-            let letter = (1..).zip(Letters::ALL).find(|(each, _)| *each == number);
-            letter.into_iter().for_each(|(_, letter)| history.add(*letter));
+            let number = (letters.0 >> (5 * place) & 0x1f) as usize;
+            let letter = number.checked_sub(1).and_then(|place| Letters::ALL.get(place));
+            let Some(letter) = letter else { break };
+            history.add(*letter);
         }
         history
     }
@@ -82,6 +83,11 @@ impl History {
     /// The letters that come once and that a role has.
     pub(super) fn once(&self, of_originator: bool) -> u8 {
         if of_originator { self.originator_has } else { self.responder_has }
+    }
+
+    /// True where these letters are all.
+    pub(super) fn is(&self, letters: &[u8]) -> bool {
+        self.letters.get(..usize::from(self.len)) == Some(letters)
     }
 
     pub(super) fn as_str(&self) -> &str {

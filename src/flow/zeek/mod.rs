@@ -63,9 +63,11 @@ impl Zeek {
     pub(super) fn observe(&mut self, from: End, segment: &Segment<'_>, start: Timestamp) {
         match &mut self.0 {
             Form::Compact(compact) => {
-                let mut tracker = compact.unpack();
-                tracker.observe(from, segment, start);
-                *self = Zeek::of(tracker);
+                if !compact.take_in_order(from, segment) {
+                    let mut tracker = compact.unpack();
+                    tracker.observe(from, segment, start);
+                    *self = Zeek::of(tracker);
+                }
             }
             Form::Full(tracker) => tracker.observe(from, segment, start),
         }
@@ -138,6 +140,57 @@ mod tests {
             }
             prop_assert!(zeek.history().len() <= 32);
             prop_assert!(ConnState::ALL.contains(&zeek.conn_state()));
+        }
+    }
+
+    /// What one end does next: how many bytes it sends, whether it says again what it said before or leaves
+    /// bytes out, and how long it waits.
+    fn any_turn() -> impl Strategy<Value = (bool, u32, i32, i32, i64)> {
+        let slip = || prop_oneof![8 => Just(0), 1 => -3..3_i32];
+        let wait = prop_oneof![20 => Just(1), 1 => Just(299), 1 => Just(301)];
+        (any::<bool>(), 0..4_u32, slip(), slip(), wait)
+    }
+
+    proptest! {
+        #[test]
+        fn streams_in_order_or_nearly_so_are_told_as_the_tracker_tells_them(
+            client in prop_oneof![Just(u32::MAX - 9), any::<u32>()],
+            server in any::<u32>(),
+            turns in prop::collection::vec(any_turn(), 1..40),
+            template in any_segment(),
+        ) {
+            let (_, template) = template;
+            let segment = |flags, seq, ack| Segment {
+                flags, seq: Seq(seq), ack: Seq(ack), payload_len: 0, window: 9, time: Timestamp::new(0, 0), ..template
+            };
+            let opening = [
+                (End::Client, segment(Flags::SYN, client, 0)),
+                (End::Server, segment(Flags::SYN | Flags::ACK, server, client.wrapping_add(1))),
+                (End::Client, segment(Flags::ACK, client.wrapping_add(1), server.wrapping_add(1))),
+            ];
+            let mut zeek = Zeek::new(opening[0].0, &opening[0].1);
+            let mut tracker = Tracker::new(opening[0].0, &opening[0].1);
+            let mut next = super::super::Pair { client, server };
+            next = super::super::Pair::from_fn(|end| next.at(end).wrapping_add(1));
+            let mut seconds = 0;
+            let later = turns.into_iter().map(|(by_client, payload_len, seq, ack, wait)| {
+                let from = if by_client { End::Client } else { End::Server };
+                seconds += wait;
+                let seq = next.at(from).wrapping_add_signed(seq);
+                let ack = next.at(from.other()).wrapping_add_signed(ack);
+                *next.at_mut(from) = seq.wrapping_add(payload_len);
+                let time = Timestamp::new(seconds, 0);
+                (from, Segment { payload_len, time, ..segment(Flags::ACK, seq, ack) })
+            });
+            for (from, segment) in opening.into_iter().chain(later) {
+                zeek.observe(from, &segment, Timestamp::new(0, 0));
+                tracker.observe(from, &segment, Timestamp::new(0, 0));
+                let seen = match &zeek.0 {
+                    Form::Compact(compact) => compact.unpack(),
+                    Form::Full(tracker) => (**tracker).clone(),
+                };
+                prop_assert_eq!(format!("{seen:?}"), format!("{tracker:?}"));
+            }
         }
     }
 

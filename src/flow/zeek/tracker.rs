@@ -21,7 +21,7 @@ const NEXT_LOOK: Duration = Duration::from_secs(6);
 /// `udp_inactivity_timeout`, which Zeek applies to TCP as well until one end has left the handshake.
 const HANDSHAKE_INACTIVITY: Duration = Duration::from_secs(60);
 /// `tcp_inactivity_timeout`.
-const INACTIVITY: Duration = Duration::from_secs(300);
+pub(super) const INACTIVITY: Duration = Duration::from_secs(300);
 
 /// What Zeek knows of one connection.
 #[derive(Clone, Debug)]
@@ -229,7 +229,7 @@ impl Tracker {
     /// A connection that began with a SYN-ACK and goes on with data or an ACK was no scan: the sender of the
     /// SYN-ACK is the responder after all (`TCP_Endpoint::CheckHistory`).
     fn flip_if_begun_by_syn_ack(&mut self) {
-        if self.history() == "H" {
+        if self.history.is(b"H") {
             self.history = self.history.begun_by_responder();
             self.originator = self.originator.other();
         }
