@@ -23,14 +23,14 @@
 //! ```text
 //! bytes -> decode -> flow -> verdict -> report -> compare, expected    pure: no clock, no file, no socket
 //!            ^                  ^
-//!         capture              lab (netlink, sandbox)        edges: libpcap, files, sockets, namespaces
+//!         capture              lab, run (netlink, sandbox)   edges: libpcap, files, sockets, processes
 //! cli on top: arguments -> plan -> one command each
 //! ```
 //!
 //! [`decode`] turns captured bytes into segments, [`flow`] folds segments into connections, [`verdict`]
 //! says how each ended and on what evidence, [`report`] renders that, [`compare`] holds two captures against
 //! each other, [`expected`] one against what was recorded or demanded. [`capture`] brings frames in and
-//! out, [`lab`] drives sockets. `tests/layers.rs` holds the arrows.
+//! out, [`lab`] drives sockets, [`run`] looks on while others do. `tests/layers.rs` holds the arrows.
 //!
 //! # Words
 //!
@@ -49,6 +49,7 @@ pub mod lab;
 mod linger;
 pub mod netlink;
 pub mod report;
+pub mod run;
 pub mod sandbox;
 pub mod verdict;
 

@@ -22,6 +22,8 @@ pub use merged::{Merged, OpenError};
 pub use output::{Output, OutputError};
 pub use pcap_writer::PcapWriter;
 pub use stop::Stop;
+#[cfg(target_os = "linux")]
+pub(crate) use stop::is_ignored;
 
 use crate::decode::{Frame, LinkType, Timestamp};
 
