@@ -14,7 +14,20 @@
 //! # Ok::<(), closecheck::lab::LabError>(())
 //! ```
 //!
-//! It needs the right to capture (root, or cap_net_raw). With [`Isolation::Always`](lab::Isolation) root
+//! A [`Session`] does the same for connections that are not the lab's: it captures what a test does.
+//! `docs/library.md` has more.
+//!
+//! ```no_run
+//! # use std::net::TcpListener;
+//! let session = closecheck::Session::start()?;
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! // ... a client and the server under test ...
+//! session.finish_at(address)?.assert("fin by server");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Both need the right to capture (root, or cap_net_raw). With [`Isolation::Always`](lab::Isolation) root
 //! gets a network namespace for the calling thread; without root that takes a process with one thread,
 //! which a test program is not.
 //!
@@ -54,3 +67,4 @@ pub mod sandbox;
 pub mod verdict;
 
 pub use linger::{Linger, LingerError};
+pub use run::Session;
