@@ -14,7 +14,20 @@
 //! # Ok::<(), closecheck::lab::LabError>(())
 //! ```
 //!
-//! It needs the right to capture (root, or cap_net_raw). With [`Isolation::Always`](lab::Isolation) root
+//! A [`Session`] does the same for connections that are not the lab's: it captures what a test does.
+//! `docs/library.md` has more.
+//!
+//! ```no_run
+//! # use std::net::TcpListener;
+//! let session = closecheck::Session::start()?;
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! // ... a client and the server under test ...
+//! session.finish_at(address)?.assert("fin by server");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Both need the right to capture (root, or cap_net_raw). With [`Isolation::Always`](lab::Isolation) root
 //! gets a network namespace for the calling thread; without root that takes a process with one thread,
 //! which a test program is not.
 //!
@@ -23,14 +36,14 @@
 //! ```text
 //! bytes -> decode -> flow -> verdict -> report -> compare, expected    pure: no clock, no file, no socket
 //!            ^                  ^
-//!         capture              lab (netlink, sandbox)        edges: libpcap, files, sockets, namespaces
+//!         capture              lab, run (netlink, sandbox)   edges: libpcap, files, sockets, processes
 //! cli on top: arguments -> plan -> one command each
 //! ```
 //!
 //! [`decode`] turns captured bytes into segments, [`flow`] folds segments into connections, [`verdict`]
 //! says how each ended and on what evidence, [`report`] renders that, [`compare`] holds two captures against
 //! each other, [`expected`] one against what was recorded or demanded. [`capture`] brings frames in and
-//! out, [`lab`] drives sockets. `tests/layers.rs` holds the arrows.
+//! out, [`lab`] drives sockets, [`run`] looks on while others do. `tests/layers.rs` holds the arrows.
 //!
 //! # Words
 //!
@@ -49,7 +62,9 @@ pub mod lab;
 mod linger;
 pub mod netlink;
 pub mod report;
+pub mod run;
 pub mod sandbox;
 pub mod verdict;
 
 pub use linger::{Linger, LingerError};
+pub use run::Session;

@@ -18,11 +18,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("netlink", &["flow"]),
     ("sandbox", &["netlink"]),
     ("lab", &["decode", "flow", "verdict", "report", "linger", "capture", "netlink", "sandbox"]),
+    ("run", &["decode", "flow", "verdict", "report", "capture", "netlink", "sandbox"]),
     (
         "cli",
         &[
             "decode", "flow", "verdict", "report", "compare", "expected", "linger", "capture",
-            "netlink", "sandbox", "lab",
+            "netlink", "sandbox", "lab", "run",
         ],
     ),
 ];
@@ -81,6 +82,7 @@ fn used(line: &str) -> BTreeSet<String> {
             rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
         used.insert(match name.as_str() {
             "Linger" | "LingerError" => "linger".to_owned(),
+            "Session" => "run".to_owned(),
             _ => name,
         });
     }

@@ -51,7 +51,9 @@ fn every_command_in_the_readme_is_understood() {
                 _ => part.split_whitespace().map(str::to_owned).collect(),
             })
             .collect();
-        let understood = run(closecheck(&arguments).arg("--help"));
+        // Behind `--` it would be the command's that is run.
+        let options = arguments.iter().take_while(|argument| *argument != "--");
+        let understood = run(closecheck(options).arg("--help"));
         assert_eq!(understood.code(), 0, "{command}: {}", understood.stderr);
     }
 }

@@ -23,6 +23,8 @@ pub use merged::{BATCH, Merged, OpenError};
 pub use output::{Output, OutputError};
 pub use pcap_writer::PcapWriter;
 pub use savefiles::{Rotation, Savefiles, Written};
+#[cfg(target_os = "linux")]
+pub(crate) use stop::is_ignored;
 pub use stop::{Inquiry, Stop};
 
 use crate::decode::{Frame, LinkType, Timestamp};

@@ -2,14 +2,16 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
-/// A file being written beside its target, to be put in its place at the end; a target that is no regular
-/// file (a device, a FIFO) is written to directly.
+/// A file being written without a name where the file system can do that, so that nothing is left of it
+/// whatever ends the process, and beside its target elsewhere, to be put in its place at the end. A target
+/// that is no regular file (a device, a FIFO) is written to directly.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -18,6 +20,7 @@ pub struct Output {
 
 #[derive(Debug)]
 enum Sink {
+    Unnamed(File),
     Beside(NamedTempFile),
     Direct(File),
 }
@@ -31,7 +34,9 @@ pub struct OutputError {
 }
 
 impl OutputError {
-    pub(super) fn new(path: &Path, source: io::Error) -> OutputError {
+    /// The file at this path and what the system says of it.
+    #[must_use]
+    pub fn new(path: &Path, source: io::Error) -> OutputError {
         OutputError { path: path.to_owned(), source }
     }
 
@@ -75,11 +80,13 @@ impl Output {
     /// [`OutputError`] where something did not reach the disk.
     pub fn commit(mut self) -> Result<(), OutputError> {
         let placed = self.out.flush().and_then(|()| match self.out.get_mut() {
+            Sink::Unnamed(file) => file.sync_all(),
             Sink::Beside(file) => file.as_file().sync_all(),
             Sink::Direct(_) => Ok(()),
         });
         let path = self.path;
         let placed = placed.and_then(|()| match self.out.into_inner()? {
+            Sink::Unnamed(file) => named(&file, &path),
             Sink::Beside(file) => file.persist(&path).map(drop).map_err(|error| error.error),
             Sink::Direct(_) => Ok(()),
         });
@@ -100,16 +107,50 @@ fn open(path: &Path, mode: u32) -> io::Result<Sink> {
             OpenOptions::new().write(true).open(path).map(Sink::Direct)
         }
         _ => {
-            let folder = match path.parent() {
-                Some(parent) if parent != Path::new("") => parent,
-                _ => Path::new("."),
-            };
+            let folder = folder(path);
+            if let Some(file) = unnamed(folder, mode) {
+                return Ok(Sink::Unnamed(file));
+            }
             // Opened here, since tempfile's own way adds the temporary name to its errors.
             let create =
                 |path: &Path| OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
             tempfile::Builder::new().make_in(folder, create).map(Sink::Beside)
         }
     }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// A file without a name (O_TMPFILE); `None` where it cannot be had, for whatever reason: the other way then
+/// says which.
+#[cfg(target_os = "linux")]
+fn unnamed(folder: &Path, mode: u32) -> Option<File> {
+    let flag = nix::fcntl::OFlag::O_TMPFILE.bits();
+    OpenOptions::new().write(true).mode(mode).custom_flags(flag).open(folder).ok()
+}
+
+/// Only Linux has this.
+#[cfg(not(target_os = "linux"))]
+fn unnamed(_folder: &Path, _mode: u32) -> Option<File> {
+    None
+}
+
+/// Gives a file its name: another one first, since link(2) replaces nothing and rename(2) does.
+fn named(file: &File, path: &Path) -> io::Result<()> {
+    use nix::fcntl::{AT_FDCWD, AtFlags};
+    let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = |name: &Path| {
+        let follow = AtFlags::AT_SYMLINK_FOLLOW;
+        nix::unistd::linkat(AT_FDCWD, itself.as_str(), AT_FDCWD, name, follow)
+            .map_err(io::Error::from)
+    };
+    let beside = tempfile::Builder::new().make_in(folder(path), link)?;
+    beside.persist(path).map_err(|error| error.error)
 }
 
 impl Write for Output {
@@ -125,6 +166,7 @@ impl Write for Output {
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
+            Sink::Unnamed(file) => file.write(bytes),
             // The file itself: its wrapper adds the temporary name to the errors.
             Sink::Beside(file) => file.as_file_mut().write(bytes),
             Sink::Direct(file) => file.write(bytes),
@@ -133,6 +175,7 @@ impl Write for Sink {
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
+            Sink::Unnamed(file) => file.flush(),
             Sink::Beside(file) => file.as_file_mut().flush(),
             Sink::Direct(file) => file.flush(),
         }
@@ -150,6 +193,7 @@ mod tests {
         fs::write(&path, "old").unwrap();
         let mut output = Output::create(&path).unwrap();
         output.write_all(b"new").unwrap();
+        output.flush().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"old");
         output.commit().unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");

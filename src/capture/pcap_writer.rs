@@ -47,6 +47,11 @@ impl<W: Write> PcapWriter<W> {
         self.out.write_all(frame.data)
     }
 
+    /// What it writes to.
+    pub fn inner(&self) -> &W {
+        &self.out
+    }
+
     /// Gives the writer back, flushed.
     ///
     /// # Errors

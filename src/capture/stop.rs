@@ -43,11 +43,7 @@ impl Stop {
         let (reader, writer) = UnixStream::pair()?;
         // One for all: the second signal need not be the same as the first.
         let requested = Arc::new(AtomicBool::new(false));
-        let ignored = ignored_signals();
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            if ignored & (1 << (signal - 1)) != 0 {
-                continue;
-            }
+        for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)) {
             flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&requested))?;
             flag::register(signal, Arc::clone(&requested))?;
             low_level::pipe::register(signal, writer.try_clone()?)?;
@@ -104,12 +100,13 @@ impl Stopped {
     }
 }
 
-/// The signals that the process was started to ignore, as nohup(1) and a shell's background jobs want it: a
-/// bit each, the lowest for signal 1. None where there is no `/proc` to tell.
-fn ignored_signals() -> u64 {
+/// True for a signal that the process was started to ignore, as nohup(1) and a shell's background jobs want
+/// it; false where there is no `/proc` to tell.
+pub(crate) fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (signal - 1)) != 0
 }
 
 /// Readable once SIGUSR1 has come, until that is [taken](Inquiry::take) note of.
@@ -128,7 +125,7 @@ impl Inquiry {
     pub fn on_signal() -> io::Result<Inquiry> {
         let (asked, writer) = UnixStream::pair()?;
         asked.set_nonblocking(true)?;
-        if ignored_signals() & (1 << (SIGUSR1 - 1)) == 0 {
+        if !is_ignored(SIGUSR1) {
             low_level::pipe::register(SIGUSR1, writer.try_clone()?)?;
         }
         Ok(Inquiry { asked, _writer: writer })

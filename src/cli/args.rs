@@ -16,6 +16,7 @@ pub(super) use compare::{ComparePlan, Sought, Source};
 use watch::WatchArgs;
 pub(super) use watch::WatchPlan;
 
+use super::run::{GuardArgs, RunArgs, RunPlan};
 use crate::Linger;
 use crate::capture::Input;
 use crate::flow::{End, Table};
@@ -42,12 +43,16 @@ Examples:
   closecheck compare --two-ended client.pcap server.pcap
                                         who made the RST: the other end, or a box in between?
   closecheck verify --bless fixtures/   record what captures give; without --bless, check them
+  closecheck run --expect 'not rst' -- cargo test
+                                        fail where a test's connection is reset
 
 Exit status:
   0  as expected, or a report was made and nothing was expected
   1  an expectation was not met, or a difference was found (for matrix: from what Linux documents)
   2  the arguments, an input or the system made it impossible
-  3  incomplete: packets dropped, capture cut off or empty, interrupted, deadline reached";
+  3  incomplete: packets dropped, capture cut off or empty, interrupted, deadline reached
+  With `run`, the command's own status where that is not 0: 126 or 127 where it cannot be started,
+  128 and the number where a signal ends it";
 
 /// Shows how a TCP connection ends: FIN handshake or RST, by whom and why.
 ///
@@ -88,6 +93,11 @@ enum Command {
     /// Have a socket open and do nothing; the lab starts it.
     #[command(name = crate::lab::HOLD_SOCKET, hide = true)]
     HoldSocket,
+    /// Run a command under capture and judge how its connections ended (Linux).
+    Run(RunArgs),
+    /// What `run` puts between itself and the command.
+    #[command(name = crate::run::GUARD, hide = true)]
+    Guard(GuardArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -383,6 +393,10 @@ pub(super) enum Plan {
     Matrix(MatrixPlan),
     /// Have a socket open.
     HoldSocket,
+    /// Judge the connections of a command.
+    Run(RunPlan),
+    /// Guard a command.
+    Guard(GuardArgs),
 }
 
 #[derive(Debug)]
@@ -447,6 +461,8 @@ impl Args {
             }
             Some(Command::Matrix(matrix)) => Plan::Matrix(matrix.into_plan()),
             Some(Command::HoldSocket) => Plan::HoldSocket,
+            Some(Command::Run(run)) => Plan::Run(run.into_plan()?),
+            Some(Command::Guard(guard)) => return Ok(Plan::Guard(guard)),
         };
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),
@@ -458,6 +474,8 @@ impl Args {
             | Plan::HoldSocket => {
                 return Ok(plan);
             }
+            Plan::Run(plan) => (&plan.report, false),
+            Plan::Guard(_) => return Ok(plan),
         };
         if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. }) = &plan
             && report.expect.is_none()
@@ -548,12 +566,12 @@ impl LabArgs {
     }
 }
 
-fn numbers(absolute: bool) -> Numbers {
+pub(super) fn numbers(absolute: bool) -> Numbers {
     if absolute { Numbers::Absolute } else { Numbers::Relative }
 }
 
 /// `10s`, `500ms`, `1m 30s`; a bare number counts seconds, as with sleep(1).
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<u32>() {
         return Ok(Duration::from_secs(seconds.into()));
     }
@@ -564,7 +582,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// tcpdump's `-w -` is standard output, which has the report here: better refused than a file called `-`.
-fn output(path: PathBuf) -> Result<PathBuf, &'static str> {
+pub(super) fn output(path: PathBuf) -> Result<PathBuf, &'static str> {
     if path.as_os_str() == "-" {
         return Err("standard output is for the report; write ./- for a file of that name");
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::args::{Annotations, CaseFilesArgs, CasesArgs, CasesFormat};
 use super::failure::Failure;
-use super::out::{Out, Pace, styles};
+use super::out::{Out, Pace, Target, styles};
 use super::status::Status;
 use crate::capture::Output;
 use crate::report::cases::annotations::{self, annotation};
@@ -73,9 +73,12 @@ impl Cases {
     pub(super) fn begin(name: &'static str, report: &CasesArgs) -> Result<Cases, Failure> {
         let files = CaseFiles::begin(name, &report.files)?;
         Ok(Cases {
-            out: Out::new(Pace::Buffered),
+            out: Out::new(Target::StandardOutput, Pace::Buffered),
             form: match report.format {
-                CasesFormat::Plain => Form::Lines(Lines::new(styles(report.color))),
+                CasesFormat::Plain => Form::Lines(Lines::new(styles(
+                    report.color,
+                    Target::StandardOutput.is_terminal(),
+                ))),
                 CasesFormat::Tap => Form::Tap(Tap::default()),
             },
             files,

@@ -4,7 +4,7 @@ use super::args::{ComparePlan, Sought};
 use super::command::warn_incomplete;
 use super::failure::Failure;
 use super::gather::{Gathered, gather};
-use super::out::{base_view, print};
+use super::out::{Target, base_view, print};
 use super::status::Status;
 use crate::capture::Stop;
 use crate::compare::{self, Both, Comparison, Outcome, TwoEnded, ends};
@@ -14,7 +14,7 @@ use crate::flow::Pair;
 pub(super) fn run(plan: &ComparePlan) -> Result<Status, Failure> {
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
     let (a, b) = (gather(&plan.a, &stop)?, gather(&plan.b, &stop)?);
-    let view = base_view(plan.format, plan.color);
+    let view = base_view(plan.format, plan.color, Target::StandardOutput);
     for gathered in [&a, &b] {
         warn_incomplete(&gathered.summary, view.format);
     }

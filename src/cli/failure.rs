@@ -10,6 +10,7 @@ use crate::capture::{FilterError, LiveError, OpenError, OutputError, ReadError};
 use crate::decode::LinkType;
 use crate::lab::LabError;
 use crate::report::escape;
+use crate::run::RunError;
 use crate::sandbox::RightsError;
 
 /// Why a command could not do its work.
@@ -22,6 +23,8 @@ pub(super) enum Failure {
     #[error("cannot wait for packets: {0}")]
     Wait(io::Error),
     #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
     Rights(#[from] RightsError),
     #[error(transparent)]
     Output(#[from] OutputError),
@@ -32,6 +35,12 @@ pub(super) enum Failure {
     LinkType { name: String, link: LinkType },
     #[error(transparent)]
     Filter(#[from] FilterError),
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "commands are run on Linux only")
+    )]
+    #[error("cannot run `{name}`")]
+    NotStarted { name: String, source: io::Error },
     #[error("cannot take over the signals: {0}")]
     Signals(io::Error),
     #[error("cannot run {cell}: {}", escape(reason))]
@@ -54,11 +63,13 @@ impl Failure {
         match self {
             Failure::Lab(error) => error.hint(),
             Failure::Live(error) => error.hint(),
+            Failure::Run(error) => error.hint(),
             Failure::Read(error) => hint_for(&error.source),
             Failure::Output(error) => error.hint(),
             Failure::Rights(_)
             | Failure::LinkType { .. }
             | Failure::Filter(_)
+            | Failure::NotStarted { .. }
             | Failure::Signals(_)
             | Failure::Wait(_)
             | Failure::Cell { .. }

@@ -60,6 +60,11 @@ impl<'a> Judge<'a> {
         selected
     }
 
+    /// True where the connection is as expected, or nothing is expected.
+    pub(super) fn is_met(&self, close: &Close) -> bool {
+        self.expect.is_none_or(|rule| rule.check(close) == Outcome::Met)
+    }
+
     /// The number of connections that there were, where a rule chose among them.
     pub(super) fn selected_from(&self) -> Option<u64> {
         self.only.map(|_| self.seen)

@@ -7,7 +7,7 @@ use super::args::LabPlan;
 use super::command::{show_failure, warn_incomplete};
 use super::failure::Failure;
 use super::judge::{Evidence, Judge};
-use super::out::{print, view};
+use super::out::{Target, print, view};
 use super::status::Status;
 use crate::capture::{Output, OutputError, PcapWriter, Stop};
 use crate::lab::{Outcome, SNAP_LEN};
@@ -24,7 +24,7 @@ pub(super) fn run(mut plan: LabPlan) -> Result<Status, Failure> {
     let outcome = prepared.run(&stop)?;
     // A file that cannot be written takes nothing from the verdict, but the status must tell.
     let written = output.map_or(Ok(()), |output| write_packets(output, &outcome));
-    let view = view(&plan.report, plan.numbers);
+    let view = view(&plan.report, plan.numbers, Target::StandardOutput);
     let report = LabReport { report: &outcome.report, packets: &outcome.packets, view };
     print(|out| write_lab(&report, out))?;
     warn_incomplete(&outcome.report.capture, plan.report.format());

@@ -11,7 +11,7 @@ use std::thread;
 use super::args::{CellPlan, MatrixPlan};
 use super::failure::Failure;
 use super::lab::program;
-use super::out::{base_view, print};
+use super::out::{Target, base_view, print};
 use super::status::Status;
 use crate::report::{Cell, Matrix};
 
@@ -20,7 +20,7 @@ pub(super) fn run(plan: &MatrixPlan) -> Result<Status, Failure> {
     let cells = run_all(plan)?;
     let status = status(&cells);
     let matrix = Matrix { cells };
-    let view = base_view(plan.format, plan.color);
+    let view = base_view(plan.format, plan.color, Target::StandardOutput);
     print(|out| matrix.write(&view, out))?;
     Ok(status)
 }

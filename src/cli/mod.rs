@@ -13,6 +13,7 @@ mod out;
 mod pass;
 mod progress;
 mod read;
+mod run;
 mod status;
 mod verify;
 mod watch;
@@ -41,6 +42,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             crate::lab::hold().map(|()| Status::AsExpected).map_err(failure::Failure::HoldSocket)
         }
         args::Plan::Watch(plan) => watch::run(&plan),
+        args::Plan::Run(plan) => run::run(&plan),
+        args::Plan::Guard(plan) => run::guard(plan),
     };
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
 }

@@ -1,7 +1,7 @@
-//! Standard output while a report is written to it: what the terminal can show, and a reader that leaves.
+//! Where a report is written to: what a terminal there can show, and a reader that leaves.
 
 use std::env;
-use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 use super::args::{Color, ReportArgs};
 use super::failure::Failure;
@@ -16,34 +16,32 @@ const WIDTH: u16 = 80;
 const BUFFER: usize = 1 << 16;
 
 /// What the report shows and how, by the options and the terminal.
-pub(super) fn view(report: &ReportArgs, numbers: Numbers) -> View {
+pub(super) fn view(report: &ReportArgs, numbers: Numbers, target: Target) -> View {
     let glyphs = glyphs(|name| env::var(name).ok());
-    View { numbers, ladder: report.ladder, glyphs, ..base_view(report.format(), report.color) }
+    let base = base_view(report.format(), report.color, target);
+    View { numbers, ladder: report.ladder, glyphs, ..base }
 }
 
 /// The same for a report that has neither packets to list nor a diagram to draw.
-pub(super) fn base_view(format: Format, color: Color) -> View {
-    let on_terminal = io::stdout().is_terminal();
-    let width = || terminal_size::terminal_size().map_or(WIDTH, |(width, _)| width.0);
+pub(super) fn base_view(format: Format, color: Color, target: Target) -> View {
+    let on_terminal = target.is_terminal();
     View {
         format,
-        styles: styles(color),
-        width: on_terminal.then(width).map(usize::from),
+        styles: styles(color, on_terminal),
+        width: on_terminal.then(|| target.width()),
         rows: Some(if on_terminal { ROWS_ON_A_TERMINAL } else { ROWS }),
         ..View::default()
     }
 }
 
-/// The report's colours: as asked, or by whether standard output is a terminal that has them.
-pub(super) fn styles(color: Color) -> Styles {
+/// The report's colours: as asked, or by whether it goes to a terminal that has them.
+pub(super) fn styles(color: Color, on_terminal: bool) -> Styles {
     let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
     let coloured = match color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => {
-            io::stdout().is_terminal()
-                && !set("NO_COLOR")
-                && env::var_os("TERM").is_none_or(|term| term != "dumb")
+            on_terminal && !set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
         }
     };
     if coloured { Styles::COLOURED } else { Styles::PLAIN }
@@ -68,9 +66,44 @@ fn glyphs(variable: impl Fn(&str) -> Option<String>) -> Glyphs {
 /// closed its end has seen enough.
 pub(super) fn print(render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut report = Vec::new();
-    let mut out = Out::new(Pace::Buffered);
+    let mut out = Out::new(Target::StandardOutput, Pace::Buffered);
     out.write(|out| render(&mut report).and_then(|()| out.write_all(&report)))?;
     out.flush()
+}
+
+/// The streams that a report can go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    StandardOutput,
+    /// Where standard output is a command's.
+    StandardError,
+    File,
+}
+
+impl Target {
+    pub(super) fn is_terminal(self) -> bool {
+        match self {
+            Target::StandardOutput => io::stdout().is_terminal(),
+            Target::StandardError => io::stderr().is_terminal(),
+            Target::File => false,
+        }
+    }
+
+    fn width(self) -> usize {
+        let size = match self {
+            Target::StandardOutput | Target::File => terminal_size::terminal_size(),
+            Target::StandardError => terminal_size::terminal_size_of(io::stderr()),
+        };
+        size.map_or(WIDTH, |(width, _)| width.0).into()
+    }
+
+    fn open(self) -> Box<dyn Write> {
+        match self {
+            Target::StandardOutput => Box::new(io::stdout().lock()),
+            Target::StandardError => Box::new(io::stderr()),
+            Target::File => Box::new(io::sink()),
+        }
+    }
 }
 
 /// How soon what is written has to arrive.
@@ -90,16 +123,16 @@ impl Pace {
     }
 }
 
-/// Standard output for a report that is written as it comes.
+/// A standard stream for a report that is written as it comes.
 pub(super) struct Out {
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<Box<dyn Write>>,
     pace: Pace,
     reader_is_gone: bool,
 }
 
 impl Out {
-    pub(super) fn new(pace: Pace) -> Out {
-        let out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
+    pub(super) fn new(target: Target, pace: Pace) -> Out {
+        let out = BufWriter::with_capacity(BUFFER, target.open());
         Out { out, pace, reader_is_gone: false }
     }
 

@@ -209,19 +209,28 @@ fn seek<'a>(
 /// The packets of the connections that are not yet reported, where they are asked for.
 pub(super) struct Traces {
     keep: Option<usize>,
+    at_most: usize,
     traces: HashMap<u64, Trace>,
 }
 
 impl Traces {
     /// Keeps so many of each connection.
     pub(super) fn new(keep: Option<usize>) -> Traces {
-        Traces { keep, traces: HashMap::new() }
+        Traces::bounded(keep, usize::MAX)
+    }
+
+    /// Keeps so many of each connection, and of so many connections at once.
+    pub(super) fn bounded(keep: Option<usize>, at_most: usize) -> Traces {
+        Traces { keep, at_most, traces: HashMap::new() }
     }
 
     /// Takes a segment that has just gone to its connection.
     #[inline]
     pub(super) fn push(&mut self, segment: &Segment<'_>, connection: &Connection) {
         let Some(keep) = self.keep else { return };
+        if self.traces.len() >= self.at_most && !self.traces.contains_key(&connection.id) {
+            return;
+        }
         let trace = self.traces.entry(connection.id).or_insert_with(|| Trace::new(keep));
         trace.push(Packet::new(segment, connection));
     }

@@ -7,7 +7,7 @@ use super::cases::CaseFiles;
 use super::command::warn_incomplete;
 use super::failure::Failure;
 use super::judge::{Conclusion, Evidence, Judge};
-use super::out::{Out, Pace, view};
+use super::out::{Out, Pace, Target, view};
 use super::pass::{Pass, Sink, Traces, cut, name};
 use super::status::Status;
 use crate::capture::{Input, Stop};
@@ -47,7 +47,7 @@ fn case(rule: &Expectation, conclusion: &Conclusion, capture: &CaptureSummary) -
     let outcome = match conclusion.status {
         Status::AsExpected => CaseOutcome::Met,
         Status::NotAsExpected => CaseOutcome::NotMet,
-        Status::Error => CaseOutcome::Error,
+        Status::Error | Status::OfCommand(_) => CaseOutcome::Error,
         Status::Incomplete => CaseOutcome::Incomplete,
     };
     let reasons: Vec<String> = match outcome {
@@ -97,7 +97,7 @@ struct Reporting<'a> {
 
 impl<'a> Reporting<'a> {
     fn new(plan: &'a ReadPlan) -> Reporting<'a> {
-        let mut view = view(&plan.report, plan.numbers);
+        let mut view = view(&plan.report, plan.numbers, Target::StandardOutput);
         view.packets = plan.packets.is_some();
         if let Some(rows) = plan.rows {
             view.rows = Some(rows).filter(|&rows| rows > 0);
@@ -106,7 +106,7 @@ impl<'a> Reporting<'a> {
         Reporting {
             judge: Judge::new(plan.only.as_ref(), plan.report.expect.as_ref()),
             listing: Listing::new(view),
-            out: Out::new(Pace::of(view.format, live)),
+            out: Out::new(Target::StandardOutput, Pace::of(view.format, live)),
             format: view.format,
             inputs: &plan.inputs,
             traces: Traces::new(plan.packets.max(plan.report.ladder.then_some(LADDER))),

@@ -13,6 +13,9 @@ pub enum Status {
     Error,
     /// 3: the evidence has holes, or was not there at all.
     Incomplete,
+    /// The status of the command that was run, as a shell has it: 126 and 127 where it could not be started,
+    /// 128 and the number where a signal ended it.
+    OfCommand(u8),
 }
 
 impl From<Status> for ExitCode {
@@ -22,6 +25,7 @@ impl From<Status> for ExitCode {
             Status::NotAsExpected => 1,
             Status::Error => 2,
             Status::Incomplete => 3,
+            Status::OfCommand(code) => code,
         })
     }
 }

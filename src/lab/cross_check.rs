@@ -201,7 +201,7 @@ mod tests {
     }
 
     fn left(client: State, server: State) -> Pair<Option<SocketEntry>> {
-        let entry = |state| Some(SocketEntry { state, recv_q: 0, send_q: 0 });
+        let entry = |state| Some(SocketEntry { state, recv_q: 0, send_q: 0, inode: 0 });
         Pair { client: entry(client), server: entry(server) }
     }
 

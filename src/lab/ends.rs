@@ -45,7 +45,7 @@ impl Setting {
             End::Client => (self.client, self.server),
             End::Server => (self.server, self.client),
         };
-        let gone = SocketEntry { state: State::Closed, recv_q: 0, send_q: 0 };
+        let gone = SocketEntry { state: State::Closed, recv_q: 0, send_q: 0, inode: 0 };
         sockets.lookup(local, remote).ok().map(|entry| entry.unwrap_or(gone))
     }
 

@@ -13,7 +13,7 @@ use crate::Linger;
 use crate::capture::{Delivery, LOOPBACK, Live, Stop};
 use crate::flow::{End, Pair};
 use crate::netlink::SocketTable;
-use crate::sandbox;
+use crate::sandbox::Isolation;
 
 /// Bytes kept of each packet: more than any of the exchange's has.
 pub const SNAP_LEN: u16 = 2048;
@@ -60,18 +60,6 @@ pub enum Family {
     V6,
 }
 
-/// Where the exchange takes place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Isolation {
-    /// On the host with the right to capture, in a private network namespace without.
-    #[default]
-    Auto,
-    /// In a private network namespace: nobody else's traffic, every port free.
-    Always,
-    /// On the host.
-    Never,
-}
-
 impl Default for Exchange {
     /// The article's exchange on port 8000, linger off, the server closing at once.
     fn default() -> Exchange {
@@ -112,16 +100,12 @@ impl Exchange {
     /// [`LabError`], with nothing on the wire yet.
     pub fn prepare(self) -> Result<Prepared, LabError> {
         self.check()?;
-        let isolated = match self.isolation {
-            Isolation::Always => true,
-            Isolation::Never => false,
-            Isolation::Auto => {
-                self.scenario.needs_private_namespace()
-                    || cfg!(target_os = "linux") && !sandbox::may_capture()
-            }
+        let isolation = match self.isolation {
+            Isolation::Auto if self.scenario.needs_private_namespace() => Isolation::Always,
+            isolation => isolation,
         };
+        let isolated = isolation.apply()?;
         if isolated {
-            sandbox::enter()?;
             self.change_settings()?;
         }
         let interface = self.interface.as_deref().unwrap_or(LOOPBACK);

@@ -20,8 +20,9 @@ mod scenarios;
 mod step;
 mod watch;
 
+pub use crate::sandbox::Isolation;
 pub use error::LabError;
-pub use exchange::{Exchange, Family, Isolation, Prepared, SNAP_LEN};
+pub use exchange::{Exchange, Family, Prepared, SNAP_LEN};
 pub(crate) use holder::{COMMAND as HOLD_SOCKET, hold};
 pub use outcome::Outcome;
 pub use scenario::{CloseCall, Documented, Role, Scenario, UnknownScenario, Varies};

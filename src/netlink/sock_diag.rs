@@ -37,6 +37,9 @@ pub struct SocketEntry {
     pub recv_q: u32,
     /// Bytes sent or queued, not acknowledged.
     pub send_q: u32,
+    /// The inode of the socket, by which `/proc/PID/fd` names it; 0 where no process has it: not accepted
+    /// yet, or closed.
+    pub inode: u32,
 }
 
 impl SocketTable {
@@ -68,15 +71,23 @@ impl SocketTable {
     /// `InvalidInput` where one address is IPv4 and the other IPv6, `InvalidData` where the kernel's
     /// answer is not understood, `TimedOut` where it gives none.
     pub fn lookup(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<SocketEntry>> {
+        // Without a connection the kernel goes on to the listeners, as for a SYN (`__inet_lookup`).
+        Ok(self.find(local, remote)?.filter(|entry| entry.state != State::Listen))
+    }
+
+    /// The socket that takes what `remote` sends to `local`: the connection, or where there is none, who
+    /// listens.
+    ///
+    /// # Errors
+    /// As for [`lookup`](SocketTable::lookup).
+    pub fn find(&self, local: SocketAddr, remote: SocketAddr) -> io::Result<Option<SocketEntry>> {
         let body = Query::pair(local, remote).ok_or(io::ErrorKind::InvalidInput)?.encode();
         let request = Request { kind: SOCK_DIAG_BY_FAMILY, expect: Expect::Message, body: &body };
         let answer = match self.socket.request(&request) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             answer => answer?.unwrap_or_default(),
         };
-        let entry = parse_entry(&answer).ok_or(io::ErrorKind::InvalidData)?;
-        // Without a connection the kernel goes on to the listeners, as for a SYN (`__inet_lookup`).
-        Ok(Some(entry).filter(|entry| entry.state != State::Listen))
+        parse_entry(&answer).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
     }
 }
 
@@ -153,6 +164,7 @@ fn parse_entry(message: &[u8]) -> Option<SocketEntry> {
         state: state(*message.get(1)?)?,
         recv_q: ne32(message, 56)?,
         send_q: ne32(message, 60)?,
+        inode: ne32(message, 68)?,
     })
 }
 
@@ -322,7 +334,7 @@ mod tests {
         let mut message = [0; 72];
         message[1] = 1;
         assert!(parse_entry(&message).is_some());
-        assert!((0..64).all(|length| parse_entry(&message[..length]).is_none()));
+        assert!((0..72).all(|length| parse_entry(&message[..length]).is_none()));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use super::record::{orientation_word, time_text};
 use super::{Lab, Record, Sample, escape};
-use crate::flow::Pair;
+use crate::flow::{End, Pair};
 
 /// The columns, in the order in which they are written. New ones come last but for the lab's.
 pub(super) const COLUMNS: &[&str] = &[
@@ -53,6 +53,10 @@ pub(super) const COLUMNS: &[&str] = &[
     "zeek.conn_state",
     "zeek.history",
     "notes",
+    "process.client.name",
+    "process.client.id",
+    "process.server.name",
+    "process.server.id",
     "lab.scenario",
     "lab.linger",
     "lab.closer",
@@ -125,6 +129,11 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     let notes: Vec<String> =
         record.notes.iter().map(|note| format!("{} {}", note.kind, note.count)).collect();
     line.list(&notes, "; ");
+    for end in End::BOTH {
+        let process = record.process.as_ref().and_then(|process| process.at(end).as_ref());
+        line.text(process.map_or("", |process| &process.name));
+        line.option(process.and_then(|process| process.id));
+    }
     match &record.lab {
         Some(lab) => add_lab(lab, &mut line),
         None => {

@@ -117,6 +117,24 @@ impl Listing {
         }
     }
 
+    /// Counts a connection that is as it should be: a table, which is for people, does not list it; the other
+    /// forms do.
+    ///
+    /// # Errors
+    /// Whatever the writer fails with.
+    pub fn count(&mut self, record: Record, out: &mut dyn Write) -> io::Result<()> {
+        match &mut self.form {
+            Form::Table(screen) => {
+                self.tally.add(Kind::of_record(&record));
+                screen.pass_over();
+                Ok(())
+            }
+            Form::Lines(_) | Form::Plain | Form::Json(_) | Form::Ndjson | Form::Csv { .. } => {
+                self.connection(record, None, out)
+            }
+        }
+    }
+
     /// Writes what is left, with what became of the packets. `selected_from` is the number of connections
     /// that there were, where a rule chose those that came here.
     ///

@@ -36,7 +36,8 @@ pub use listing::Listing;
 pub use matrix::{Cell, CellError, Matrix};
 pub use packets::{Numbers, Packet, Trace};
 pub use record::{
-    CaptureSummary, CloseRecord, Note, Record, Report, SCHEMA, Summary, TimeWait, ZeekRecord,
+    CaptureSummary, CloseRecord, Note, ProcessRecord, Record, Report, SCHEMA, Summary, TimeWait,
+    ZeekRecord,
 };
 pub use recorded::{write_packets, write_recorded};
 pub use style::Styles;

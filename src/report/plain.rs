@@ -16,6 +16,9 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "client: {}", record.client)?;
     writeln!(out, "server: {}", record.server)?;
+    for (end, process) in record.processes() {
+        writeln!(out, "{end} process: {process}")?;
+    }
     write_tunnel(record, out)?;
     writeln!(out, "start: {}", time_text(record.start))?;
     write_facts(record, out)?;

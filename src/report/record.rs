@@ -7,9 +7,9 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::Lab;
 use super::tally::{Kind, Tally};
 use super::text::counted;
+use super::{Lab, escape};
 use crate::decode::{Endpoint, Outer, Timestamp};
 use crate::flow::{ConnState, Connection, End, Orientation, Pair, State};
 use crate::verdict::{
@@ -133,9 +133,29 @@ pub struct Record {
     pub zeek: ZeekRecord,
     /// What was seen of it and changed nothing about its end.
     pub notes: Vec<Note>,
+    /// The process at each end, as far as the kernel told while it was there; only of commands that were run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process: Option<Pair<Option<ProcessRecord>>>,
     /// What only the lab knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lab: Option<Lab>,
+}
+
+/// A process that has, or had, the socket at one end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProcessRecord {
+    /// Its name as the kernel has it, 15 bytes at the most, which it can choose itself.
+    pub name: String,
+    /// Its id; `None` where several of that name share the socket.
+    pub id: Option<i32>,
+}
+
+impl fmt::Display for ProcessRecord {
+    /// `name[id]`, harmless on a terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&escape(&self.name))?;
+        self.id.map_or(Ok(()), |id| write!(f, "[{id}]"))
+    }
 }
 
 /// The end of a connection.
@@ -233,6 +253,7 @@ impl Record {
                 history: connection.zeek.history(),
             },
             notes: notes(connection),
+            process: None,
             lab: None,
             close: CloseRecord {
                 complete: close.is_complete(),
@@ -262,6 +283,26 @@ fn notes(connection: &Connection) -> Vec<Note> {
         .into_iter()
         .filter_map(|(kind, count)| (count > 0).then_some(Note { kind, count }))
         .collect()
+}
+
+impl Record {
+    /// The processes that are known, with their ends.
+    pub(super) fn processes(&self) -> impl Iterator<Item = (End, &ProcessRecord)> {
+        let at = |end| Some((end, self.process.as_ref()?.at(end).as_ref()?));
+        End::BOTH.into_iter().filter_map(at)
+    }
+
+    /// The address of an end, and its process where that is known.
+    pub(super) fn party(&self, end: End) -> String {
+        let address = match end {
+            End::Client => self.client,
+            End::Server => self.server,
+        };
+        match self.processes().find(|(of, _)| *of == end) {
+            Some((_, process)) => format!("{address} {process}"),
+            None => address.to_string(),
+        }
+    }
 }
 
 fn time_wait(connection: &Connection) -> Option<TimeWait> {

@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, Table};
 use super::tally::{Tally, severity};
 use super::text::{borderless, counted, grouped, tunnel, wrap};
 use super::{CaptureSummary, Note, Record, Styles, Trace, View, escape, ladder, packet_list};
+use crate::flow::End;
 use crate::verdict::{Close, Verdict};
 
 /// The worst connections, no more than there are rows for.
@@ -17,6 +18,8 @@ pub(super) struct Screen {
     view: View,
     /// The best of them on top, to make room for a worse one.
     kept: BinaryHeap<Kept>,
+    /// Connections that are counted and not listed.
+    passed_over: u64,
 }
 
 #[derive(Debug)]
@@ -35,7 +38,7 @@ impl Kept {
 
 impl Screen {
     pub(super) fn new(view: View) -> Screen {
-        Screen { view, kept: BinaryHeap::new() }
+        Screen { view, kept: BinaryHeap::new(), passed_over: 0 }
     }
 
     /// False where as many worse ones are kept as there are rows.
@@ -52,6 +55,10 @@ impl Screen {
         }
     }
 
+    pub(super) fn pass_over(&mut self) {
+        self.passed_over += 1;
+    }
+
     /// Writes the summary, what makes the capture incomplete, and the connections.
     pub(super) fn write(
         self,
@@ -60,7 +67,7 @@ impl Screen {
         selected_from: Option<u64>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let Screen { view, kept } = self;
+        let Screen { view, kept, passed_over } = self;
         let kept = kept.into_sorted_vec();
         write_summary(capture, tally, selected_from, &view, out)?;
         if kept.is_empty() {
@@ -70,7 +77,7 @@ impl Screen {
         let width = view.width.unwrap_or(usize::MAX);
         let records: Vec<&Record> = kept.iter().map(|kept| &*kept.record).collect();
         write_connections(&records, width, view.styles, out)?;
-        let left = tally.total().saturating_sub(kept.len() as u64);
+        let left = tally.total().saturating_sub(passed_over + kept.len() as u64);
         if left > 0 {
             let (dots, left) = (view.glyphs.ellipsis(), grouped(left));
             writeln!(out, "{dots} {left} more: use --rows 0, --only RULE or --format ndjson")?;
@@ -239,8 +246,8 @@ type Column = (&'static str, fn(&Record) -> String);
 /// The columns of a table of connections.
 const COLUMNS: [Column; 7] = [
     ("#", |record| record.id.to_string()),
-    ("client", |record| record.client.to_string()),
-    ("server", |record| record.server.to_string()),
+    ("client", |record| record.party(End::Client)),
+    ("server", |record| record.party(End::Server)),
     ("verdict", |record| record.close.verdict.to_string()),
     ("by", |record| record.close.by.map(|by| by.to_string()).unwrap_or_default()),
     ("cause", cause),
@@ -273,15 +280,15 @@ fn write_blocks(
 ) -> io::Result<()> {
     let columns = |text: String| text.chars().count();
     let number = records.iter().map(|record| columns(record.id.to_string())).max().unwrap_or(1);
-    let ends = records.iter().flat_map(|record| [record.client, record.server]);
-    let ends = ends.map(|end| columns(end.to_string())).max().unwrap_or(0).max(14);
+    let ends = records.iter().flat_map(|record| End::BOTH.map(|end| record.party(end)));
+    let ends = ends.map(columns).max().unwrap_or(0).max(14);
     // The longest word is that of a verdict and its side: it is not broken.
     let rest = width.saturating_sub(number + ends + 6).max(22);
     let heading = format!(" {:>number$}  {:<ends$}  end", "#", "client, server");
     writeln!(out, "{}", styles.heading(heading))?;
     for record in records {
         let facts = facts(record, rest);
-        let ends_of = [record.client.to_string(), record.server.to_string()];
+        let ends_of = End::BOTH.map(|end| record.party(end));
         for line in 0..facts.len().max(2) {
             let id = if line == 0 { record.id.to_string() } else { String::new() };
             let end = ends_of.get(line).map_or("", String::as_str);

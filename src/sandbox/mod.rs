@@ -9,8 +9,41 @@
 mod namespace;
 mod rights;
 
-pub use namespace::{NamespaceError, Step, enter};
-pub use rights::{Dropped, RightsError, drop_for_good, may_capture, may_unshare_network};
+pub use namespace::{NamespaceError, Step, allow_low_ports, enter};
+pub use rights::{
+    Dropped, RightsError, drop_for_good, may_capture, may_unshare_network, step_down,
+};
+
+/// Where connections are made and captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// On the host with the right to capture, in a private network namespace without.
+    #[default]
+    Auto,
+    /// In a private network namespace: nobody else's traffic, every port free.
+    Always,
+    /// On the host.
+    Never,
+}
+
+impl Isolation {
+    /// Moves the calling thread into a private network namespace where that is called for, and says
+    /// whether it did.
+    ///
+    /// # Errors
+    /// Those of [`enter`].
+    pub fn apply(self) -> Result<bool, NamespaceError> {
+        let isolated = match self {
+            Isolation::Always => true,
+            Isolation::Never => false,
+            Isolation::Auto => cfg!(target_os = "linux") && !may_capture(),
+        };
+        if isolated {
+            enter()?;
+        }
+        Ok(isolated)
+    }
+}
 
 /// How many threads the process has; 1 where there is no `/proc` to ask.
 #[cfg(target_os = "linux")]

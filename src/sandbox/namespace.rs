@@ -135,6 +135,25 @@ pub fn enter() -> Result<(), NamespaceError> {
     Err(NamespaceError::NotLinux)
 }
 
+/// Lets every user bind ports below 1024 in the network namespace of the calling thread, which takes
+/// CAP_NET_ADMIN over it.
+///
+/// # Errors
+/// Whatever the system says where `/proc/sys` is missing or may not be written, as in most containers.
+#[cfg(target_os = "linux")]
+pub fn allow_low_ports() -> io::Result<()> {
+    std::fs::write("/proc/sys/net/ipv4/ip_unprivileged_port_start", "0")
+}
+
+/// There are no network namespaces.
+///
+/// # Errors
+/// Always `Unsupported`.
+#[cfg(not(target_os = "linux"))]
+pub fn allow_low_ports() -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Maps user and group to themselves. An unprivileged process may do so only once setgroups(2) is
 /// denied, lest it leave a group that withholds something from it (user_namespaces(7)).
 #[cfg(target_os = "linux")]

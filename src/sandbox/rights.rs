@@ -82,6 +82,19 @@ pub fn may_unshare_network() -> bool {
 /// # Errors
 /// A [`RightsError`]: several threads, a system call that failed, or a way back to root.
 pub fn drop_for_good() -> Result<Dropped, RightsError> {
+    let dropped = step_down()?;
+    if dropped != Dropped::StillRoot {
+        forbid_new_rights()?;
+    }
+    Ok(dropped)
+}
+
+/// The same for a process that is to execute a user's own command: the user and the capabilities are given
+/// up, but the command may gain what it would gain for that user (by sudo, say).
+///
+/// # Errors
+/// As for [`drop_for_good`].
+pub fn step_down() -> Result<Dropped, RightsError> {
     #[cfg(target_os = "linux")]
     match super::thread_count() {
         0 | 1 => {}
@@ -174,11 +187,22 @@ fn groups_of(uid: Uid, gid: Gid) -> Vec<Gid> {
 /// kernel keeps inside both of the latter (`cap_capset` in security/commoncap.c).
 #[cfg(target_os = "linux")]
 fn drop_capabilities() -> Result<(), RightsError> {
-    use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
+    use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
-    set_capabilities(None, sets).map_err(failed("empty the capability sets"))?;
-    set_no_new_privs(true).map_err(failed("set no_new_privs"))
+    set_capabilities(None, sets).map_err(failed("empty the capability sets"))
+}
+
+/// Takes from every later exec what set-user-ID bits and file capabilities would give.
+#[cfg(target_os = "linux")]
+fn forbid_new_rights() -> Result<(), RightsError> {
+    rustix::thread::set_no_new_privs(true).map_err(failed("set no_new_privs"))
+}
+
+/// Only Linux has this.
+#[cfg(not(target_os = "linux"))]
+fn forbid_new_rights() -> Result<(), RightsError> {
+    Ok(())
 }
 
 /// There are no capabilities.

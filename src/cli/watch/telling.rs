@@ -7,7 +7,7 @@ use super::super::args::WatchPlan;
 use super::super::command::{show_failure, warn_incomplete};
 use super::super::failure::Failure;
 use super::super::judge::{Evidence, Judge};
-use super::super::out::{Out, Pace, view};
+use super::super::out::{Out, Pace, Target, view};
 use super::super::pass::cut;
 use super::super::status::Status;
 use super::Ended;
@@ -56,7 +56,7 @@ impl<'a> Telling<'a> {
         files: Option<Savefiles>,
         source: &Source,
     ) -> Telling<'a> {
-        let view = view(&plan.report, Numbers::Relative);
+        let view = view(&plan.report, Numbers::Relative, Target::StandardOutput);
         let capture = CaptureSummary {
             interface: Some(source.interface().to_owned()),
             link_types: vec![source.link().to_string()],
@@ -69,7 +69,7 @@ impl<'a> Telling<'a> {
             crossings: Crossings::default(),
             judge: Judge::new(plan.only.as_ref(), plan.report.expect.as_ref()),
             listing: Listing::live(view),
-            out: Out::new(Pace::Buffered),
+            out: Out::new(Target::StandardOutput, Pace::Buffered),
             capture,
             told: 0,
             losses: Losses::default(),

@@ -1,0 +1,239 @@
+//! The course of a run: everything made ready, the command started, watched to its end, and what is left of it
+//! ended.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+
+use super::args::{Net, RunPlan};
+use super::reporting::{Intent, Reporting};
+use crate::cli::command::{show_failure, warn};
+use crate::cli::failure::Failure;
+use crate::cli::status::Status;
+use crate::report::escape;
+use crate::run::command::{Event, Guarded, Order};
+use crate::run::signals::Signals;
+use crate::run::{QUIET, Recorder, RunError};
+use crate::sandbox;
+
+/// How often a command's open connections are looked at once it has ended.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Runs the command to its end and reports.
+pub(super) fn run(plan: &RunPlan) -> Result<Status, Failure> {
+    if plan.net == Net::Private {
+        sandbox::enter().map_err(RunError::from)?;
+        allow_low_ports();
+    }
+    // Before the capture is open, as libpcap's descriptors would be the command's too, and before the rights are
+    // given up for good, as the command may have use for sudo.
+    let command = Guarded::prepare(&plan.command)?;
+    let recorder = Recorder::open(&plan.recording).map_err(RunError::from)?;
+    let intent = Intent::new(plan);
+    sandbox::drop_for_good()?;
+    let reporting = intent.open(recorder.link())?;
+    let signals = Signals::take_over().map_err(Failure::Signals)?;
+    let mut course = Course {
+        command,
+        signals,
+        recorder,
+        reporting,
+        broken: None,
+        ended: None,
+        interrupted: false,
+        last_packet: now(),
+        settle: plan.settle,
+    };
+    course.command.tell(Order::Begin)?;
+    course.watch()?;
+    course.conclude(plan)
+}
+
+/// Root may bind them anyway, and who is not and does not want to has nothing to be told.
+fn allow_low_ports() {
+    if let Err(error) = sandbox::allow_low_ports()
+        && !nix::unistd::geteuid().is_root()
+    {
+        warn(&format!("the command may not bind ports below 1024: {error}"));
+    }
+}
+
+/// A command at work, or its connections on their way to their ends.
+struct Course<'a> {
+    command: Guarded,
+    signals: Signals,
+    recorder: Recorder,
+    reporting: Reporting<'a>,
+    /// Why nothing more is captured.
+    broken: Option<String>,
+    /// How the command ended, and when.
+    ended: Option<(Event, Instant)>,
+    /// True where a signal came while connections were waited for.
+    interrupted: bool,
+    last_packet: Instant,
+    settle: Duration,
+}
+
+impl Course<'_> {
+    /// Watches until the command has ended, and then until its connections have or no one waits for that.
+    fn watch(&mut self) -> Result<(), Failure> {
+        loop {
+            self.drain()?;
+            if self.is_done() {
+                return Ok(());
+            }
+            let ready = self.wait()?;
+            if ready.signals {
+                self.take_signals()?;
+            }
+            if ready.events {
+                self.take_events()?;
+            }
+        }
+    }
+
+    fn drain(&mut self) -> Result<(), Failure> {
+        if self.broken.is_some() {
+            return Ok(());
+        }
+        let drained = self.recorder.drain(&mut self.reporting);
+        match drained.and_then(|count| Ok((count, self.recorder.dropped()?))) {
+            Ok((count, dropped)) => {
+                if count > 0 {
+                    self.last_packet = now();
+                }
+                self.reporting.dropped = dropped > 0;
+            }
+            // The command goes on without.
+            Err(error) => self.broken = Some(error.to_string()),
+        }
+        for connection in self.recorder.take_finished() {
+            self.reporting.connection(&connection, None)?;
+        }
+        self.reporting.look_up_processes();
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        let Some((event, since)) = &self.ended else { return false };
+        let is_quiet = now() >= self.last_packet.max(*since) + QUIET;
+        let is_late = now() >= *since + self.settle;
+        let never_was = matches!(event, Event::NotStarted(_));
+        let cannot_tell = self.interrupted || self.broken.is_some();
+        never_was
+            || cannot_tell
+            || is_late
+            || (is_quiet && self.recorder.open_connections().next().is_none())
+    }
+
+    /// Sleeps until something happens, or it is time for something.
+    fn wait(&self) -> Result<Ready, RunError> {
+        let times = [self.reporting.next_look(), self.ended.as_ref().map(|_| LOOK)];
+        let timeout = match times.into_iter().flatten().min() {
+            // One more millisecond, since poll() counts whole ones and would otherwise come back too early.
+            Some(time) => {
+                PollTimeout::try_from(time + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
+            }
+            None => PollTimeout::NONE,
+        };
+        let packets = self.broken.is_none().then(|| self.recorder.as_fd());
+        let watched = [Some(self.signals.as_fd()), Some(self.command.as_fd()), packets];
+        let mut polled: Vec<PollFd<'_>> =
+            watched.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        match poll(&mut polled, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(RunError::system("wait for packets")(errno)),
+        }
+        let ready = |place: usize| polled.get(place).is_some_and(|fd| fd.any().unwrap_or(false));
+        Ok(Ready { signals: ready(0), events: ready(1) })
+    }
+
+    /// Passes signals on to the command, but for those that it has got itself: of the terminal, and of a
+    /// process of its own that sends to the whole group. Once it has ended, they end the wait.
+    fn take_signals(&mut self) -> Result<(), RunError> {
+        while let Some(arrived) = self.signals.next() {
+            if self.ended.is_some() {
+                self.interrupted = true;
+            } else if arrived.sender.is_some_and(|sender| !self.command.has(sender)) {
+                self.command.tell(Order::PassOn(arrived.signal))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_events(&mut self) -> Result<(), RunError> {
+        for event in self.command.events()? {
+            match event {
+                Event::NotStarted(_) | Event::Exited(_) | Event::Killed(_) => {
+                    self.ended = Some((event, now()));
+                }
+                Event::Left(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what is left of the command, reports, and gives the exit status.
+    fn conclude(self, plan: &RunPlan) -> Result<Status, Failure> {
+        let Course {
+            command, signals, recorder, mut reporting, broken, ended, interrupted, ..
+        } = self;
+        let left = command.end();
+        signals.give_back().map_err(Failure::Signals)?;
+        let status = match ended {
+            Some((Event::NotStarted(errno), _)) => return Ok(not_started(plan, errno)),
+            Some((Event::Exited(code), _)) => u8::try_from(code).unwrap_or(u8::MAX),
+            Some((Event::Killed(signal), _)) => of_signal(signal),
+            Some((Event::Left(_), _)) | None => return Err(RunError::GuardLost.into()),
+        };
+        for process in left {
+            let name = escape(&process.name);
+            warn(&format!(
+                "the command left {name} running (process {}); it was ended",
+                process.id
+            ));
+        }
+        let (mut capture, open) = recorder.finish();
+        capture.private_namespace = Some(plan.net == Net::Private);
+        if interrupted {
+            capture.incomplete.push("interrupted before all connections were over".to_owned());
+        }
+        capture.incomplete.extend(broken.clone());
+        let cut_off = interrupted || broken.is_some();
+        for connection in open {
+            let gap =
+                (cut_off && !connection.is_over()).then_some(crate::verdict::Gap::Interrupted);
+            reporting.connection(&connection, gap)?;
+        }
+        let of_command = (status != 0).then_some(Status::OfCommand(status));
+        reporting.finish(capture, of_command)
+    }
+}
+
+struct Ready {
+    signals: bool,
+    events: bool,
+}
+
+/// As a shell has it: 127 where there is no such command, 126 where it cannot be executed.
+fn not_started(plan: &RunPlan, errno: i32) -> Status {
+    let name = plan.command.first().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let name = escape(&name).into_owned();
+    let source = io::Error::from_raw_os_error(errno);
+    let is_missing = source.kind() == io::ErrorKind::NotFound;
+    show_failure(&Failure::NotStarted { name, source });
+    Status::OfCommand(if is_missing { 127 } else { 126 })
+}
+
+fn of_signal(signal: Signal) -> u8 {
+    u8::try_from(128 + signal as i32).unwrap_or(u8::MAX)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a command runs in real time")]
+fn now() -> Instant {
+    Instant::now()
+}

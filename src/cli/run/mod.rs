@@ -1,0 +1,43 @@
+//! Runs a command under capture and judges its connections.
+
+mod args;
+#[cfg(target_os = "linux")]
+mod course;
+#[cfg(target_os = "linux")]
+mod reporting;
+#[cfg(target_os = "linux")]
+mod spool;
+
+pub(super) use args::{GuardArgs, RunArgs, RunPlan};
+
+use super::failure::Failure;
+use super::status::Status;
+use crate::run::RunError;
+
+/// Runs the command to its end and reports.
+#[cfg(target_os = "linux")]
+pub(super) fn run(plan: &RunPlan) -> Result<Status, Failure> {
+    course::run(plan)
+}
+
+/// There are no namespaces to run it in.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn run(_plan: &RunPlan) -> Result<Status, Failure> {
+    Err(RunError::NotLinux.into())
+}
+
+/// Guards a command.
+#[cfg(target_os = "linux")]
+pub(super) fn guard(args: GuardArgs) -> Result<Status, Failure> {
+    use crate::run::guard::{Setting, run};
+    let GuardArgs { orders, events, group, command } = args;
+    run(&Setting { orders, events, group, command })
+        .map_err(RunError::system("guard the command"))?;
+    Ok(Status::AsExpected)
+}
+
+/// There is no command to guard.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn guard(_args: GuardArgs) -> Result<Status, Failure> {
+    Err(RunError::NotLinux.into())
+}

@@ -1,0 +1,246 @@
+//! The report of a run while its connections come, and what is said behind it.
+#![expect(clippy::print_stderr, reason = "standard output is the command's")]
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use super::args::RunPlan;
+use super::spool::{Kept, Spool};
+use crate::capture::Output;
+use crate::cli::command::{show_failure, warn, warn_incomplete};
+use crate::cli::failure::Failure;
+use crate::cli::judge::{Evidence, Judge};
+use crate::cli::out::{Out, Pace, Target, view};
+use crate::cli::pass::Traces;
+use crate::cli::status::Status;
+use crate::decode::{Frame, LinkType, Segment};
+use crate::flow::Connection;
+use crate::report::{CaptureSummary, Format, Listing, Record, View, escape};
+use crate::run::Observer;
+use crate::run::owners::Owners;
+use crate::verdict::{Gap, judge};
+
+/// Connections that break a rule and are shown with their packets, unless said otherwise.
+const SHOWN: usize = 10;
+/// Packets of each that are kept to be shown.
+const PACKETS: usize = 16;
+/// Connections whose packets are kept at once.
+const TRACED: usize = 10_000;
+
+/// What is to be reported, and how, with nothing opened yet.
+pub(super) struct Intent<'a> {
+    plan: &'a RunPlan,
+    owners: Option<Owners>,
+}
+
+/// The report while it is written, and what the rules come to.
+pub(super) struct Reporting<'a> {
+    /// True once the kernel has dropped packets.
+    pub(super) dropped: bool,
+    judge: Judge<'a>,
+    listing: Listing,
+    sink: Sink,
+    spool: Spool,
+    traces: Traces,
+    owners: Option<Owners>,
+    format: Format,
+    target: Target,
+}
+
+impl<'a> Intent<'a> {
+    /// To be called in the network namespace of the command.
+    pub(super) fn new(plan: &'a RunPlan) -> Intent<'a> {
+        Intent { plan, owners: Owners::new() }
+    }
+
+    /// Opens the files, which belong to the user that the process is by now.
+    pub(super) fn open(self, link: LinkType) -> Result<Reporting<'a>, Failure> {
+        let Intent { plan, owners } = self;
+        let target = match plan.file.as_deref() {
+            None => Target::StandardError,
+            Some(file) if file == Path::new("-") => Target::StandardOutput,
+            Some(_) => Target::File,
+        };
+        let view = shown(plan, target);
+        let keep = (view.packets || view.ladder).then_some(PACKETS);
+        Ok(Reporting {
+            dropped: false,
+            judge: Judge::new(plan.only.as_ref(), plan.report.expect.as_ref()),
+            sink: Sink::open(plan, target, view.format)?,
+            spool: Spool::open(plan, link)?,
+            traces: Traces::bounded(keep, TRACED),
+            owners,
+            format: view.format,
+            listing: Listing::new(view),
+            target,
+        })
+    }
+}
+
+/// With an expectation, people see the connections that do not meet it, and their packets.
+fn shown(plan: &RunPlan, target: Target) -> View {
+    let mut view = view(&plan.report, plan.numbers, target);
+    if plan.report.expect.is_some() && view.format == Format::Table {
+        view.packets = true;
+        view.ladder = true;
+        view.rows = Some(SHOWN);
+    }
+    if let Some(rows) = plan.rows {
+        view.rows = Some(rows).filter(|&rows| rows > 0);
+    }
+    view
+}
+
+impl Reporting<'_> {
+    /// Takes a connection that nothing more will come of, and what the capture lacks of it beside the packets
+    /// that were dropped.
+    pub(super) fn connection(
+        &mut self,
+        connection: &Connection,
+        gap: Option<Gap>,
+    ) -> Result<(), Failure> {
+        let mut close = judge(connection);
+        for gap in gap.into_iter().chain(self.dropped.then_some(Gap::Dropped)) {
+            close.add_gap(gap);
+        }
+        let packets = self.traces.take(connection.id);
+        let process = self.owners.as_mut().map(|owners| owners.take(connection.id));
+        if !self.judge.selects(connection.id, &close) {
+            return Ok(());
+        }
+        let is_met = self.judge.is_met(&close) && !self.judge.expects_nothing();
+        let mut record = Record::new(connection, close, None);
+        record.process = process;
+        let listing = &mut self.listing;
+        self.sink.write(|out| match is_met {
+            true => listing.count(record, out),
+            false => listing.connection(record, packets, out),
+        })
+    }
+
+    /// Asks the kernel for the processes of connections that have begun.
+    pub(super) fn look_up_processes(&mut self) {
+        if let Some(owners) = &mut self.owners {
+            owners.look();
+        }
+    }
+
+    /// When there is something to ask, how long until then.
+    pub(super) fn next_look(&self) -> Option<Duration> {
+        self.owners.as_ref().and_then(Owners::next_look)
+    }
+
+    /// Writes what is left, keeps the packets where they are wanted, and gives the exit status: the command's
+    /// where that is given.
+    pub(super) fn finish(
+        self,
+        capture: CaptureSummary,
+        of_command: Option<Status>,
+    ) -> Result<Status, Failure> {
+        let Reporting { judge, listing, mut sink, spool, format, target, .. } = self;
+        sink.write(|out| listing.finish(&capture, judge.selected_from(), out))?;
+        sink.finish()?;
+        if target != Target::StandardError || format != Format::Table {
+            warn_incomplete(&capture, format);
+        }
+        let dropped = capture.dropped != Some(0);
+        let evidence = match (dropped, capture.incomplete.is_empty()) {
+            (true, _) => Evidence::Doubtful,
+            (false, false) => Evidence::Incomplete,
+            (false, true) => Evidence::Complete,
+        };
+        let judged = judge.conclude(evidence).status;
+        let status = of_command.unwrap_or(judged);
+        match spool.finish(status != Status::AsExpected) {
+            Ok(kept) => tell(&kept),
+            Err(error) => {
+                let failed = show_failure(&error.into());
+                return Ok(of_command.unwrap_or(failed));
+            }
+        }
+        Ok(status)
+    }
+}
+
+/// Says where the packets are and how to look at them.
+fn tell(kept: &Kept) {
+    match kept {
+        Kept::Not => {}
+        Kept::At(path) => {
+            let path = path.display().to_string();
+            eprintln!("closecheck: packets kept: closecheck read --ladder {}", quoted(&path));
+        }
+        Kept::TooMany => {
+            warn("the packets are not kept, as they are over 1 GiB (-w FILE keeps them all)");
+        }
+        Kept::Failed(error) => warn(&format!("the packets are not kept: {error}")),
+    }
+}
+
+/// A word for a shell (POSIX.1-2024, 2.2.2), harmless on a terminal.
+fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-+=:,@%".contains(letter);
+    if word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", escape(&word.replace('\'', r"'\''")))
+}
+
+impl Observer for Reporting<'_> {
+    fn frame(&mut self, frame: &Frame<'_>) {
+        self.spool.push(frame);
+    }
+
+    fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
+        self.traces.push(segment, connection);
+        let packets = connection.halves.client.packets + connection.halves.server.packets;
+        if let Some(owners) = self.owners.as_mut().filter(|_| packets == 1) {
+            owners.begun(connection);
+        }
+    }
+}
+
+/// Where the report goes.
+enum Sink {
+    Stream(Out),
+    File(Output),
+}
+
+impl Sink {
+    fn open(plan: &RunPlan, target: Target, format: Format) -> Result<Sink, Failure> {
+        match plan.file.as_deref().filter(|_| target == Target::File) {
+            Some(file) => Ok(Sink::File(Output::create(file)?)),
+            None => Ok(Sink::Stream(Out::new(target, Pace::of(format, true)))),
+        }
+    }
+
+    fn write(
+        &mut self,
+        render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        match self {
+            Sink::Stream(out) => out.write(render),
+            Sink::File(file) => render(file).map_err(|source| Failure::Output(file.failed(source))),
+        }
+    }
+
+    fn finish(self) -> Result<(), Failure> {
+        match self {
+            Sink::Stream(mut out) => out.flush(),
+            Sink::File(file) => Ok(file.commit()?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_is_one_word_of_the_command_that_opens_it() {
+        assert_eq!(quoted("/tmp/closecheck-1.pcap"), "/tmp/closecheck-1.pcap");
+        assert_eq!(quoted("it's here"), r"'it'\''s here'");
+        assert_eq!(quoted("a\u{1b}b"), r"'a\u{1b}b'");
+    }
+}

@@ -1,0 +1,16 @@
+# Python's http.server, asked once by curl: http.sh get|post FOLDER. A GET is answered and both close; a POST is
+# refused before its body is read.
+cd "$2" || exit 2
+python3 -u -m http.server --bind 127.0.0.1 0 >server.log 2>&1 &
+server=$!
+while ! port=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' server.log | grep .); do sleep 0.02; done
+case $1 in
+  get) curl -sf -o /dev/null "http://127.0.0.1:$port/" ;;
+  post)
+    head -c 4000000 /dev/zero >body
+    curl -s -o /dev/null -H Expect: -H Content-Type: --data-binary @body "http://127.0.0.1:$port/"
+    ;;
+esac
+kill "$server"
+wait "$server"
+exit 0
