@@ -168,6 +168,19 @@ fn every_kind_of_capture_is_found_and_two_of_one_name_are_an_error() {
 }
 
 #[test]
+fn a_capture_whose_name_is_only_an_ending_is_none_of_its_folders() {
+    let folder = Folder::with(&[(ONE, "a.pcap"), (ONE, "a/.pcap")]);
+    let blessed = folder.verify(&["--bless", "."]);
+    assert!(blessed.succeeded().stdout.ends_with("\n2 checks: 2 recorded\n"));
+    assert_eq!(folder.read("a.verdict"), folder.read("a/.verdict"));
+    fs::remove_file(folder.path("a.verdict")).unwrap();
+    let ran = folder.verify(&["."]);
+    assert!(
+        ran.exits(1).stdout.starts_with("not as expected: a.pcap: capture: nothing is expected")
+    );
+}
+
+#[test]
 fn a_capture_that_was_cut_is_incomplete_and_never_recorded() {
     let folder = Folder::with(&[(ONE, "a.pcap"), (ONE, "b.pcap")]).blessed();
     let bytes = fs::read(folder.path("a.pcap")).unwrap();

@@ -312,7 +312,7 @@ enum FormatArg {
 pub(super) enum CasesFormat {
     /// What is not as expected, and the counts.
     Plain,
-    /// The Test Anything Protocol, version 14.
+    /// The Test Anything Protocol, version 13.
     Tap,
 }
 

@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::sequence::numbers;
 use super::{Both, Comparison, Conversation, Level, Matched, Outcome, Place};
-use crate::report::{CaptureSummary, View, borderless, counted, escape};
+use crate::report::{CaptureSummary, View, borderless, counted, escape, grouped};
 use crate::verdict::Gap;
 
 /// Packets that are shown before the first that differs, and from it on.
@@ -38,7 +38,7 @@ fn write_headline(comparison: &Comparison, view: &View, out: &mut dyn Write) -> 
     let level = comparison.options.level.word();
     let outcome = comparison.outcome();
     let word = outcome.word();
-    let count = |outcome| comparison.count(outcome);
+    let count = |outcome| grouped(comparison.count(outcome) as u64);
     let all = counted(comparison.matched.len() as u64, "pair");
     match outcome {
         Outcome::Equal => {
@@ -188,4 +188,23 @@ fn write_table(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{RELEASE, conversation};
+    use super::super::{Options, Outcome};
+    use super::*;
+
+    #[test]
+    fn the_headline_groups_every_number() {
+        let one = conversation(["192.0.2.9:50000", "192.0.2.1:443"], RELEASE);
+        let conversations = Both { a: vec![one.clone(); 1_001], b: vec![one] };
+        let comparison = Comparison::new(Both::default(), conversations, Options::default());
+        assert_eq!(comparison.outcome(), Outcome::Different);
+        let mut out = Vec::new();
+        write(&comparison, &View { rows: Some(0), ..View::default() }, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("different at level verdict: 1,000 of 1,001 pairs\n"), "{text}");
+    }
 }

@@ -45,8 +45,8 @@ impl Line {
 }
 
 impl Recorded {
-    /// Takes a report apart. Lines may end as on Windows, and blocks may be further apart than by one empty
-    /// line.
+    /// Takes a report apart. Lines may end as on Windows, where editors may also begin the file with a byte
+    /// order mark, and blocks may be further apart than by one empty line.
     ///
     /// # Errors
     /// [`Malformed`] where a line is no `field: value`, a block does not begin as it must, or connections do
@@ -54,6 +54,7 @@ impl Recorded {
     pub fn parse(text: &str) -> Result<Recorded, Malformed> {
         let mut blocks: Vec<Block> = Vec::new();
         let mut inside = false;
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (number, line) in (1..).zip(text.lines()) {
             if line.trim().is_empty() {
                 inside = false;
@@ -122,8 +123,7 @@ mod tests {
 
     #[test]
     fn blocks_are_a_capture_and_its_connections() {
-        let text =
-            "form: x\r\npackets: 2\r\n\r\n\r\nconnection: 1\nrule: 2, RFC: 9293\n\nconnection: 7\n";
+        let text = "\u{feff}form: x\r\npackets: 2\r\n\r\n\r\nconnection: 1\nrule: 2, RFC: 9293\n\nconnection: 7\n";
         let recorded = Recorded::parse(text).unwrap();
         let connections: Vec<_> = recorded.blocks.iter().map(|block| block.connection).collect();
         assert_eq!(connections, [None, Some(1), Some(7)]);

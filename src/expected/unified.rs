@@ -32,8 +32,8 @@ pub fn write_unified(old: &Recorded, new: &Recorded, out: &mut dyn Write) -> io:
         write!(out, "@@ -{old_place} +{} @@", range(from, to))?;
         let changed = hunk.iter().find(|op| op.tag() != DiffTag::Equal);
         let place = changed.map_or((0, 0), |op| (op.old_range().start, op.new_range().start));
-        let about = begins.iter().rev().find(|(old, new, _)| *old <= place.0 && *new <= place.1);
-        match about {
+        let begun = begins.partition_point(|(old, new, _)| *old <= place.0 && *new <= place.1);
+        match begins.get(..begun).and_then(<[_]>::last) {
             Some((_, _, Some(connection))) => writeln!(out, " connection {connection}")?,
             Some((_, _, None)) | None => writeln!(out)?,
         }
@@ -50,7 +50,7 @@ struct Texts<'a> {
     old: Vec<&'a str>,
     new: Vec<&'a str>,
     ops: Vec<DiffOp>,
-    /// Where each block begins in both, and its connection.
+    /// Where each block begins in both, ascending, and its connection.
     begins: Vec<(usize, usize, Option<u64>)>,
 }
 

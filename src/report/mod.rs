@@ -41,7 +41,7 @@ pub use record::{
 };
 pub use recorded::{write_packets, write_recorded};
 pub use style::Styles;
-pub(crate) use text::{borderless, counted};
+pub(crate) use text::{borderless, counted, grouped};
 
 use std::io::{self, Write};
 

@@ -28,7 +28,7 @@ pub(super) fn write_wrapped(text: &str, width: usize, out: &mut dyn Write) -> io
 }
 
 /// `299,950`
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

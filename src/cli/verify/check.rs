@@ -1,5 +1,6 @@
 //! One capture held against what is expected of it.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -288,8 +289,7 @@ fn diff((old_path, old): (&Path, &Recorded), (new_path, new): (&Path, &Recorded)
 
 /// The packets of the first connections that differ.
 fn packets_of(differences: &[Difference], connections: &[(Record, Trace)]) -> String {
-    let mut ids: Vec<u64> = differences.iter().filter_map(|each| each.connection).collect();
-    ids.dedup();
+    let ids: HashSet<u64> = differences.iter().filter_map(|each| each.connection).collect();
     let mut text = Vec::new();
     for (record, packets) in
         connections.iter().filter(|(record, _)| ids.contains(&record.id)).take(NAMED)

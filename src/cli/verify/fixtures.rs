@@ -33,8 +33,8 @@ pub(super) struct Fixture {
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    /// The fixtures in the order of their names.
-    pub(super) fixtures: BTreeMap<PathBuf, Fixture>,
+    /// The fixtures in the order of their names. As paths, `x/` and `x` would be one.
+    pub(super) fixtures: BTreeMap<OsString, Fixture>,
     /// What could not be looked at, and why.
     pub(super) problems: Vec<(PathBuf, Problem)>,
 }
@@ -93,9 +93,9 @@ impl Found {
                 if metadata.is_some_and(|data| !folders.insert((data.dev(), data.ino()))) {
                     walk.skip_current_dir();
                 }
-            } else if let Some((name, kind)) = kind(entry.path()) {
+            } else if kind(entry.path()).is_some() {
                 if entry.file_type().is_file() {
-                    self.add(name, kind, entry.into_path());
+                    self.add(entry.path());
                 } else {
                     self.fail(entry.path(), Problem::NoFile);
                 }
@@ -110,12 +110,9 @@ impl Found {
             return;
         };
         let endings = CAPTURES.into_iter().chain([RECORDED, RULES]);
-        for (path, kind) in endings.map(|ending| with_ending(&name, ending)).filter_map(|path| {
-            let (_, kind) = kind(&path)?;
-            Some((path, kind))
-        }) {
+        for path in endings.map(|ending| with_ending(&name, ending)) {
             match fs::metadata(&path) {
-                Ok(metadata) if metadata.is_file() => self.add(name.clone(), kind, path),
+                Ok(metadata) if metadata.is_file() => self.add(&path),
                 Ok(_) => self.fail(&path, Problem::NoFile),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => self.fail(&path, Problem::Io(error)),
@@ -123,9 +120,10 @@ impl Found {
         }
     }
 
-    fn add(&mut self, name: PathBuf, kind: Kind, path: PathBuf) {
-        let (name, path) = (without_dot(&name), without_dot(&path));
-        let fixture = self.fixtures.entry(name).or_default();
+    fn add(&mut self, path: &Path) {
+        let path = without_dot(path);
+        let Some((name, kind)) = kind(&path) else { return };
+        let fixture = self.fixtures.entry(name.into_os_string()).or_default();
         match kind {
             Kind::Capture if fixture.captures.contains(&path) => {}
             Kind::Capture => fixture.captures.push(path),

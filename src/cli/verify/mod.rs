@@ -3,7 +3,7 @@
 mod check;
 mod fixtures;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::VerifyPlan;
 use super::cases::Cases;
@@ -38,7 +38,7 @@ pub(super) fn run(plan: &VerifyPlan) -> Result<Status, Failure> {
             break;
         }
         captures += fixture.captures.len() as u64;
-        let check = Check { name, fixture, bless: plan.bless, stop: &stop };
+        let check = Check { name: Path::new(name), fixture, bless: plan.bless, stop: &stop };
         let (group, checked) = check.run();
         cases.group(&group, &checked)?;
     }

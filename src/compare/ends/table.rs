@@ -7,7 +7,7 @@ use super::super::table::write_capture;
 use super::plain::name;
 use super::{Clock, Connection, Finding, Kind, TwoEnded, What};
 use crate::flow::{End, Pair};
-use crate::report::{CaptureSummary, View, counted, escape};
+use crate::report::{CaptureSummary, View, counted, escape, grouped};
 
 /// Frames of one finding that are named.
 const NAMED: usize = 8;
@@ -55,6 +55,7 @@ fn is_telling(connection: &Connection) -> bool {
 fn write_headline(found: &TwoEnded, view: &View, out: &mut dyn Write) -> io::Result<()> {
     let all = counted(found.connections.len() as u64, "connection");
     let differing = found.connections.iter().filter(|connection| connection.differs()).count();
+    let differing = grouped(differing as u64);
     match found.outcome() {
         Outcome::Equal => {
             let text = format!("{all}: what one end sent, the other got");
