@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::difference::{differences, doubt};
 use super::pairing::pair;
+use super::race::Races;
 use super::sequence::{Depth, first_difference};
-use super::{Both, Conversation, Difference, Doubt, Level, Outcome, Place};
+use super::{Both, Conversation, Difference, Doubt, Field, Level, Outcome, Place};
 use crate::report::CaptureSummary;
 
 /// What counts as a difference.
@@ -39,6 +40,9 @@ pub struct Matched {
     pub differences: Vec<Difference>,
     /// What leaves that open.
     pub doubt: Doubt,
+    /// True where the closers differ and that is no difference, since one of the captures shows that it is chance
+    /// whose FIN comes first at this server. Deeper levels count it.
+    pub is_race: bool,
     /// The first packets that differ, as closely as the level looks.
     pub place: Option<Place>,
 }
@@ -51,9 +55,10 @@ impl Comparison {
         conversations: Both<Vec<Conversation>>,
         options: Options,
     ) -> Comparison {
+        let races = conversations.as_ref().map(|conversations| Races::of(conversations));
         let matched = pair(&conversations.a, &conversations.b)
             .into_iter()
-            .map(|indices| matched(indices, &conversations, options))
+            .map(|indices| matched(indices, &conversations, &races, options))
             .collect();
         Comparison { options, captures, conversations, matched }
     }
@@ -85,6 +90,12 @@ impl Comparison {
     #[must_use]
     pub fn count(&self, outcome: Outcome) -> usize {
         self.matched.iter().filter(|matched| matched.outcome() == outcome).count()
+    }
+
+    /// How many pairs differ in the closer by chance.
+    #[must_use]
+    pub fn races(&self) -> usize {
+        self.matched.iter().filter(|matched| matched.is_race).count()
     }
 
     /// The connections of a match.
@@ -120,15 +131,28 @@ impl Matched {
 fn matched(
     indices: Both<Option<usize>>,
     conversations: &Both<Vec<Conversation>>,
+    races: &Both<Races>,
     options: Options,
 ) -> Matched {
     let a = indices.a.and_then(|index| conversations.a.get(index));
     let b = indices.b.and_then(|index| conversations.b.get(index));
     let (Some(a), Some(b)) = (a, b) else {
-        return Matched { indices, differences: Vec::new(), doubt: Doubt::default(), place: None };
+        return Matched {
+            indices,
+            differences: Vec::new(),
+            doubt: Doubt::default(),
+            is_race: false,
+            place: None,
+        };
     };
     let both = Both { a, b };
-    let differences = differences(both, options.level, options.times);
+    let mut differences = differences(both, options.level, options.times);
+    let is_race = options.level == Level::Verdict
+        && (races.a.include(a) || races.b.include(b))
+        && differences.iter().any(|difference| difference.field == Field::Closer);
+    if is_race {
+        differences.retain(|difference| difference.field != Field::Closer);
+    }
     let depth = match options.level {
         Level::Verdict | Level::Teardown => Depth::Teardown,
         Level::Flags => Depth::Flags,
@@ -138,5 +162,47 @@ fn matched(
         true => None,
         false => first_difference(both, depth),
     };
-    Matched { indices, differences, doubt: doubt(both), place }
+    Matched { indices, differences, doubt: doubt(both), is_race, place }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compare::samples::{Line, RELEASE, conversation};
+
+    /// What a comparison at this level comes to, and how many pairs are races, where the client closes the
+    /// connections marked `c` and the server the others.
+    fn compared(a: &str, b: &str, level: Level) -> (Outcome, usize) {
+        let by_server: Vec<Line> = RELEASE
+            .iter()
+            .enumerate()
+            .map(|(place, line)| match place {
+                ..3 => *line,
+                _ => (line.0.other(), line.1, line.2, line.3, line.4),
+            })
+            .collect();
+        let capture = |closers: &str| -> Vec<Conversation> {
+            let lines = |closer| if closer == 'c' { RELEASE } else { &by_server };
+            let one = |closer| conversation(["192.0.2.9:50000", "192.0.2.1:80"], lines(closer));
+            closers.chars().map(one).collect()
+        };
+        let conversations = Both { a: capture(a), b: capture(b) };
+        let captures = Both { a: CaptureSummary::default(), b: CaptureSummary::default() };
+        let options = Options { level, times: None };
+        let comparison = Comparison::new(captures, conversations, options);
+        (comparison.outcome(), comparison.races())
+    }
+
+    #[test]
+    fn another_closer_is_a_difference() {
+        assert_eq!(compared("ccc", "sss", Level::Verdict), (Outcome::Different, 0));
+        assert_eq!(compared("c", "s", Level::Verdict), (Outcome::Different, 0));
+    }
+
+    #[test]
+    fn where_now_one_end_closes_and_now_the_other_the_closer_is_chance() {
+        assert_eq!(compared("ccs", "scc", Level::Verdict), (Outcome::Equal, 2));
+        assert_eq!(compared("ccc", "csc", Level::Verdict), (Outcome::Equal, 1));
+        assert_eq!(compared("ccs", "scc", Level::Teardown), (Outcome::Different, 0));
+    }
 }

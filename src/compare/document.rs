@@ -37,6 +37,8 @@ struct Summary {
     equal: usize,
     different: usize,
     undecided: usize,
+    /// Those that differ in the closer by chance.
+    races: usize,
 }
 
 #[derive(Serialize)]
@@ -95,6 +97,7 @@ pub(super) fn write(comparison: &Comparison, out: &mut dyn Write) -> io::Result<
             equal: comparison.count(Outcome::Equal),
             different: comparison.count(Outcome::Different),
             undecided: comparison.count(Outcome::Undecided),
+            races: comparison.races(),
         },
         pairs: comparison.matched.iter().map(|matched| pair(comparison, matched)).collect(),
     };

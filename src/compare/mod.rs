@@ -14,6 +14,7 @@ pub mod ends;
 mod level;
 mod pairing;
 mod plain;
+mod race;
 #[cfg(test)]
 mod samples;
 mod sequence;

@@ -18,6 +18,7 @@ pub(super) fn write(comparison: &Comparison, out: &mut dyn Write) -> io::Result<
     for outcome in [Outcome::Equal, Outcome::Different, Outcome::Undecided] {
         writeln!(out, "{} pairs: {}", outcome.word(), comparison.count(outcome))?;
     }
+    writeln!(out, "race pairs: {}", comparison.races())?;
     for matched in &comparison.matched {
         writeln!(out)?;
         write_pair(comparison, matched, out)?;

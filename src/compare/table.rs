@@ -18,6 +18,13 @@ const MARK: &str = "<- first difference";
 /// Writes the headline, the captures, and each pair that is not equal.
 pub(super) fn write(comparison: &Comparison, view: &View, out: &mut dyn Write) -> io::Result<()> {
     write_headline(comparison, view, out)?;
+    if comparison.races() > 0 {
+        let pairs = counted(comparison.races() as u64, "pair");
+        writeln!(
+            out,
+            "{pairs} closed from another end, which is chance at that server: see --level teardown"
+        )?;
+    }
     let captures = &comparison.captures;
     let counts = comparison.conversations.as_ref().map(Vec::len);
     write_capture("A", &captures.a, counts.a, view, out)?;
