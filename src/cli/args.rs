@@ -3,7 +3,7 @@
 mod compare;
 mod watch;
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,9 +20,12 @@ use super::run::{GuardArgs, RunArgs, RunPlan};
 use crate::Linger;
 use crate::capture::Input;
 use crate::flow::{End, Table};
-use crate::lab::{Exchange, Family, Isolation, Scenario};
+use crate::lab::{Exchange, Family, Isolation, Price, Scenario};
 use crate::report::{Format, Numbers};
 use crate::verdict::Expectation;
+
+/// How long a single exchange waits before closing.
+const USUAL_HOLD: Duration = Duration::from_millis(50);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,6 +34,8 @@ Examples:
   closecheck --linger 0 --expect rst    exit status 1 unless the connection is reset
   closecheck --linger 1 -w out.pcap     keep the packets for tcpdump or Wireshark
   closecheck --scenario unread          input left unread at the close, and why that is an RST
+  closecheck --linger 0 --connections 10000
+                                        what does it cost to close so? every one judged
   closecheck matrix                     every way to close, under linger off, 0 and 1, as one table
   closecheck read out.pcap              how did the connections in a capture end?
   tcpdump -w - | closecheck read -      the same of a stream
@@ -112,9 +117,21 @@ struct LabArgs {
     /// The end that closes first [default: server, or the one that can in this scenario].
     #[arg(long, value_enum, value_name = "END")]
     closer: Option<CloserArg>,
-    /// Wait this long before closing (the article waits 10s).
-    #[arg(long, value_name = "TIME", default_value = "50ms", value_parser = duration, allow_hyphen_values = true)]
-    hold: Duration,
+    /// Open and close this many connections, judge every one, and report what that way to close costs.
+    #[arg(long, value_name = "N", conflicts_with_all = ["scenario", "absolute", "ladder"])]
+    connections: Option<NonZeroU32>,
+    /// With --connections: have this many open at a time.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "16",
+        requires = "connections",
+        value_parser = concurrency
+    )]
+    concurrency: NonZeroU16,
+    /// Wait this long before closing (the article waits 10s) [default: 50ms, with --connections 0].
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    hold: Option<Duration>,
     /// The server's port; 0 for any that is free.
     #[arg(long, value_name = "PORT", default_value_t = 8000)]
     port: u16,
@@ -381,6 +398,8 @@ pub(super) enum Color {
 pub(super) enum Plan {
     /// Drive an exchange.
     Lab(LabPlan),
+    /// Drive many exchanges.
+    Price(PricePlan),
     /// Judge captures.
     Read(ReadPlan),
     /// Judge what goes on.
@@ -411,6 +430,13 @@ pub(super) struct LabPlan {
     pub(super) exchange: Exchange,
     pub(super) write: Option<PathBuf>,
     pub(super) numbers: Numbers,
+    pub(super) report: ReportArgs,
+}
+
+#[derive(Debug)]
+pub(super) struct PricePlan {
+    pub(super) price: Price,
+    pub(super) write: Option<PathBuf>,
     pub(super) report: ReportArgs,
 }
 
@@ -452,7 +478,7 @@ impl Args {
     /// The plan, unless the arguments contradict each other.
     pub(super) fn into_plan(self) -> Result<Plan, clap::Error> {
         let plan = match self.command {
-            None => Plan::Lab(self.lab.into_plan()),
+            None => self.lab.into_plan()?,
             Some(Command::Read(read)) => Plan::Read(read.into_plan()),
             Some(Command::Watch(watch)) => Plan::Watch(watch.into_plan()),
             Some(Command::Compare(compare)) => Plan::Compare(compare.into_plan()?),
@@ -467,7 +493,8 @@ impl Args {
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
-            Plan::Watch(_)
+            Plan::Price(_)
+            | Plan::Watch(_)
             | Plan::Compare(_)
             | Plan::Verify(_)
             | Plan::Matrix(_)
@@ -540,12 +567,13 @@ impl ReadArgs {
 }
 
 impl LabArgs {
-    fn into_plan(self) -> LabPlan {
+    fn into_plan(self) -> Result<Plan, clap::Error> {
+        let usual_hold = if self.connections.is_some() { Duration::ZERO } else { USUAL_HOLD };
         let exchange = Exchange {
             scenario: self.scenario,
             linger: self.linger,
             closer: self.closer.map_or_else(|| self.scenario.usual_closer(), End::from),
-            hold: self.hold,
+            hold: self.hold.unwrap_or(usual_hold),
             family: if self.ipv6 { Family::V6 } else { Family::V4 },
             port: self.port,
             interface: self.interface,
@@ -557,12 +585,22 @@ impl LabArgs {
             timeout: self.timeout,
             program: None,
         };
-        LabPlan {
-            exchange,
-            write: self.write,
-            numbers: numbers(self.absolute),
-            report: self.report,
+        let Some(connections) = self.connections else {
+            return Ok(Plan::Lab(LabPlan {
+                exchange,
+                write: self.write,
+                numbers: numbers(self.absolute),
+                report: self.report,
+            }));
+        };
+        if matches!(self.report.format, FormatArg::Ndjson | FormatArg::Csv) {
+            let message =
+                "--connections has no line a connection: it needs --format table, plain or json";
+            return Err(Args::command().error(ErrorKind::ArgumentConflict, message));
         }
+        let concurrency = NonZeroU32::from(self.concurrency);
+        let price = Price { exchange, connections, concurrency };
+        Ok(Plan::Price(PricePlan { price, write: self.write, report: self.report }))
     }
 }
 
@@ -579,6 +617,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| "not a length of time; write it as in 10s, 500ms or 1m30s".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "a length of time cannot be negative".to_owned())
+}
+
+/// Two threads and two descriptors each are what a system has by default.
+fn concurrency(text: &str) -> Result<NonZeroU16, String> {
+    let most = 400;
+    let parsed = text.parse().ok().filter(|number: &NonZeroU16| number.get() <= most);
+    parsed.ok_or_else(|| format!("not a number from 1 to {most}"))
 }
 
 /// tcpdump's `-w -` is standard output, which has the report here: better refused than a file called `-`.

@@ -11,6 +11,7 @@ mod lab;
 mod matrix;
 mod out;
 mod pass;
+mod price;
 mod progress;
 mod read;
 mod run;
@@ -34,6 +35,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match plan {
         args::Plan::Lab(plan) => lab::run(plan),
+        args::Plan::Price(plan) => price::run(plan),
         args::Plan::Read(plan) => read::run(&plan),
         args::Plan::Compare(plan) => compare::run(&plan),
         args::Plan::Verify(plan) => verify::run(&plan),

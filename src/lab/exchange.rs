@@ -100,16 +100,8 @@ impl Exchange {
     /// [`LabError`], with nothing on the wire yet.
     pub fn prepare(self) -> Result<Prepared, LabError> {
         self.check()?;
-        let isolation = match self.isolation {
-            Isolation::Auto if self.scenario.needs_private_namespace() => Isolation::Always,
-            isolation => isolation,
-        };
-        let isolated = isolation.apply()?;
-        if isolated {
-            self.change_settings()?;
-        }
-        let interface = self.interface.as_deref().unwrap_or(LOOPBACK);
-        let mut live = Live::open(interface, SNAP_LEN.into(), BUFFER, Delivery::AtOnce)?;
+        let isolated = self.enter_network()?;
+        let mut live = self.open_capture(SNAP_LEN, BUFFER, Delivery::AtOnce)?;
         let listener = self.socket().map_err(LabError::socket("make the server's socket"))?;
         let server_address = self.bind_server(&listener)?;
         let client = self.socket().map_err(LabError::socket("make the client's socket"))?;
@@ -169,6 +161,30 @@ impl Exchange {
         Ok(())
     }
 
+    /// Moves the calling thread into a private namespace, for good, where that is wanted; says whether.
+    pub(super) fn enter_network(&self) -> Result<bool, LabError> {
+        let isolation = match self.isolation {
+            Isolation::Auto if self.scenario.needs_private_namespace() => Isolation::Always,
+            isolation => isolation,
+        };
+        let isolated = isolation.apply()?;
+        if isolated {
+            self.change_settings()?;
+        }
+        Ok(isolated)
+    }
+
+    /// Opens the capture, with so many bytes of each packet and a buffer of so many.
+    pub(super) fn open_capture(
+        &self,
+        snap_len: u16,
+        buffer: i32,
+        delivery: Delivery,
+    ) -> Result<Live, LabError> {
+        let interface = self.interface.as_deref().unwrap_or(LOOPBACK);
+        Ok(Live::open(interface, snap_len.into(), buffer, delivery)?)
+    }
+
     /// Changes the settings of the private namespace as the scenario wants them.
     fn change_settings(&self) -> Result<(), LabError> {
         for (name, value) in self.scenario.settings {
@@ -178,7 +194,7 @@ impl Exchange {
         Ok(())
     }
 
-    fn socket(&self) -> io::Result<Socket> {
+    pub(super) fn socket(&self) -> io::Result<Socket> {
         let domain = match self.family {
             Family::V4 => Domain::IPV4,
             Family::V6 => Domain::IPV6,
@@ -194,7 +210,7 @@ impl Exchange {
         SocketAddr::new(ip, port)
     }
 
-    fn bind_server(&self, listener: &Socket) -> Result<SocketAddr, LabError> {
+    pub(super) fn bind_server(&self, listener: &Socket) -> Result<SocketAddr, LabError> {
         // The port may still be in TIME-WAIT from the run before.
         listener.set_reuse_address(true).map_err(LabError::socket("set SO_REUSEADDR"))?;
         let bound = bind(listener, self.address(self.port)).and_then(|address| {

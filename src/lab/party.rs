@@ -20,9 +20,9 @@ use crate::netlink::{SocketEntry, SocketTable};
 use crate::report::Saw;
 
 /// What the article's client sends.
-const GREETING: &[u8] = b"Hi, gopher?";
+pub(super) const GREETING: &[u8] = b"Hi, gopher?";
 /// The article's server reads into a buffer of this size and writes all of it back.
-const SERVER_BUFFER: usize = 100;
+pub(super) const SERVER_BUFFER: usize = 100;
 /// What is written at a time to fill the buffers.
 const CHUNK: [u8; 16 << 10] = [b'.'; 16 << 10];
 /// A send buffer that has taken nothing for so long is full: the peer's kernel acknowledges within 40 ms
@@ -379,7 +379,7 @@ fn is_in_use(error: &io::Error) -> bool {
 }
 
 /// Waits until the socket is ready, or fails with `TimedOut`.
-fn wait(socket: &Socket, ready: PollFlags, time: Duration) -> io::Result<()> {
+pub(super) fn wait(socket: &Socket, ready: PollFlags, time: Duration) -> io::Result<()> {
     let until = now() + time;
     loop {
         let left = until.saturating_duration_since(now());
@@ -394,6 +394,6 @@ fn wait(socket: &Socket, ready: PollFlags, time: Duration) -> io::Result<()> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "waits that the user or a scenario asks for")]
-fn pause(time: Duration) {
+pub(super) fn pause(time: Duration) {
     thread::sleep(time);
 }

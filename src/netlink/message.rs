@@ -9,6 +9,8 @@ const HEADER_LEN: usize = 16;
 
 /// Marks every request.
 const NLM_F_REQUEST: u16 = 0x001;
+/// Marks an answer from a list that changed while it was made.
+const NLM_F_DUMP_INTR: u16 = 0x010;
 
 /// What the kernel is to answer a request with.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +103,48 @@ pub(super) fn notices(mut datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
     })
 }
 
+/// A part of the list that request `sequence` asked for, in a datagram of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// More is to come.
+    More,
+    /// That was the end.
+    End,
+}
+
+/// Hands the bodies of the messages that answer request `sequence` to `each`, in a datagram which may hold
+/// several of them.
+///
+/// # Errors
+/// The errno that the kernel answered with; `Interrupted` where the list changed while it was made
+/// (NLM_F_DUMP_INTR); `InvalidData` where a length contradicts the datagram.
+pub(super) fn each_answer(
+    mut datagram: &[u8],
+    sequence: u32,
+    mut each: impl FnMut(&[u8]),
+) -> io::Result<Part> {
+    while !datagram.is_empty() {
+        let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+        let length = ne32(datagram, 0).ok_or_else(invalid)? as usize;
+        let flags = ne16(datagram, 6).ok_or_else(invalid)?;
+        let answered = ne32(datagram, 8).ok_or_else(invalid)?;
+        let message =
+            datagram.get(..length).filter(|_| length >= HEADER_LEN).ok_or_else(invalid)?;
+        if answered == sequence {
+            if flags & NLM_F_DUMP_INTR != 0 {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            match find_answer(message, sequence)? {
+                Some(Answer::Body(body)) => each(body),
+                Some(Answer::Done) => return Ok(Part::End),
+                None => {}
+            }
+        }
+        datagram = datagram.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(Part::More)
+}
+
 /// The 16-bit number at `offset`, in the host's byte order.
 fn ne16(data: &[u8], offset: usize) -> Option<u16> {
     data.get(offset..)?.first_chunk().copied().map(u16::from_ne_bytes)
@@ -147,6 +191,35 @@ mod tests {
             assert!(notices(&datagram[..cut]).count() < 2);
         }
         assert_eq!(notices(&[0; 64]).count(), 0);
+    }
+
+    #[test]
+    fn every_part_of_a_list_is_handed_over_up_to_its_end() {
+        let list = [message(20, 6, b"old."), message(20, 7, b"one."), message(20, 7, b"two.")];
+        let mut bodies = Vec::new();
+        let mut part =
+            |datagram: &[u8]| each_answer(datagram, 7, |body| bodies.push(body.to_vec()));
+        assert_eq!(part(&list.concat()).unwrap(), Part::More);
+        let end = [message(20, 7, b"last"), message(NLMSG_DONE, 7, &0i32.to_ne_bytes())];
+        assert_eq!(part(&end.concat()).unwrap(), Part::End);
+        assert_eq!(bodies, [b"one.", b"two.", b"last"]);
+    }
+
+    #[test]
+    fn a_list_that_changed_or_is_cut_is_an_error() {
+        let mut changed = message(20, 7, b"one.");
+        changed[6] |= 0x10;
+        let kind = |datagram: &[u8]| each_answer(datagram, 7, |_| {}).unwrap_err().kind();
+        assert_eq!(kind(&changed), io::ErrorKind::Interrupted);
+        let whole = message(20, 7, b"one.");
+        for cut in 1..whole.len() {
+            assert_eq!(kind(&whole[..cut]), io::ErrorKind::InvalidData, "{cut} bytes");
+        }
+        for (sequence, length) in [(7, 0u32), (7, 15), (8, 0), (8, 15), (8, u32::MAX)] {
+            let mut hostile = message(20, sequence, b"one.");
+            hostile[..4].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(kind(&hostile), io::ErrorKind::InvalidData, "length {length}");
+        }
     }
 
     #[test]

@@ -19,13 +19,15 @@ use std::cell::Cell;
 use std::io;
 
 use channel::Channel;
-use message::{Answer, Request, find_answer};
+use message::{Answer, Part, Request, each_answer, find_answer};
 
 pub use link::{LinkChange, LinkWatch};
 pub use sock_diag::{SocketEntry, SocketTable};
 
 /// More than any single answer to the requests made here takes, in bytes.
 const RECEIVE_LEN: usize = 8192;
+/// As much of a list as the kernel puts into one datagram (netlink_dump in net/netlink/af_netlink.c).
+const LIST_LEN: usize = 32 << 10;
 
 /// The kernel subsystem at the other end of a netlink socket.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +73,25 @@ impl Socket {
                 Some(Answer::Body(body)) => return Ok(Some(body.to_vec())),
                 Some(Answer::Done) => return Ok(None),
                 None => {} // a late answer to an earlier request
+            }
+        }
+    }
+
+    /// Sends a request for a list and hands the body of each message of it to `each`.
+    ///
+    /// # Errors
+    /// As for [`request`](Socket::request), and `Interrupted` where the list changed while it was made.
+    fn list(&self, request: &Request<'_>, mut each: impl FnMut(&[u8])) -> io::Result<()> {
+        let sequence = self.sequence.get().wrapping_add(1);
+        self.sequence.set(sequence);
+        self.channel.send(&request.encode(sequence))?;
+        let mut buffer = vec![0; LIST_LEN];
+        loop {
+            let length = self.channel.receive(&mut buffer)?;
+            let datagram = buffer.get(..length).ok_or(io::ErrorKind::InvalidData)?;
+            match each_answer(datagram, sequence, &mut each)? {
+                Part::More => {}
+                Part::End => return Ok(()),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The kernel's own account of a TCP connection: its state and its queues, by sock_diag(7).
 //!
-//! One exact lookup per question, never a dump of the table, so asking often costs little. It needs no
-//! rights and sees the sockets of every user, TIME-WAIT included, in the network namespace of the thread
+//! One exact lookup per question, so asking often costs little; only the sockets in TIME-WAIT can be had as a
+//! list. It needs no rights and sees the sockets of every user, TIME-WAIT included, in the network namespace of the thread
 //! that opened the table.
 
 use std::io;
@@ -15,6 +15,8 @@ const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const AF_INET: u8 = 2;
 const AF_INET6: u8 = 10;
 const IPPROTO_TCP: u8 = 6;
+/// TIME-WAIT as a bit among the states of a list.
+const TIME_WAIT: u32 = 1 << 6;
 /// In place of the cookie that would tell one socket from a later one with the same addresses.
 const INET_DIAG_NOCOOKIE: [u8; 8] = [0xff; 8];
 
@@ -88,6 +90,34 @@ impl SocketTable {
             answer => answer?.unwrap_or_default(),
         };
         parse_entry(&answer).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Hands over local and remote address of each socket in TIME-WAIT that has the port of `at` at either
+    /// end, whatever the addresses, as far as they are of its family; in no particular order. One with that
+    /// port at both ends comes twice.
+    ///
+    /// # Errors
+    /// As for [`lookup`](SocketTable::lookup), and `Interrupted` where the kernel could not give one
+    /// consistent list.
+    pub fn each_time_wait(
+        &self,
+        at: SocketAddr,
+        mut each: impl FnMut(SocketAddr, SocketAddr),
+    ) -> io::Result<()> {
+        let family = if at.is_ipv4() { AF_INET } else { AF_INET6 };
+        let port = at.port().to_be_bytes();
+        // The kernel leaves out what has another port than one that is not 0 (inet_diag_dump_icsk).
+        for ports in [[port, [0; 2]], [[0; 2], port]] {
+            let pair = collect(ports.into_iter().flatten());
+            let body = Query { family, states: TIME_WAIT, pair, interface: 0 }.encode();
+            let request = Request { kind: SOCK_DIAG_BY_FAMILY, expect: Expect::List, body: &body };
+            self.socket.list(&request, |message| {
+                if let Some((local, remote)) = parse_addresses(message) {
+                    each(local, remote);
+                }
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -166,6 +196,21 @@ fn parse_entry(message: &[u8]) -> Option<SocketEntry> {
         send_q: ne32(message, 60)?,
         inode: ne32(message, 68)?,
     })
+}
+
+/// The local and the remote address in a `struct inet_diag_msg` (linux/inet_diag.h); `None` where it is cut
+/// or of a family unknown here.
+fn parse_addresses(message: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+    let port = |offset| Some(u16::from_be_bytes(*message.get(offset..)?.first_chunk()?));
+    let ip = |offset: usize| {
+        let bytes = message.get(offset..)?;
+        match *message.first()? {
+            AF_INET => Some(IpAddr::from(*bytes.first_chunk::<4>()?)),
+            AF_INET6 => Some(IpAddr::from(*bytes.first_chunk::<16>()?)),
+            _ => None,
+        }
+    };
+    Some((SocketAddr::new(ip(8)?, port(4)?), SocketAddr::new(ip(24)?, port(6)?)))
 }
 
 /// A state by its number in the kernel's include/net/tcp_states.h. 12 is SYN-RECEIVED before there is a
@@ -274,6 +319,22 @@ mod tests {
             let (table, client, server, _listener) = Scene::new(listen).close_client_first();
             becomes(&table, (client, server), Some((State::TimeWait, 0, 0)));
             becomes(&table, (server, client), None);
+        }
+    }
+
+    #[test]
+    fn the_list_of_time_wait_has_the_closer_s_socket_and_no_open_one() {
+        for listen in ["127.0.0.1:0", "[::1]:0"] {
+            let (table, client, server, listener) = Scene::new(listen).close_client_first();
+            becomes(&table, (client, server), Some((State::TimeWait, 0, 0)));
+            let _open = TcpStream::connect(server).unwrap();
+            for at in [client, server] {
+                let mut found = Vec::new();
+                table.each_time_wait(at, |local, remote| found.push((local, remote))).unwrap();
+                found.retain(|pair| [pair.0, pair.1].contains(&server));
+                assert_eq!(found, [(client, server)]);
+            }
+            drop(listener);
         }
     }
 

@@ -44,6 +44,14 @@ impl Glyphs {
         }
     }
 
+    /// A column of a bar.
+    pub(super) fn bar(self) -> &'static str {
+        match self {
+            Glyphs::Unicode => "█",
+            Glyphs::Ascii => "#",
+        }
+    }
+
     /// In the place of what is left out.
     pub(super) fn ellipsis(self) -> &'static str {
         match self {

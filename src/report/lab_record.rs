@@ -106,7 +106,7 @@ pub enum Topic {
 }
 
 /// How a connection ended for the application at one end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Saw {
     /// It closed the connection itself.
     ClosedHere,

@@ -19,6 +19,8 @@ mod matrix;
 mod packet_list;
 mod packets;
 mod plain;
+mod price;
+mod price_record;
 mod record;
 mod recorded;
 #[cfg(test)]
@@ -35,6 +37,8 @@ pub use lab_record::{About, Finding, Kernel, Lab, Sample, Saw, Topic};
 pub use listing::Listing;
 pub use matrix::{Cell, CellError, Matrix};
 pub use packets::{Numbers, Packet, Trace};
+pub use price::PriceReport;
+pub use price_record::{Price, TimeWaits};
 pub use record::{
     CaptureSummary, CloseRecord, Note, ProcessRecord, Record, Report, SCHEMA, Summary, TimeWait,
     ZeekRecord,

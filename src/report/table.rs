@@ -207,7 +207,7 @@ fn summary_line(capture: &CaptureSummary, tally: &Tally, selected_from: Option<u
 }
 
 /// How many connections there are of each verdict, side and cause.
-fn write_kinds(tally: &Tally, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_kinds(tally: &Tally, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
     let mut table = borderless(["count", "verdict", "by", "cause"]);
     if let Some(column) = table.column_mut(0) {
         column.set_cell_alignment(CellAlignment::Right);
