@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::{closecheck, run, words};
+use support::{closecheck, quoted_words, run, words};
 
 /// The words of a screen, with the numbers that depend on time or chance replaced.
 fn normalised(screen: &str) -> Vec<&str> {
@@ -43,16 +43,8 @@ fn every_command_in_the_readme_is_understood() {
     for command in commands {
         // What stands two spaces behind a command explains it; `read` takes files that are not there.
         let arguments = command.split("  ").next().unwrap();
-        let arguments: Vec<String> = arguments
-            .split('\'')
-            .enumerate()
-            .flat_map(|(place, part)| match place % 2 {
-                1 => vec![part.to_owned()],
-                _ => part.split_whitespace().map(str::to_owned).collect(),
-            })
-            .collect();
         // Behind `--` it would be the command's that is run.
-        let options = arguments.iter().take_while(|argument| *argument != "--");
+        let options = quoted_words(arguments).into_iter().take_while(|&argument| argument != "--");
         let understood = run(closecheck(options).arg("--help"));
         assert_eq!(understood.code(), 0, "{command}: {}", understood.stderr);
     }

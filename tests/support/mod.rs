@@ -10,7 +10,7 @@ pub(crate) mod proc;
 pub(crate) mod traffic;
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -58,6 +58,17 @@ pub(crate) fn clean(program: impl AsRef<OsStr>) -> Command {
 /// The arguments of a command line without quotes.
 pub(crate) fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
+}
+
+/// The arguments of a command line in which some stand between single quotes.
+pub(crate) fn quoted_words(line: &str) -> Vec<&str> {
+    let parts = line.split('\'').enumerate();
+    parts
+        .flat_map(|(place, part)| match place % 2 {
+            1 => vec![part],
+            _ => words(part),
+        })
+        .collect()
 }
 
 /// A folder that everyone can enter, with a copy of the program in it: cargo's own may lie where only root
@@ -177,6 +188,27 @@ impl Running {
     #[track_caller]
     pub(crate) fn signal(&self, signal: Signal) {
         kill(pid(self.pid()), signal).expect("the program runs and is ours");
+    }
+
+    /// The next line on its standard output, which must be a pipe; empty at its end.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> String {
+        let child = self.child.as_mut().expect("a program that runs");
+        let stdout = child.stdout.as_mut().expect("a pipe");
+        // Byte by byte, so that what comes behind the line is left to `end`.
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        while stdout.read(&mut byte).expect("a pipe that can be read") == 1 && byte != *b"\n" {
+            line.extend(byte);
+        }
+        String::from_utf8(line).expect("text")
+    }
+
+    /// Writes a line to its standard input, which must be a pipe.
+    #[track_caller]
+    pub(crate) fn tell(&mut self, line: &str) {
+        let child = self.child.as_mut().expect("a program that runs");
+        let stdin = child.stdin.as_mut().expect("a pipe");
+        writeln!(stdin, "{line}").expect("a program that reads");
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

@@ -1,0 +1,170 @@
+//! Holds the pages in docs/ to the program: what is shown there is what it prints, and each rule is shown on a capture
+//! that this rule decides.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use closecheck::capture::{Input, Merged, Stop};
+use closecheck::decode::decode;
+use closecheck::flow::{Reset, Table};
+use serde_json::{Value, json};
+use support::fixtures::{FIXTURES, Folder};
+use support::{PROGRAM, Ran, clean, closecheck, quoted_words, run, words};
+
+const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
+const VERDICTS: &str = include_str!("../docs/verdicts.md");
+const COMMAND: &str = "$ closecheck read --ladder ";
+
+fn check(project: &Path) -> Ran {
+    let mut script = clean("python3");
+    script.arg(project.join("scripts/docs")).args(["--check", "--program", PROGRAM]);
+    run(&mut script)
+}
+
+#[test]
+fn the_pages_show_what_the_program_prints() {
+    let checked = check(Path::new(PROJECT));
+    checked.succeeded();
+    assert_eq!(checked.stdout, "");
+}
+
+#[test]
+fn a_page_that_is_not_current_is_found_and_shown() {
+    let folder = Folder::new();
+    for name in ["docs", "scripts", "fixtures", "src"] {
+        let mut copy = clean("cp");
+        run(copy.arg("-r").arg(Path::new(PROJECT).join(name)).arg(folder.root())).succeeded();
+    }
+    check(folder.root()).succeeded();
+    let stale = [
+        ("docs/linger.md", "verdict | `fin` by server", "verdict | `rst` by server"),
+        ("docs/linger.md", "8 0.050367       CLOSED", "8 0.050367  ESTABLISHED"),
+        ("docs/verdicts.md", "| 5 | `half-closed`", "| 5 | `half-open`"),
+        ("src/verdict/close.rs", "both ends sent a FIN.", "each end sent a FIN."),
+        ("fixtures/matrix/linux.txt", "4096 of 4096 bytes", "4095 of 4096 bytes"),
+    ];
+    for (name, from, to) in stale {
+        let before = folder.read(name);
+        assert!(before.contains(from), "{name} has no {from:?}");
+        folder.write(name, before.replace(from, to));
+        let checked = check(folder.root());
+        checked.exits(1).complains("docs: not current (hint: run scripts/docs)\n");
+        assert!(
+            checked.stdout.contains(to) && checked.stdout.contains("\n@@"),
+            "{}",
+            checked.stdout
+        );
+        folder.write(name, before);
+    }
+}
+
+/// The sections of docs/verdicts.md under headings such as `### Rule 1: …`: number, the rest of the heading, and the
+/// arguments of the commands shown.
+fn sections(kind: &str) -> Vec<(u64, String, Vec<Vec<&'static str>>)> {
+    let heading = format!("\n### {kind} ");
+    let section = |text: &'static str| {
+        let (title, body) = text.split_once('\n').unwrap();
+        let (number, title) = title.split_once(": ").unwrap();
+        let body = body.split("\n## ").next().unwrap().split("\n### ").next().unwrap();
+        let commands = body.lines().filter_map(|line| line.strip_prefix(COMMAND));
+        (number.parse().unwrap(), title.replace('`', ""), commands.map(quoted_words).collect())
+    };
+    VERDICTS.split(heading.as_str()).skip(1).map(section).collect()
+}
+
+/// What closecheck says of the close of the one connection in a capture.
+fn close(arguments: &[&str]) -> Value {
+    let mut command = closecheck(["read", "--format", "json"]);
+    let report = run(command.args(arguments).current_dir(PROJECT)).succeeded().json();
+    assert_eq!(report["summary"]["connections"], 1, "{report:#}");
+    report["connections"][0]["close"].clone()
+}
+
+#[test]
+fn every_rule_is_shown_on_a_capture_that_it_decides() {
+    let sections = sections("Rule");
+    assert!(sections.iter().map(|section| section.0).eq(1..=7));
+    for (number, verdict, commands) in sections {
+        assert!(!commands.is_empty(), "rule {number}");
+        for arguments in commands {
+            let close = close(&arguments);
+            assert_eq!(close["rule"]["id"], json!(number), "{arguments:?}: {close:#}");
+            assert_eq!(close["verdict"], json!(verdict), "{arguments:?}: {close:#}");
+        }
+    }
+}
+
+#[test]
+fn every_mark_is_shown_on_a_capture_with_its_cause() {
+    let sections = sections("Mark");
+    assert!(sections.iter().map(|section| section.0).eq(1..=8));
+    for (number, title, commands) in sections {
+        assert_eq!(commands.len(), 1, "mark {number}");
+        let close = close(&commands[0]);
+        let cause = format!("{}, {}", word(&close["cause"]), word(&close["confidence"]));
+        assert_eq!(cause, title, "mark {number}: {close:#}");
+    }
+}
+
+fn word(value: &Value) -> &str {
+    value.as_str().unwrap_or("none")
+}
+
+/// The RST that ended the first connection in a capture.
+fn reset(capture: &str) -> Reset {
+    let path = PathBuf::from(FIXTURES).join("stacks").join(capture);
+    let mut frames = Merged::open(&[Input::from(path)], &Stop::never().unwrap()).unwrap();
+    let mut table = Table::default();
+    while let Some((_, frame)) = frames.next_frame() {
+        table.push(&decode(&frame).unwrap());
+    }
+    *table.into_connections().next().unwrap().reset().unwrap()
+}
+
+/// Of the marks that lead to the same cause and confidence, the captures bear the one that they are shown for and none
+/// that comes before it.
+#[test]
+fn the_marks_of_a_third_box_are_each_shown_alone() {
+    let late = reset("rst-forged-late.pcap");
+    assert!(late.has_ack && late.lags && !late.contradicted && late.ttl_distance == Some(0));
+    let far = reset("rst-forged-to-both.pcap");
+    assert!(far.has_ack && !far.lags && !far.contradicted && far.ttl_distance == Some(200 - 64));
+    let without_ack = reset("idle-state-lost.pcap");
+    assert!(!without_ack.has_ack && !without_ack.contradicted && !without_ack.kernel_made);
+    assert_eq!(without_ack.ttl_distance, Some(255 - 64));
+}
+
+#[test]
+fn the_commands_to_try_are_understood() {
+    let (_, block) = include_str!("../docs/linger.md").rsplit_once("## See for yourself").unwrap();
+    let commands: Vec<&str> =
+        block.lines().filter_map(|line| line.strip_prefix("closecheck ")).collect();
+    assert!(commands.len() >= 4, "{commands:?}");
+    for command in commands {
+        // Behind two spaces stands what it does, behind `--` the options of what it runs.
+        let arguments = words(command.split("  ").next().unwrap()).into_iter();
+        let options = arguments.take_while(|&argument| argument != "--");
+        run(closecheck(options).arg("--help")).succeeded();
+    }
+}
+
+#[test]
+fn the_pages_and_captures_that_the_text_names_exist() {
+    for page in ["linger.md", "verdicts.md"] {
+        let text = fs::read_to_string(Path::new(PROJECT).join("docs").join(page)).unwrap();
+        let named = text.split(|c: char| c.is_whitespace() || c == '`');
+        let paths: Vec<&str> = named
+            .filter(|word| {
+                ["fixtures/", "tests/", "scripts/"].iter().any(|top| word.starts_with(top))
+            })
+            .collect();
+        assert!(!paths.is_empty(), "{page}");
+        for path in paths {
+            let path = path.trim_end_matches(['.', ',', ';', ':']);
+            assert!(Path::new(PROJECT).join(path).exists(), "{page}: {path}");
+        }
+    }
+}

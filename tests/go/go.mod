@@ -1,0 +1,3 @@
+module closecheck.test/witness
+
+go 1.18
