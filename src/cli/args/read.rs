@@ -1,0 +1,82 @@
+//! The arguments of `read`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use super::verify::CaseFilesArgs;
+use super::{ReportArgs, numbers};
+use crate::capture::Input;
+use crate::flow::Table;
+use crate::report::Numbers;
+use crate::verdict::Expectation;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ReadArgs {
+    /// The captures, read as one stream in time order; - for standard input.
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// Take only packets that match this BPF expression, as tcpdump has it.
+    #[arg(short, long, value_name = "BPF")]
+    filter: Option<String>,
+    /// List only the connections that ended like this, by what was seen of them; --expect, if it is given,
+    /// is about these alone.
+    #[arg(long, value_name = "RULE")]
+    only: Option<Expectation>,
+    /// List each connection's packets: the newest N [default: 32], and older ones with SYN, FIN or RST.
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "32",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    packets: Option<u32>,
+    /// List at most N connections in a table, the worst first; 0 for all, which takes memory for all
+    /// [default: 50 on a terminal, 1000 elsewhere].
+    #[arg(long, value_name = "N")]
+    rows: Option<usize>,
+    /// Hold at most N connections at once, 256 bytes each and twice that while they close. Where more are open,
+    /// unanswered SYNs and then silent connections are given up, and the report says so.
+    #[arg(long, value_name = "N", default_value_t = Table::LIMIT)]
+    max_open: NonZeroUsize,
+    /// Show sequence numbers as they are in the header, not counted from the SYN.
+    #[arg(short = 'S', long)]
+    absolute: bool,
+    #[command(flatten)]
+    cases: CaseFilesArgs,
+    #[command(flatten)]
+    report: ReportArgs,
+}
+
+#[derive(Debug)]
+pub(in crate::cli) struct ReadPlan {
+    pub(in crate::cli) inputs: Vec<Input>,
+    pub(in crate::cli) filter: Option<String>,
+    pub(in crate::cli) only: Option<Expectation>,
+    /// How many packets of each connection are listed, if they are.
+    pub(in crate::cli) packets: Option<usize>,
+    /// How many connections a table lists, if that was said.
+    pub(in crate::cli) rows: Option<usize>,
+    /// How many connections are held at once.
+    pub(in crate::cli) max_open: NonZeroUsize,
+    pub(in crate::cli) numbers: Numbers,
+    pub(in crate::cli) cases: CaseFilesArgs,
+    pub(in crate::cli) report: ReportArgs,
+}
+
+impl ReadArgs {
+    pub(super) fn into_plan(self) -> ReadPlan {
+        ReadPlan {
+            inputs: self.files.into_iter().map(Input::from).collect(),
+            filter: self.filter,
+            only: self.only,
+            packets: self.packets.map(|packets| usize::try_from(packets).unwrap_or(usize::MAX)),
+            rows: self.rows,
+            max_open: self.max_open,
+            numbers: numbers(self.absolute),
+            cases: self.cases,
+            report: self.report,
+        }
+    }
+}
