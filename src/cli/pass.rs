@@ -107,14 +107,9 @@ impl Pass<'_> {
                     progress.erase();
                     let mut close = judge(&connection);
                     // As far as the capture has told by now.
-                    if captures.sources().filter_map(Frames::dropped).any(|dropped| dropped > 0) {
-                        close.add_gap(Gap::Dropped);
-                    }
-                    if cut(&capture) > 0 {
-                        close.add_gap(Gap::SnapLength);
-                    }
-                    broken_off = sink.connection(&connection, close)?.is_break();
-                    if broken_off {
+                    add_losses(&mut close, dropped(&captures), &capture);
+                    if sink.connection(&connection, close)?.is_break() {
+                        broken_off = true;
                         break 'captures;
                     }
                 }
@@ -124,10 +119,6 @@ impl Pass<'_> {
             }
         }
         progress.erase();
-        let interrupted = captures.is_stopped();
-        if interrupted {
-            capture.incomplete.push(INTERRUPTED.to_owned());
-        }
         describe(&mut capture, self.inputs, &captures);
         if table.evicted() > 0 {
             capture.incomplete.push(format!(
@@ -137,31 +128,50 @@ impl Pass<'_> {
                 table.evicted()
             ));
         }
-        let ended_early = !captures.faults().is_empty();
-        let dropped = capture.dropped.is_some_and(|dropped| dropped > 0);
-        if broken_off {
-            return Ok(capture);
-        }
-        for connection in table.into_connections() {
-            let mut close = judge(&connection);
-            if ended_early && !connection.is_over() {
-                close.add_gap(Gap::CutOff);
-            }
-            if interrupted && !connection.is_over() {
-                close.add_gap(Gap::Interrupted);
-            }
-            if dropped {
-                close.add_gap(Gap::Dropped);
-            }
-            if cut(&capture) > 0 {
-                close.add_gap(Gap::SnapLength);
-            }
-            if sink.connection(&connection, close)?.is_break() {
-                break;
-            }
+        if !broken_off {
+            hand_over_the_rest(table, &captures, &capture, sink)?;
         }
         Ok(capture)
     }
+}
+
+/// Hands over the connections that are left at the end of the captures.
+fn hand_over_the_rest(
+    table: Table,
+    captures: &Merged,
+    capture: &CaptureSummary,
+    sink: &mut impl Sink,
+) -> Result<(), Failure> {
+    let ended_early = !captures.faults().is_empty();
+    for connection in table.into_connections() {
+        let mut close = judge(&connection);
+        if ended_early && !connection.is_over() {
+            close.add_gap(Gap::CutOff);
+        }
+        if captures.is_stopped() && !connection.is_over() {
+            close.add_gap(Gap::Interrupted);
+        }
+        add_losses(&mut close, dropped(captures), capture);
+        if sink.connection(&connection, close)?.is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Adds the losses that any connection may have suffered.
+fn add_losses(close: &mut Close, dropped: bool, capture: &CaptureSummary) {
+    if dropped {
+        close.add_gap(Gap::Dropped);
+    }
+    if cut(capture) > 0 {
+        close.add_gap(Gap::SnapLength);
+    }
+}
+
+/// True where a capture says that packets were dropped.
+fn dropped(captures: &Merged) -> bool {
+    captures.sources().filter_map(Frames::dropped).any(|dropped| dropped > 0)
 }
 
 /// What a frame of a batch is.
@@ -253,6 +263,9 @@ fn describe(capture: &mut CaptureSummary, inputs: &[Input], captures: &Merged) {
     links.dedup();
     capture.link_types = links.iter().map(ToString::to_string).collect();
     capture.files = inputs.iter().map(ToString::to_string).collect();
+    if captures.is_stopped() {
+        capture.incomplete.push(INTERRUPTED.to_owned());
+    }
     for (index, error) in captures.faults() {
         let words = match error {
             ReadError::Io(error) => format!("cannot be read any further: {error}"),
