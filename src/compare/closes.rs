@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::difference::{differences, doubt};
 use super::pairing::pair;
-use super::race::Races;
+use super::race::{Races, is_chance};
 use super::sequence::{Depth, first_difference};
 use super::{Both, Conversation, Difference, Doubt, Field, Level, Outcome, Place};
 use crate::report::CaptureSummary;
@@ -148,7 +148,7 @@ fn matched(
     let both = Both { a, b };
     let mut differences = differences(both, options.level, options.times);
     let is_race = options.level == Level::Verdict
-        && (races.a.include(a) || races.b.include(b))
+        && is_chance(races, both)
         && differences.iter().any(|difference| difference.field == Field::Closer);
     if is_race {
         differences.retain(|difference| difference.field != Field::Closer);
@@ -202,7 +202,8 @@ mod tests {
     #[test]
     fn where_now_one_end_closes_and_now_the_other_the_closer_is_chance() {
         assert_eq!(compared("ccs", "scc", Level::Verdict), (Outcome::Equal, 2));
-        assert_eq!(compared("ccc", "csc", Level::Verdict), (Outcome::Equal, 1));
+        assert_eq!(compared("cccc", "cscs", Level::Verdict), (Outcome::Equal, 2));
+        assert_eq!(compared("ccc", "csc", Level::Verdict), (Outcome::Different, 0));
         assert_eq!(compared("ccs", "scc", Level::Teardown), (Outcome::Different, 0));
     }
 }
