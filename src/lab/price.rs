@@ -234,14 +234,17 @@ impl<W: Witness> Watch<'_, W> {
             *capture.skipped.entry(skipped).or_insert(0) += 1;
         })?;
         let finished: Vec<Connection> = self.table.take_finished().collect();
-        finished.iter().for_each(|connection| self.judge(connection));
+        for connection in &finished {
+            self.judge(connection);
+        }
         Ok(count)
     }
 
-    fn judge(&mut self, connection: &Connection) {
+    /// Judges a connection; false where it is not one of those that were to be opened.
+    fn judge(&mut self, connection: &Connection) -> bool {
         let Some(waits) = self.account.settle(connection) else {
             self.report.others += 1;
-            return;
+            return false;
         };
         let mut close = judge(connection);
         if self.dropped > 0 {
@@ -252,6 +255,7 @@ impl<W: Witness> Watch<'_, W> {
         }
         self.witness.connection(connection.id, &close);
         self.report.count(&close, &waits);
+        true
     }
 
     fn look_for_drops(&mut self) -> Result<(), LabError> {
@@ -293,8 +297,8 @@ impl<W: Witness> Watch<'_, W> {
         let table = std::mem::take(&mut self.table);
         let mut unfinished = 0;
         for connection in table.into_connections() {
-            unfinished += u64::from(!connection.is_over());
-            self.judge(&connection);
+            let is_over = connection.is_over();
+            unfinished += u64::from(self.judge(&connection) && !is_over);
         }
         let mut report = self.report;
         report.opened = progress.opened;
@@ -315,6 +319,10 @@ impl<W: Witness> Watch<'_, W> {
             (
                 report.missed > 0,
                 format!("{} of {} connections were not seen", report.missed, report.opened),
+            ),
+            (
+                report.incomplete > 0,
+                format!("{} connections were not seen as a whole", report.incomplete),
             ),
             (unfinished > 0, format!("{unfinished} connections were not over at the end")),
             (

@@ -265,7 +265,7 @@ mod tests {
     use super::*;
     use crate::Linger;
     use crate::report::Glyphs;
-    use crate::report::samples::{RELEASE, RESET, SHORT, connection};
+    use crate::report::samples::{RELEASE, RESET, close};
 
     fn recorded(nanoseconds: &[u64]) -> Histogram<u64> {
         let mut histogram = Histogram::new(3).unwrap();
@@ -277,8 +277,9 @@ mod tests {
     fn a_screen_counts_and_draws() {
         let mut price = Price::new(Linger::Seconds(0), End::Server, 3, 2);
         price.opened = 3;
-        for segments in [RESET, RESET, RELEASE] {
-            price.count(&connection(SHORT, segments).0);
+        let (both, neither) = (Pair { client: true, server: true }, Pair::default());
+        for (segments, waits) in [(RESET, &neither), (RESET, &neither), (RELEASE, &both)] {
+            price.count(&close(segments), waits);
         }
         price.time_wait.kernel = Some(Pair { client: 5000, server: 0 });
         price.time_wait.left = price.time_wait.entered;
@@ -291,7 +292,7 @@ mod tests {
         let screen = String::from_utf8(out).unwrap();
         for part in [
             "3 of 3 connections judged, none missed\nlinger 0 s at the server, 2 at a time; 1.500 s, 2 ",
-            "Finding: by the packets",
+            "\nFinding: by the packets 1 left in TIME-WAIT at the client, ",
             "longest 0.004 ms\n",
             &format!(" 4  {}\n", "#".repeat(40)),
             &format!(" 1  {}\n", "#".repeat(10)),

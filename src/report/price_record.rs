@@ -127,7 +127,7 @@ impl Price {
     }
 
     /// Sets how long all of it took, and each close(), in nanoseconds.
-    pub fn set_times(&mut self, took: Duration, closes: &Histogram<u64>) {
+    pub(crate) fn set_times(&mut self, took: Duration, closes: &Histogram<u64>) {
         self.seconds = took.as_secs_f64();
         if !took.is_zero() {
             self.connections_per_second = self.opened as f64 / self.seconds;

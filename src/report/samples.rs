@@ -3,7 +3,7 @@
 use super::{Packet, Record, Trace};
 use crate::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
 use crate::flow::{Connection, End, Table};
-use crate::verdict::judge;
+use crate::verdict::{Close, judge};
 
 /// The addresses that most tests take.
 pub(crate) const SHORT: [&str; 2] = ["127.0.0.1:50000", "127.0.0.1:8000"];
@@ -41,6 +41,17 @@ pub(crate) fn connection(
     ends: [&str; 2],
     segments: &[(End, Flags, u32, u32, u32)],
 ) -> (Record, Trace) {
+    let (connection, trace) = observed(ends, segments);
+    let close = judge(&connection);
+    (Record::new(&connection, close, None), trace)
+}
+
+/// How such a connection ended.
+pub(super) fn close(segments: &[(End, Flags, u32, u32, u32)]) -> Close {
+    judge(&observed(SHORT, segments).0)
+}
+
+fn observed(ends: [&str; 2], segments: &[(End, Flags, u32, u32, u32)]) -> (Connection, Trace) {
     let mut table = Table::default();
     let mut trace = Trace::unlimited();
     for (frame, &(from, flags, seq, ack, length)) in (1..).zip(segments) {
@@ -49,9 +60,7 @@ pub(crate) fn connection(
         let connection = table.newest().unwrap();
         trace.push(Packet::new(&segment, connection));
     }
-    let connection = table.into_connections().next().unwrap();
-    let close = judge(&connection);
-    (Record::new(&connection, close, None), trace)
+    (table.into_connections().next().unwrap(), trace)
 }
 
 /// One packet of no connection in particular.

@@ -144,7 +144,7 @@ impl LabArgs {
     }
 }
 
-/// Two threads and two descriptors each are what a system has by default.
+/// A connection takes two descriptors, and a process has a thousand unless told otherwise.
 fn concurrency(text: &str) -> Result<NonZeroU16, String> {
     let most = 400;
     let parsed = text.parse().ok().filter(|number: &NonZeroU16| number.get() <= most);
