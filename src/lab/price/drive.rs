@@ -226,18 +226,31 @@ impl Shared {
         }
     }
 
-    /// A connection, both of its ends; `None` where it is over before that.
-    fn meet(&self) -> io::Result<Option<(Socket, Socket)>> {
+    /// A connection, both of its ends; `None` where it is over before that, or because of that.
+    fn meet(&self) -> Option<(Socket, Socket)> {
         let listener = self.listener.lock().unwrap_or_else(PoisonError::into_inner);
         if self.progress().is_over {
-            return Ok(None);
+            return None;
         }
+        // Told before anyone else gets to call, who would fail likewise.
+        self.call(&listener).map_err(|error| self.fail(End::Client, &error)).ok()
+    }
+
+    fn call(&self, listener: &Socket) -> io::Result<(Socket, Socket)> {
         let client = self.persist(|| self.connect())?;
         let address = client.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
         self.ports.opened(address.port());
         self.progress().opened += 1;
-        let server = self.persist(|| self.accept(&listener, address))?;
-        Ok(Some((client, server)))
+        let server = self.persist(|| self.accept(listener, address))?;
+        Ok((client, server))
+    }
+
+    /// Ends it because of what one end could not do.
+    fn fail(&self, end: End, error: &io::Error) {
+        self.end(Some(match used_up(error) {
+            Some(what) => format!("{what} ({error})"),
+            None => format!("the {end} failed: {error}"),
+        }));
     }
 
     fn connect(&self) -> io::Result<Socket> {
@@ -285,25 +298,20 @@ impl Caller {
     fn call(self) {
         let shared = &self.client.shared;
         while shared.takes() {
-            if let Err((end, error)) = self.one() {
-                let reason = match used_up(&error) {
-                    Some(what) => format!("{what} ({error})"),
-                    None => format!("the {end} failed: {error}"),
-                };
-                shared.end(Some(reason));
+            let Some((client, server)) = shared.meet() else { continue };
+            if let Err((end, error)) = self.exchange(client, server) {
+                shared.fail(end, &error);
             }
         }
     }
 
-    fn one(&self) -> Result<(), (End, io::Error)> {
-        let shared = &self.client.shared;
+    fn exchange(&self, client: Socket, server: Socket) -> Result<(), (End, io::Error)> {
         let by = |end: End| move |error| (end, error);
-        let Some((client, server)) = shared.meet().map_err(by(End::Client))? else { return Ok(()) };
         let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
         self.serve.send(server).map_err(|_| (End::Server, gone()))?;
         let called = self.client.play(client);
         let served = self.was_served.recv().unwrap_or_else(|_| Err(gone()));
-        let mut progress = shared.progress();
+        let mut progress = self.client.shared.progress();
         progress.finished += 1;
         progress.last = Some(now());
         drop(progress);
