@@ -182,6 +182,7 @@ impl Course<'_> {
         let Course {
             command, signals, recorder, mut reporting, broken, ended, interrupted, ..
         } = self;
+        reporting.count_aborts();
         let left = command.end();
         signals.give_back().map_err(Failure::Signals)?;
         let status = match ended {

@@ -1,5 +1,7 @@
 //! Runs a command under capture and judges its connections.
 
+#[cfg(target_os = "linux")]
+mod aborts;
 mod args;
 #[cfg(target_os = "linux")]
 mod course;

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::args::RunPlan;
+use super::aborts::{Aborts, Judged};
+use super::args::{Net, RunPlan};
 use super::spool::{Kept, Spool};
 use crate::capture::Output;
 use crate::cli::command::{show_failure, warn, warn_incomplete};
@@ -32,6 +33,7 @@ const TRACED: usize = 10_000;
 pub(super) struct Intent<'a> {
     plan: &'a RunPlan,
     owners: Option<Owners>,
+    aborts: Aborts,
 }
 
 /// The report while it is written, and what the rules come to.
@@ -44,6 +46,7 @@ pub(super) struct Reporting<'a> {
     spool: Spool,
     traces: Traces,
     owners: Option<Owners>,
+    aborts: Aborts,
     format: Format,
     target: Target,
 }
@@ -51,12 +54,13 @@ pub(super) struct Reporting<'a> {
 impl<'a> Intent<'a> {
     /// To be called in the network namespace of the command.
     pub(super) fn new(plan: &'a RunPlan) -> Intent<'a> {
-        Intent { plan, owners: Owners::new() }
+        let aborts = Aborts::new(plan.net == Net::Private);
+        Intent { plan, owners: Owners::new(), aborts }
     }
 
     /// Opens the files, which belong to the user that the process is by now.
     pub(super) fn open(self, link: LinkType) -> Result<Reporting<'a>, Failure> {
-        let Intent { plan, owners } = self;
+        let Intent { plan, owners, aborts } = self;
         let target = match plan.file.as_deref() {
             None => Target::StandardError,
             Some(file) if file == Path::new("-") => Target::StandardOutput,
@@ -71,6 +75,7 @@ impl<'a> Intent<'a> {
             spool: Spool::open(plan, link)?,
             traces: Traces::bounded(keep, TRACED),
             owners,
+            aborts,
             format: view.format,
             listing: Listing::new(view),
             target,
@@ -104,19 +109,24 @@ impl Reporting<'_> {
         for gap in gap.into_iter().chain(self.dropped.then_some(Gap::Dropped)) {
             close.add_gap(gap);
         }
+        self.aborts.add(&close);
         let packets = self.traces.take(connection.id);
         let process = self.owners.as_mut().map(|owners| owners.take(connection.id));
         if !self.judge.selects(connection.id, &close) {
             return Ok(());
         }
-        let is_met = self.judge.is_met(&close) && !self.judge.expects_nothing();
+        let only_counts = self.judge.is_met(&close) && !self.judge.expects_nothing();
         let mut record = Record::new(connection, close, None);
         record.process = process;
-        let listing = &mut self.listing;
-        self.sink.write(|out| match is_met {
-            true => listing.count(record, out),
-            false => listing.connection(record, packets, out),
-        })
+        match self.aborts.hold(Judged { record, packets, only_counts }) {
+            Some(judged) => write(&mut self.listing, &mut self.sink, judged),
+            None => Ok(()),
+        }
+    }
+
+    /// To be called once every packet is taken, and before anything more is done to the command.
+    pub(super) fn count_aborts(&mut self) {
+        self.aborts.count();
     }
 
     /// Asks the kernel for the processes of connections that have begun.
@@ -135,10 +145,15 @@ impl Reporting<'_> {
     /// where that is given.
     pub(super) fn finish(
         self,
-        capture: CaptureSummary,
+        mut capture: CaptureSummary,
         of_command: Option<Status>,
     ) -> Result<Status, Failure> {
-        let Reporting { judge, listing, mut sink, spool, format, target, .. } = self;
+        let Reporting { judge, mut listing, mut sink, spool, aborts, format, target, .. } = self;
+        let (waiting, counters) = aborts.finish(capture.dropped == Some(0));
+        capture.counters = counters;
+        for judged in waiting {
+            write(&mut listing, &mut sink, judged)?;
+        }
         sink.write(|out| listing.finish(&capture, judge.selected_from(), out))?;
         sink.finish()?;
         if target != Target::StandardError || format != Format::Table {
@@ -161,6 +176,14 @@ impl Reporting<'_> {
         }
         Ok(status)
     }
+}
+
+fn write(listing: &mut Listing, sink: &mut Sink, judged: Judged) -> Result<(), Failure> {
+    let Judged { record, packets, only_counts } = judged;
+    sink.write(|out| match only_counts {
+        true => listing.count(record, out),
+        false => listing.connection(record, packets, out),
+    })
 }
 
 /// Says where the packets are and how to look at them.
