@@ -216,7 +216,8 @@ impl Args {
             | Plan::HoldSocket
             | Plan::Guard(_) => return Ok(plan),
         };
-        if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. }) = &plan
+        if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. })
+        | Plan::Run(RunPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. }) = &plan
             && report.expect.is_none()
         {
             let message = "--junit is for expectations: it needs --expect RULE";

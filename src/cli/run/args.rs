@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 
-use crate::cli::args::{Args, ReportArgs, duration, numbers, output};
+use crate::cli::args::{Args, CaseFilesArgs, ReportArgs, duration, numbers, output};
 use crate::report::Numbers;
 use crate::run::Recording;
 use crate::verdict::Expectation;
@@ -80,6 +80,8 @@ pub(in crate::cli) struct RunArgs {
     #[arg(short = 'S', long)]
     absolute: bool,
     #[command(flatten)]
+    cases: CaseFilesArgs,
+    #[command(flatten)]
     form: ReportArgs,
 }
 
@@ -116,7 +118,16 @@ pub(in crate::cli) struct RunPlan {
     pub(super) write: Option<PathBuf>,
     pub(super) keep: Keep,
     pub(super) numbers: Numbers,
+    pub(in crate::cli) cases: CaseFilesArgs,
     pub(in crate::cli) report: ReportArgs,
+}
+
+impl RunPlan {
+    /// The command and its arguments, for people.
+    pub(super) fn command_line(&self) -> String {
+        let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
+        words.join(" ")
+    }
 }
 
 impl RunArgs {
@@ -142,6 +153,7 @@ impl RunArgs {
             write: self.write,
             keep: self.keep.unwrap_or(default),
             numbers: numbers(self.absolute),
+            cases: self.cases,
             report: self.form,
         })
     }

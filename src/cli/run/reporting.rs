@@ -9,6 +9,7 @@ use super::aborts::{Aborts, Judged};
 use super::args::{Net, RunPlan};
 use super::spool::{Kept, Spool};
 use crate::capture::Output;
+use crate::cli::cases::{CaseFiles, of_expectation};
 use crate::cli::command::{show_failure, warn, warn_incomplete};
 use crate::cli::failure::Failure;
 use crate::cli::judge::{Evidence, Judge};
@@ -41,6 +42,8 @@ pub(super) struct Reporting<'a> {
     /// True once the kernel has dropped packets.
     pub(super) dropped: bool,
     judge: Judge<'a>,
+    cases: Option<CaseFiles>,
+    plan: &'a RunPlan,
     listing: Listing,
     sink: Sink,
     spool: Spool,
@@ -71,6 +74,13 @@ impl<'a> Intent<'a> {
         Ok(Reporting {
             dropped: false,
             judge: Judge::new(plan.only.as_ref(), plan.report.expect.as_ref()),
+            cases: plan
+                .report
+                .expect
+                .is_some()
+                .then(|| CaseFiles::begin("closecheck run", &plan.cases))
+                .transpose()?,
+            plan,
             sink: Sink::open(plan, target, view.format)?,
             spool: Spool::open(plan, link)?,
             traces: Traces::bounded(keep, TRACED),
@@ -148,7 +158,18 @@ impl Reporting<'_> {
         mut capture: CaptureSummary,
         of_command: Option<Status>,
     ) -> Result<Status, Failure> {
-        let Reporting { judge, mut listing, mut sink, spool, aborts, format, target, .. } = self;
+        let Reporting {
+            judge,
+            cases,
+            plan,
+            mut listing,
+            mut sink,
+            spool,
+            aborts,
+            format,
+            target,
+            ..
+        } = self;
         let (waiting, counters) = aborts.finish(capture.dropped == Some(0));
         capture.counters = counters;
         for judged in waiting {
@@ -165,7 +186,13 @@ impl Reporting<'_> {
             (false, false) => Evidence::Incomplete,
             (false, true) => Evidence::Complete,
         };
-        let judged = judge.conclude(evidence).status;
+        let conclusion = judge.conclude(evidence);
+        let judged = conclusion.status;
+        let written = match (&plan.report.expect, cases) {
+            (Some(rule), Some(files)) => files
+                .finish_with(&plan.command_line(), &[of_expectation(rule, &conclusion, &capture)]),
+            (None, _) | (_, None) => Ok(()),
+        };
         let status = of_command.unwrap_or(judged);
         match spool.finish(status != Status::AsExpected) {
             Ok(kept) => tell(&kept),
@@ -173,6 +200,10 @@ impl Reporting<'_> {
                 let failed = show_failure(&error.into());
                 return Ok(of_command.unwrap_or(failed));
             }
+        }
+        if let Err(failure) = written {
+            let failed = show_failure(&failure);
+            return Ok(of_command.unwrap_or(failed));
         }
         Ok(status)
     }
