@@ -50,6 +50,9 @@ pub(in crate::cli) struct RunArgs {
     /// Once the command has ended, wait no longer than this for its connections to end.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration, allow_hyphen_values = true)]
     settle: Duration,
+    /// Hold the connections against the rules of a file, by server port, as NAME.expect.toml of verify has them.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["expect", "only"])]
+    rules: Option<PathBuf>,
     /// List only the connections that ended like this; --expect, if it is given, is about these alone.
     #[arg(long, value_name = "RULE")]
     only: Option<Expectation>,
@@ -111,6 +114,7 @@ pub(in crate::cli) struct RunPlan {
     pub(super) net: Net,
     pub(super) recording: Recording,
     pub(super) settle: Duration,
+    pub(in crate::cli) rules: Option<PathBuf>,
     pub(super) only: Option<Expectation>,
     pub(super) rows: Option<usize>,
     /// The file that the report goes to; standard error where `None`.
@@ -147,6 +151,7 @@ impl RunArgs {
                 snap_len: self.snapshot_length,
             },
             settle: self.settle,
+            rules: self.rules,
             only: self.only,
             rows: self.rows,
             file: self.report,

@@ -6,6 +6,8 @@ mod args;
 #[cfg(target_os = "linux")]
 mod course;
 #[cfg(target_os = "linux")]
+mod demands;
+#[cfg(target_os = "linux")]
 mod reporting;
 #[cfg(target_os = "linux")]
 mod spool;

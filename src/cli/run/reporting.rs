@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::aborts::{Aborts, Judged};
 use super::args::{Net, RunPlan};
+use super::demands::Demands;
 use super::spool::{Kept, Spool};
 use crate::capture::Output;
 use crate::cli::cases::{CaseFiles, of_expectation};
@@ -17,6 +18,7 @@ use crate::cli::out::{Out, Pace, Target, view};
 use crate::cli::pass::Traces;
 use crate::cli::status::Status;
 use crate::decode::{Frame, LinkType, Segment};
+use crate::expected::Rules;
 use crate::flow::Connection;
 use crate::report::{CaptureSummary, Format, Listing, Record, View, escape};
 use crate::run::Observer;
@@ -42,6 +44,7 @@ pub(super) struct Reporting<'a> {
     /// True once the kernel has dropped packets.
     pub(super) dropped: bool,
     judge: Judge<'a>,
+    demands: Option<Demands<'a>>,
     cases: Option<CaseFiles>,
     plan: &'a RunPlan,
     listing: Listing,
@@ -62,7 +65,11 @@ impl<'a> Intent<'a> {
     }
 
     /// Opens the files, which belong to the user that the process is by now.
-    pub(super) fn open(self, link: LinkType) -> Result<Reporting<'a>, Failure> {
+    pub(super) fn open(
+        self,
+        link: LinkType,
+        rules: Option<&'a Rules>,
+    ) -> Result<Reporting<'a>, Failure> {
         let Intent { plan, owners, aborts } = self;
         let target = match plan.file.as_deref() {
             None => Target::StandardError,
@@ -73,11 +80,13 @@ impl<'a> Intent<'a> {
         let keep = (view.packets || view.ladder).then_some(PACKETS);
         Ok(Reporting {
             dropped: false,
+            demands: plan
+                .rules
+                .as_deref()
+                .zip(rules)
+                .map(|(path, rules)| Demands::new(path, rules)),
             judge: Judge::new(plan.only.as_ref(), plan.report.expect.as_ref()),
-            cases: plan
-                .report
-                .expect
-                .is_some()
+            cases: (plan.report.expect.is_some() || plan.rules.is_some())
                 .then(|| CaseFiles::begin("closecheck run", &plan.cases))
                 .transpose()?,
             plan,
@@ -93,10 +102,10 @@ impl<'a> Intent<'a> {
     }
 }
 
-/// With an expectation, people see the connections that do not meet it, and their packets.
+/// With expectations, people see the connections that do not meet it, and their packets.
 fn shown(plan: &RunPlan, target: Target) -> View {
     let mut view = view(&plan.report, plan.numbers, target);
-    if plan.report.expect.is_some() && view.format == Format::Table {
+    if (plan.report.expect.is_some() || plan.rules.is_some()) && view.format == Format::Table {
         view.packets = true;
         view.ladder = true;
         view.rows = Some(SHOWN);
@@ -125,8 +134,11 @@ impl Reporting<'_> {
         if !self.judge.selects(connection.id, &close) {
             return Ok(());
         }
-        let only_counts = self.judge.is_met(&close) && !self.judge.expects_nothing();
-        let mut record = Record::new(connection, close, None);
+        let mut record = Record::new(connection, close.clone(), None);
+        let only_counts = match &mut self.demands {
+            Some(demands) => demands.take(&record, &close),
+            None => self.judge.is_met(&close) && !self.judge.expects_nothing(),
+        };
         record.process = process;
         match self.aborts.hold(Judged { record, packets, only_counts }) {
             Some(judged) => write(&mut self.listing, &mut self.sink, judged),
@@ -160,6 +172,7 @@ impl Reporting<'_> {
     ) -> Result<Status, Failure> {
         let Reporting {
             judge,
+            demands,
             cases,
             plan,
             mut listing,
@@ -186,13 +199,16 @@ impl Reporting<'_> {
             (false, false) => Evidence::Incomplete,
             (false, true) => Evidence::Complete,
         };
-        let conclusion = judge.conclude(evidence);
-        let judged = conclusion.status;
-        let written = match (&plan.report.expect, cases) {
-            (Some(rule), Some(files)) => files
-                .finish_with(&plan.command_line(), &[of_expectation(rule, &conclusion, &capture)]),
-            (None, _) | (_, None) => Ok(()),
+        let (judged, reached) = match (&plan.report.expect, demands) {
+            (_, Some(demands)) => demands.conclude(evidence),
+            (Some(rule), None) => {
+                let conclusion = judge.conclude(evidence);
+                (conclusion.status, vec![of_expectation(rule, &conclusion, &capture)])
+            }
+            (None, None) => (judge.conclude(evidence).status, Vec::new()),
         };
+        let written =
+            cases.map_or(Ok(()), |files| files.finish_with(&plan.command_line(), &reached));
         let status = of_command.unwrap_or(judged);
         match spool.finish(status != Status::AsExpected) {
             Ok(kept) => tell(&kept),
