@@ -216,10 +216,18 @@ impl Args {
             | Plan::HoldSocket
             | Plan::Guard(_) => return Ok(plan),
         };
-        if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. }) = &plan
+        if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. })
+        | Plan::Run(RunPlan {
+            rules: None, cases: CaseFilesArgs { junit: Some(_), .. }, ..
+        }) = &plan
             && report.expect.is_none()
         {
-            let message = "--junit is for expectations: it needs --expect RULE";
+            let message = match plan {
+                Plan::Run(_) => {
+                    "--junit is for expectations: it needs --expect RULE or --rules FILE"
+                }
+                _ => "--junit is for expectations: it needs --expect RULE",
+            };
             return Err(Args::command().error(ErrorKind::MissingRequiredArgument, message));
         }
         let option = match (report.ladder, packets) {

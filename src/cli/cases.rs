@@ -8,11 +8,14 @@ use std::path::PathBuf;
 
 use super::args::{Annotations, CaseFilesArgs, CasesArgs, CasesFormat};
 use super::failure::Failure;
+use super::judge::Conclusion;
 use super::out::{Out, Pace, Target, styles};
 use super::status::Status;
 use crate::capture::Output;
+use crate::report::CaptureSummary;
 use crate::report::cases::annotations::{self, annotation};
 use crate::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap};
+use crate::verdict::Expectation;
 
 /// Cases while they are reported.
 pub(super) struct Cases {
@@ -134,6 +137,12 @@ impl CaseFiles {
         Ok(())
     }
 
+    /// Takes the cases of the only group there is, and ends the files.
+    pub(super) fn finish_with(mut self, name: &str, cases: &[Case]) -> Result<(), Failure> {
+        self.group(name, cases)?;
+        self.finish()
+    }
+
     /// Ends the files.
     pub(super) fn finish(self) -> Result<(), Failure> {
         if let Some(junit) = self.junit {
@@ -171,6 +180,29 @@ impl Github {
             });
         written.map_err(|source| Failure::StepSummary { path, source })
     }
+}
+
+/// What became of the expectation.
+pub(super) fn of_expectation(
+    rule: &Expectation,
+    conclusion: &Conclusion,
+    capture: &CaptureSummary,
+) -> Case {
+    let outcome = match conclusion.status {
+        Status::AsExpected => CaseOutcome::Met,
+        Status::NotAsExpected => CaseOutcome::NotMet,
+        Status::Error | Status::OfCommand(_) => CaseOutcome::Error,
+        Status::Incomplete => CaseOutcome::Incomplete,
+    };
+    let reasons: Vec<String> = match outcome {
+        CaseOutcome::Met | CaseOutcome::Recorded => Vec::new(),
+        CaseOutcome::NotMet | CaseOutcome::Error | CaseOutcome::Incomplete => {
+            conclusion.reasons.iter().chain(&capture.incomplete).cloned().collect()
+        }
+    };
+    let (first, others) = reasons.split_first().map_or(("", &[][..]), |(a, b)| (a.as_str(), b));
+    let case = Case::new(format!("expected {rule}"), outcome, first);
+    case.with_details(others.join("\n"))
 }
 
 fn on_github(annotations: Annotations) -> bool {

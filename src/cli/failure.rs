@@ -51,6 +51,12 @@ pub(super) enum Failure {
     HoldSocket(io::Error),
     #[error("cannot write the report to standard output: {0}")]
     Report(io::Error),
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "commands are run on Linux only")
+    )]
+    #[error("cannot read {}: {source}", escape(&.path.display().to_string()))]
+    Rules { path: PathBuf, source: super::rules::Unreadable },
     #[error("cannot write {}: {source}", escape(&.path.display().to_string()))]
     Junit { path: PathBuf, source: io::Error },
     #[error("cannot write the step summary {}: {source}", escape(&.path.display().to_string()))]
@@ -76,6 +82,7 @@ impl Failure {
             | Failure::Program(_)
             | Failure::HoldSocket(_)
             | Failure::Report(_)
+            | Failure::Rules { .. }
             | Failure::Junit { .. }
             | Failure::StepSummary { .. } => None,
         }

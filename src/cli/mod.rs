@@ -14,6 +14,7 @@ mod pass;
 mod price;
 mod progress;
 mod read;
+mod rules;
 mod run;
 mod status;
 mod verify;

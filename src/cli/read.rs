@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::args::ReadPlan;
-use super::cases::CaseFiles;
+use super::cases::{CaseFiles, of_expectation};
 use super::command::warn_incomplete;
 use super::failure::Failure;
 use super::judge::{Conclusion, Evidence, Judge};
@@ -13,9 +13,8 @@ use super::status::Status;
 use crate::capture::{Input, Stop};
 use crate::decode::Segment;
 use crate::flow::Connection;
-use crate::report::cases::{Case, CaseOutcome};
 use crate::report::{CaptureSummary, Format, Listing, Record};
-use crate::verdict::{Close, Expectation};
+use crate::verdict::Close;
 
 /// Packets of each connection that are kept for its diagram.
 const LADDER: usize = 32;
@@ -35,30 +34,11 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
     let mut report = Reporting::new(plan);
     let capture = pass.run(&mut report)?;
     let conclusion = report.finish(&capture)?;
-    if let Some((rule, mut files)) = cases {
-        files.group(&capture.files.join(", "), &[case(rule, &conclusion, &capture)])?;
-        files.finish()?;
+    if let Some((rule, files)) = cases {
+        let case = of_expectation(rule, &conclusion, &capture);
+        files.finish_with(&capture.files.join(", "), &[case])?;
     }
     Ok(conclusion.status)
-}
-
-/// What became of the expectation.
-fn case(rule: &Expectation, conclusion: &Conclusion, capture: &CaptureSummary) -> Case {
-    let outcome = match conclusion.status {
-        Status::AsExpected => CaseOutcome::Met,
-        Status::NotAsExpected => CaseOutcome::NotMet,
-        Status::Error | Status::OfCommand(_) => CaseOutcome::Error,
-        Status::Incomplete => CaseOutcome::Incomplete,
-    };
-    let reasons: Vec<String> = match outcome {
-        CaseOutcome::Met | CaseOutcome::Recorded => Vec::new(),
-        CaseOutcome::NotMet | CaseOutcome::Error | CaseOutcome::Incomplete => {
-            conclusion.reasons.iter().chain(&capture.incomplete).cloned().collect()
-        }
-    };
-    let (first, others) = reasons.split_first().map_or(("", &[][..]), |(a, b)| (a.as_str(), b));
-    let case = Case::new(format!("expected {rule}"), outcome, first);
-    case.with_details(others.join("\n"))
 }
 
 impl Sink for Reporting<'_> {

@@ -99,12 +99,15 @@ impl<'a> Holding<'a> {
         }
     }
 
-    /// Takes the next connection and the judgement that its record was made from.
-    pub fn take(&mut self, record: &Record, close: &Close) {
+    /// Takes the next connection and the judgement that its record was made from, and says whether every rule
+    /// that it comes under is met by it.
+    pub fn take(&mut self, record: &Record, close: &Close) -> bool {
         self.seen += 1;
+        let mut is_met = true;
         for held in &mut self.rules {
-            held.take(record, close);
+            is_met &= held.take(record, close);
         }
+        is_met
     }
 
     /// What became of each rule, in their order, the number of connections first.
@@ -128,14 +131,15 @@ fn count_differs(expected: u64, seen: u64) -> String {
 }
 
 impl Held<'_> {
-    fn take(&mut self, record: &Record, close: &Close) {
+    fn take(&mut self, record: &Record, close: &Close) -> bool {
         let id = record.id;
         if !self.rule.is_about(&record.server) {
             if record.orientation == Orientation::Guess && self.rule.is_about(&record.client) {
                 let reason = "may be one of those, which end is the server is a guess";
                 self.reasons.add(Outcome::Undecided, format!("connection {id}: {reason}"));
+                return false;
             }
-            return;
+            return true;
         }
         self.considered += 1;
         let checks = [
@@ -146,10 +150,13 @@ impl Held<'_> {
             self.rule.max_at_risk.map(|most| ("max-at-risk", at_risk(most, record))),
             self.rule.forged.map(|expected| ("forged", forged(expected, close))),
         ];
+        let mut is_met = true;
         for (field, (outcome, reason)) in checks.into_iter().flatten() {
+            is_met &= outcome == Outcome::Met;
             let ends = between(&record.client, &record.server);
             self.reasons.add(outcome, format!("connection {id} ({ends}): {field}: {reason}"));
         }
+        is_met
     }
 
     fn conclude(mut self, number: u64) -> Finding {

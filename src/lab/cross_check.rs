@@ -8,12 +8,12 @@ use super::scenario::CloseCall;
 use crate::flow::{End, Pair, State};
 use crate::netlink::SocketEntry;
 use crate::report::{Finding, Lab, Record, Saw, Topic};
-use crate::verdict::{Cause, Close, Confidence};
+use crate::verdict::{Cause, Close, Confidence, cause_counted};
 
 /// Names the cause of an abort by the closer, as far as the kernel tells.
 ///
-/// 1. In a private namespace its counters tell, and nobody else raises them: `TCPAbortOnClose` is input
-///    that was not read, `TCPAbortOnData` linger 0 (`__tcp_close`), `TCPAbortOnTimeout` an expired timer.
+/// 1. In a private namespace its counters tell, and nobody else raises them: linger 0 or unread input by
+///    [`cause_counted`], `TCPAbortOnTimeout` an expired timer.
 /// 2. On the host's network the lab's own knowledge does: it closed with linger 0, and the kernel had
 ///    nothing unread just before; or it had, which on Linux counts first.
 pub(super) fn name_cause(close: &mut Close, lab: &Lab) {
@@ -23,11 +23,7 @@ pub(super) fn name_cause(close: &mut Close, lab: &Lab) {
     let risen = |name| counters(lab).and_then(|counters| counters.get(name).copied()).unwrap_or(0);
     let unread = lab.recv_q.map(|queue| queue > 0);
     let named = match (close.cause, counters(lab).is_some()) {
-        (Some(Cause::Abort), true) => match (risen("TCPAbortOnData"), risen("TCPAbortOnClose")) {
-            (1.., 0) => Some(Cause::AbortLinger0),
-            (0, 1..) => Some(Cause::AbortUnreadData),
-            (0, 0) | (1.., 1..) => None,
-        },
+        (Some(Cause::Abort), true) => counters(lab).and_then(cause_counted),
         (Some(Cause::Abort), false) => match (lab.linger.seconds(), unread) {
             (Some(0), None | Some(false)) => Some(Cause::AbortLinger0),
             (_, Some(true)) if cfg!(target_os = "linux") => Some(Cause::AbortUnreadData),

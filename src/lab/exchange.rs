@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::kernel::{Counters, Sampler};
+use super::kernel::Sampler;
 use super::{LabError, Outcome, Scenario, ends, outcome, watch};
 use crate::Linger;
 use crate::capture::{Delivery, LOOPBACK, Live, Stop};
 use crate::flow::{End, Pair};
 use crate::netlink::SocketTable;
-use crate::sandbox::Isolation;
+use crate::sandbox::{Counters, Isolation};
 
 /// Bytes kept of each packet: more than any of the exchange's has.
 pub const SNAP_LEN: u16 = 2048;

@@ -172,6 +172,7 @@ fn summarise_capture(setting: &Setting, seen: &Seen, live: &Live) -> CaptureSumm
         tcp_segments: live.frames() - seen.skipped.len() as u64,
         skipped,
         dropped: Some(seen.dropped),
+        counters: None,
         link_types: vec![live.link().to_string()],
         incomplete: Vec::new(),
     }

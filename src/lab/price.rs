@@ -17,13 +17,13 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::Socket;
 
 use super::ends::now;
-use super::kernel::Counters;
 use super::{Exchange, LabError};
 use crate::capture::{Delivery, Live, Stop};
 use crate::decode::{Frame, LinkType, Skip, decode};
 use crate::flow::{Connection, Pushed, Table};
 use crate::netlink::SocketTable;
 use crate::report::{CaptureSummary, Price as Report};
+use crate::sandbox::Counters;
 use crate::verdict::{Close, Gap, judge};
 use account::Account;
 use drive::{Driver, Plan, Progress};

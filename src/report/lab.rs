@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use comfy_table::CellAlignment;
 
 use super::table::{write_in_colour, write_incomplete};
-use super::text::{borderless, counted, wrap, write_wrapped};
+use super::text::{borderless, counted, ends_counted, wrap, write_wrapped};
 use super::{
     Lab, Record, Report, Sample, Styles, TimeWait, Trace, View, answer, escape, ladder,
     packet_list, plain,
@@ -160,12 +160,7 @@ fn write_ends(record: &Record, lab: &Lab, view: &View, out: &mut dyn Write) -> i
     }
     line("delivered", delivered(&lab.written, &lab.delivered))?;
     if let Some(counters) = lab.kernel.as_ref().and_then(|kernel| kernel.counters.as_ref()) {
-        let aborts = counters.iter().filter(|(name, _)| is_of_the_end(name));
-        let risen: Vec<String> = aborts.map(|(name, by)| format!("{name} {by}")).collect();
-        line(
-            "counters",
-            if risen.is_empty() { "no abort, no RST".to_owned() } else { risen.join(", ") },
-        )?;
+        line("counters", ends_counted(counters))?;
     }
     Ok(())
 }
@@ -196,11 +191,6 @@ fn write_samples(lab: &Lab, styles: Styles, out: &mut dyn Write) -> io::Result<(
     let mut lines = text.lines().map(str::trim_end);
     writeln!(out, "\n{}", styles.heading(lines.next().unwrap_or_default()))?;
     lines.try_for_each(|line| writeln!(out, "{line}"))
-}
-
-/// True for the counters that say why a connection ended.
-fn is_of_the_end(counter: &str) -> bool {
-    counter.starts_with("TCPAbort") || counter == "OutRsts"
 }
 
 fn queues(lab: &Lab) -> String {

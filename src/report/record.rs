@@ -63,6 +63,10 @@ pub struct CaptureSummary {
     pub skipped: BTreeMap<&'static str, u64>,
     /// Packets that the kernel dropped before they could be read; `None` where it does not tell.
     pub dropped: Option<u64>,
+    /// By how much the counters of that namespace rose, those that did; `None` where it is not private or
+    /// they were not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counters: Option<BTreeMap<&'static str, u64>>,
     /// The link types by name.
     pub link_types: Vec<String>,
     /// What makes the capture incomplete, in words.

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use comfy_table::{CellAlignment, Table};
 
 use super::tally::{Tally, severity};
-use super::text::{borderless, counted, grouped, tunnel, wrap};
+use super::text::{borderless, counted, ends_counted, grouped, tunnel, wrap};
 use super::{CaptureSummary, Note, Record, Styles, Trace, View, escape, ladder, packet_list};
 use crate::flow::End;
 use crate::verdict::{Close, Verdict};
@@ -99,6 +99,9 @@ pub(super) fn write_summary(
         writeln!(out, "{}", view.styles.heading(line))?;
     }
     write_incomplete(capture, view.styles, out)?;
+    if let Some(counters) = &capture.counters {
+        writeln!(out, "counted by the kernel: {}", ends_counted(counters))?;
+    }
     if tally.total() > 1 {
         writeln!(out)?;
         write_kinds(tally, view.styles, out)?;

@@ -1,6 +1,7 @@
 //! Running text, numbers and rows for people: lines broken between words, digits in groups of three, tables
 //! without borders.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use comfy_table::{Table, presets};
@@ -57,6 +58,17 @@ pub(crate) fn borderless<'a>(header: impl IntoIterator<Item = &'a str>) -> Table
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.into_iter().collect::<Vec<_>>());
     table
+}
+
+/// The counters that say why connections ended, and by how much each has risen.
+pub(super) fn ends_counted(counters: &BTreeMap<&'static str, u64>) -> String {
+    let of_the_end = |name: &str| name.starts_with("TCPAbort") || name == "OutRsts";
+    let risen: Vec<String> = counters
+        .iter()
+        .filter(|(name, _)| of_the_end(name))
+        .map(|(name, by)| format!("{name} {}", grouped(*by)))
+        .collect();
+    if risen.is_empty() { "no abort, no RST".to_owned() } else { risen.join(", ") }
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! The rights of the process: whether it may capture, a private network namespace where it may not, and
-//! giving up every right once the capture is open.
+//! giving up every right once the capture is open; and the counters that such a namespace has to itself.
 //!
 //! The order is [`enter`] (where wanted), open the capture, [`drop_for_good`], and all of it before the
 //! second thread starts: capabilities and namespaces belong to threads, not to the process. What is
 //! decided and how an error is explained are pure functions; the rest is system calls in a row, each
 //! failure naming its step.
 
+mod counters;
 mod namespace;
 mod rights;
 
+pub(crate) use counters::Counters;
 pub use namespace::{NamespaceError, Step, allow_low_ports, enter};
 pub use rights::{
     Dropped, RightsError, drop_for_good, may_capture, may_unshare_network, step_down,

@@ -4,6 +4,7 @@
 //! stretched over missing evidence; what was not seen is listed as a [`Gap`].
 #![deny(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
+mod aborts;
 mod close;
 mod evidence;
 mod expect;
@@ -11,6 +12,7 @@ mod patterns;
 mod reset;
 mod words;
 
+pub(crate) use aborts::{Resets, Risen, cause_counted};
 pub use close::{Close, judge};
 pub use evidence::{Evidence, Fact};
 pub use expect::{Expectation, Outcome, RuleError};

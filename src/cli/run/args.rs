@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 
-use crate::cli::args::{Args, ReportArgs, duration, numbers, output};
+use crate::cli::args::{Args, CaseFilesArgs, ReportArgs, duration, numbers, output};
 use crate::report::Numbers;
 use crate::run::Recording;
 use crate::verdict::Expectation;
@@ -50,6 +50,9 @@ pub(in crate::cli) struct RunArgs {
     /// Once the command has ended, wait no longer than this for its connections to end.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration, allow_hyphen_values = true)]
     settle: Duration,
+    /// Hold the connections against the rules of a file, by server port, as NAME.expect.toml of verify has them.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["expect", "only"])]
+    rules: Option<PathBuf>,
     /// List only the connections that ended like this; --expect, if it is given, is about these alone.
     #[arg(long, value_name = "RULE")]
     only: Option<Expectation>,
@@ -80,6 +83,8 @@ pub(in crate::cli) struct RunArgs {
     #[arg(short = 'S', long)]
     absolute: bool,
     #[command(flatten)]
+    cases: CaseFilesArgs,
+    #[command(flatten)]
     form: ReportArgs,
 }
 
@@ -109,6 +114,7 @@ pub(in crate::cli) struct RunPlan {
     pub(super) net: Net,
     pub(super) recording: Recording,
     pub(super) settle: Duration,
+    pub(in crate::cli) rules: Option<PathBuf>,
     pub(super) only: Option<Expectation>,
     pub(super) rows: Option<usize>,
     /// The file that the report goes to; standard error where `None`.
@@ -116,7 +122,16 @@ pub(in crate::cli) struct RunPlan {
     pub(super) write: Option<PathBuf>,
     pub(super) keep: Keep,
     pub(super) numbers: Numbers,
+    pub(in crate::cli) cases: CaseFilesArgs,
     pub(in crate::cli) report: ReportArgs,
+}
+
+impl RunPlan {
+    /// The command and its arguments, for people.
+    pub(super) fn command_line(&self) -> String {
+        let words: Vec<_> = self.command.iter().map(|word| word.to_string_lossy()).collect();
+        words.join(" ")
+    }
 }
 
 impl RunArgs {
@@ -136,12 +151,14 @@ impl RunArgs {
                 snap_len: self.snapshot_length,
             },
             settle: self.settle,
+            rules: self.rules,
             only: self.only,
             rows: self.rows,
             file: self.report,
             write: self.write,
             keep: self.keep.unwrap_or(default),
             numbers: numbers(self.absolute),
+            cases: self.cases,
             report: self.form,
         })
     }

@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
 
 use super::args::{Net, RunPlan};
+use super::demands;
 use super::reporting::{Intent, Reporting};
 use crate::cli::command::{show_failure, warn};
 use crate::cli::failure::Failure;
@@ -35,7 +36,8 @@ pub(super) fn run(plan: &RunPlan) -> Result<Status, Failure> {
     let recorder = Recorder::open(&plan.recording).map_err(RunError::from)?;
     let intent = Intent::new(plan);
     sandbox::drop_for_good()?;
-    let reporting = intent.open(recorder.link())?;
+    let rules = plan.rules.as_deref().map(demands::read).transpose()?;
+    let reporting = intent.open(recorder.link(), rules.as_ref())?;
     let signals = Signals::take_over().map_err(Failure::Signals)?;
     let mut course = Course {
         command,
@@ -182,6 +184,7 @@ impl Course<'_> {
         let Course {
             command, signals, recorder, mut reporting, broken, ended, interrupted, ..
         } = self;
+        reporting.count_aborts();
         let left = command.end();
         signals.give_back().map_err(Failure::Signals)?;
         let status = match ended {

@@ -1,8 +1,12 @@
 //! Runs a command under capture and judges its connections.
 
+#[cfg(target_os = "linux")]
+mod aborts;
 mod args;
 #[cfg(target_os = "linux")]
 mod course;
+#[cfg(target_os = "linux")]
+mod demands;
 #[cfg(target_os = "linux")]
 mod reporting;
 #[cfg(target_os = "linux")]

@@ -5,9 +5,12 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use super::args::RunPlan;
+use super::aborts::{Aborts, Judged};
+use super::args::{Net, RunPlan};
+use super::demands::Demands;
 use super::spool::{Kept, Spool};
 use crate::capture::Output;
+use crate::cli::cases::{CaseFiles, of_expectation};
 use crate::cli::command::{show_failure, warn, warn_incomplete};
 use crate::cli::failure::Failure;
 use crate::cli::judge::{Evidence, Judge};
@@ -15,6 +18,7 @@ use crate::cli::out::{Out, Pace, Target, view};
 use crate::cli::pass::Traces;
 use crate::cli::status::Status;
 use crate::decode::{Frame, LinkType, Segment};
+use crate::expected::Rules;
 use crate::flow::Connection;
 use crate::report::{CaptureSummary, Format, Listing, Record, View, escape};
 use crate::run::Observer;
@@ -32,6 +36,7 @@ const TRACED: usize = 10_000;
 pub(super) struct Intent<'a> {
     plan: &'a RunPlan,
     owners: Option<Owners>,
+    aborts: Aborts,
 }
 
 /// The report while it is written, and what the rules come to.
@@ -39,11 +44,15 @@ pub(super) struct Reporting<'a> {
     /// True once the kernel has dropped packets.
     pub(super) dropped: bool,
     judge: Judge<'a>,
+    demands: Option<Demands<'a>>,
+    cases: Option<CaseFiles>,
+    plan: &'a RunPlan,
     listing: Listing,
     sink: Sink,
     spool: Spool,
     traces: Traces,
     owners: Option<Owners>,
+    aborts: Aborts,
     format: Format,
     target: Target,
 }
@@ -51,12 +60,17 @@ pub(super) struct Reporting<'a> {
 impl<'a> Intent<'a> {
     /// To be called in the network namespace of the command.
     pub(super) fn new(plan: &'a RunPlan) -> Intent<'a> {
-        Intent { plan, owners: Owners::new() }
+        let aborts = Aborts::new(plan.net == Net::Private);
+        Intent { plan, owners: Owners::new(), aborts }
     }
 
     /// Opens the files, which belong to the user that the process is by now.
-    pub(super) fn open(self, link: LinkType) -> Result<Reporting<'a>, Failure> {
-        let Intent { plan, owners } = self;
+    pub(super) fn open(
+        self,
+        link: LinkType,
+        rules: Option<&'a Rules>,
+    ) -> Result<Reporting<'a>, Failure> {
+        let Intent { plan, owners, aborts } = self;
         let target = match plan.file.as_deref() {
             None => Target::StandardError,
             Some(file) if file == Path::new("-") => Target::StandardOutput,
@@ -66,11 +80,21 @@ impl<'a> Intent<'a> {
         let keep = (view.packets || view.ladder).then_some(PACKETS);
         Ok(Reporting {
             dropped: false,
+            demands: plan
+                .rules
+                .as_deref()
+                .zip(rules)
+                .map(|(path, rules)| Demands::new(path, rules)),
             judge: Judge::new(plan.only.as_ref(), plan.report.expect.as_ref()),
+            cases: (plan.report.expect.is_some() || plan.rules.is_some())
+                .then(|| CaseFiles::begin("closecheck run", &plan.cases))
+                .transpose()?,
+            plan,
             sink: Sink::open(plan, target, view.format)?,
             spool: Spool::open(plan, link)?,
             traces: Traces::bounded(keep, TRACED),
             owners,
+            aborts,
             format: view.format,
             listing: Listing::new(view),
             target,
@@ -78,10 +102,10 @@ impl<'a> Intent<'a> {
     }
 }
 
-/// With an expectation, people see the connections that do not meet it, and their packets.
+/// With expectations, people see the connections that do not meet it, and their packets.
 fn shown(plan: &RunPlan, target: Target) -> View {
     let mut view = view(&plan.report, plan.numbers, target);
-    if plan.report.expect.is_some() && view.format == Format::Table {
+    if (plan.report.expect.is_some() || plan.rules.is_some()) && view.format == Format::Table {
         view.packets = true;
         view.ladder = true;
         view.rows = Some(SHOWN);
@@ -104,19 +128,27 @@ impl Reporting<'_> {
         for gap in gap.into_iter().chain(self.dropped.then_some(Gap::Dropped)) {
             close.add_gap(gap);
         }
+        self.aborts.add(&close);
         let packets = self.traces.take(connection.id);
         let process = self.owners.as_mut().map(|owners| owners.take(connection.id));
         if !self.judge.selects(connection.id, &close) {
             return Ok(());
         }
-        let is_met = self.judge.is_met(&close) && !self.judge.expects_nothing();
-        let mut record = Record::new(connection, close, None);
+        let mut record = Record::new(connection, close.clone(), None);
+        let only_counts = match &mut self.demands {
+            Some(demands) => demands.take(&record, &close),
+            None => self.judge.is_met(&close) && !self.judge.expects_nothing(),
+        };
         record.process = process;
-        let listing = &mut self.listing;
-        self.sink.write(|out| match is_met {
-            true => listing.count(record, out),
-            false => listing.connection(record, packets, out),
-        })
+        match self.aborts.hold(Judged { record, packets, only_counts }) {
+            Some(judged) => write(&mut self.listing, &mut self.sink, judged),
+            None => Ok(()),
+        }
+    }
+
+    /// To be called once every packet is taken, and before anything more is done to the command.
+    pub(super) fn count_aborts(&mut self) {
+        self.aborts.count();
     }
 
     /// Asks the kernel for the processes of connections that have begun.
@@ -135,10 +167,27 @@ impl Reporting<'_> {
     /// where that is given.
     pub(super) fn finish(
         self,
-        capture: CaptureSummary,
+        mut capture: CaptureSummary,
         of_command: Option<Status>,
     ) -> Result<Status, Failure> {
-        let Reporting { judge, listing, mut sink, spool, format, target, .. } = self;
+        let Reporting {
+            judge,
+            demands,
+            cases,
+            plan,
+            mut listing,
+            mut sink,
+            spool,
+            aborts,
+            format,
+            target,
+            ..
+        } = self;
+        let (waiting, counters) = aborts.finish(capture.dropped == Some(0));
+        capture.counters = counters;
+        for judged in waiting {
+            write(&mut listing, &mut sink, judged)?;
+        }
         sink.write(|out| listing.finish(&capture, judge.selected_from(), out))?;
         sink.finish()?;
         if target != Target::StandardError || format != Format::Table {
@@ -150,7 +199,16 @@ impl Reporting<'_> {
             (false, false) => Evidence::Incomplete,
             (false, true) => Evidence::Complete,
         };
-        let judged = judge.conclude(evidence).status;
+        let (judged, reached) = match (&plan.report.expect, demands) {
+            (_, Some(demands)) => demands.conclude(evidence),
+            (Some(rule), None) => {
+                let conclusion = judge.conclude(evidence);
+                (conclusion.status, vec![of_expectation(rule, &conclusion, &capture)])
+            }
+            (None, None) => (judge.conclude(evidence).status, Vec::new()),
+        };
+        let written =
+            cases.map_or(Ok(()), |files| files.finish_with(&plan.command_line(), &reached));
         let status = of_command.unwrap_or(judged);
         match spool.finish(status != Status::AsExpected) {
             Ok(kept) => tell(&kept),
@@ -159,8 +217,20 @@ impl Reporting<'_> {
                 return Ok(of_command.unwrap_or(failed));
             }
         }
+        if let Err(failure) = written {
+            let failed = show_failure(&failure);
+            return Ok(of_command.unwrap_or(failed));
+        }
         Ok(status)
     }
+}
+
+fn write(listing: &mut Listing, sink: &mut Sink, judged: Judged) -> Result<(), Failure> {
+    let Judged { record, packets, only_counts } = judged;
+    sink.write(|out| match only_counts {
+        true => listing.count(record, out),
+        false => listing.connection(record, packets, out),
+    })
 }
 
 /// Says where the packets are and how to look at them.

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use super::super::command::explain;
 use super::super::failure::Failure;
 use super::super::pass::{Pass, Sink, Traces};
+use super::super::rules::{self, Unreadable};
 use super::fixtures::Fixture;
 use crate::capture::{Input, Output, OutputError, Stop};
 use crate::decode::Segment;
 use crate::expected::{
-    Difference, Finding, Holding, Malformed, Outcome, Recorded, Rules, differences, text,
-    write_unified,
+    Difference, Finding, Holding, Malformed, Recorded, Rules, differences, text, write_unified,
 };
 use crate::flow::{Connection, Table};
 use crate::report::cases::{Case, CaseOutcome};
@@ -107,7 +107,7 @@ impl Check<'_> {
             None => {}
         }
         if let Some((path, _)) = rules {
-            cases.extend(findings.into_iter().map(|finding| judged(finding, path)));
+            cases.extend(findings.into_iter().map(|finding| rules::case(finding, path)));
         }
         cases
     }
@@ -200,25 +200,13 @@ impl Sink for Judged<'_> {
 }
 
 fn read_rules(path: &Path) -> Result<Rules, Case> {
-    let error = |message: String, line| {
-        Case::new(RULES, CaseOutcome::Error, format!("{}: {message}", shown(path)))
-            .at(shown(path), line)
-    };
-    let bytes = fs::read(path).map_err(|failed| error(failed.to_string(), None))?;
-    let rules = text(bytes).and_then(|text| Rules::parse(&text));
-    rules.map_err(|malformed| error(malformed.to_string(), Some(malformed.line)))
+    rules::read(path).map_err(|unreadable| {
+        let message = format!("{}: {unreadable}", shown(path));
+        Case::new(RULES, CaseOutcome::Error, message).at(shown(path), unreadable.line())
+    })
 }
 
-/// Why a recorded report cannot be had.
-#[derive(Debug, thiserror::Error)]
-enum NoReport {
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-    #[error(transparent)]
-    Malformed(#[from] Malformed),
-}
-
-fn read_recorded(path: &Path) -> Result<Recorded, NoReport> {
+fn read_recorded(path: &Path) -> Result<Recorded, Unreadable> {
     Ok(Recorded::parse(&text(fs::read(path)?)?)?)
 }
 
@@ -247,10 +235,10 @@ fn compare(
     };
     let expected = match read_recorded(path) {
         Ok(expected) => expected,
-        Err(NoReport::Malformed(malformed)) => {
+        Err(Unreadable::Malformed(malformed)) => {
             return error(malformed.to_string(), Some(malformed.line));
         }
-        Err(why @ NoReport::Io(_)) => return error(why.to_string(), None),
+        Err(why @ Unreadable::Io(_)) => return error(why.to_string(), None),
     };
     let found = match report(summary, connections) {
         Ok((_, found)) => found,
@@ -299,19 +287,6 @@ fn packets_of(differences: &[Difference], connections: &[(Record, Trace)]) -> St
             .and_then(|()| write_packets(record, packets, &mut text));
     }
     String::from_utf8_lossy(&text).into_owned()
-}
-
-fn judged(finding: Finding, path: &Path) -> Case {
-    let outcome = match finding.outcome {
-        Outcome::Met => CaseOutcome::Met,
-        Outcome::Broken => CaseOutcome::NotMet,
-        Outcome::Undecided => CaseOutcome::Incomplete,
-    };
-    let message = finding.reasons.first().cloned().unwrap_or_default();
-    let others = finding.reasons.get(1..).unwrap_or_default();
-    Case::new(finding.name, outcome, message)
-        .at(shown(path), Some(finding.line))
-        .with_details(others.join("\n"))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), OutputError> {
