@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -16,6 +17,9 @@ const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/abort
 #[track_caller]
 fn causes(mut command: Command, program: &Path, aborts: &[&str]) -> (Vec<String>, Value) {
     let report = run(command.arg("python3").arg(program).args(aborts)).exits(0).json();
+    let schema = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schema.json"));
+    let schema: Value = serde_json::from_str(&schema.unwrap()).unwrap();
+    jsonschema::validator_for(&schema).unwrap().validate(&report).unwrap();
     let connections = report["connections"].as_array().unwrap();
     assert_eq!(connections.len(), aborts.len(), "{report:#}");
     let word = |value: &Value| value.as_str().unwrap().to_owned();
