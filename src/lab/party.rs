@@ -101,6 +101,9 @@ impl Party {
             Step::UntilItsFinArrived => self.until(Whose::Theirs, |found| {
                 found != State::Established && found != State::FinWait1
             }),
+            Step::UntilAcknowledged => {
+                self.until_true(|| self.entry(Whose::Mine).is_none_or(|entry| entry.send_q == 0))
+            }
             Step::Receive(count) => self.until_received(count),
             Step::Queue => self.until_queued(),
             Step::Read(count) => self.read(count),

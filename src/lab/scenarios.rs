@@ -9,8 +9,8 @@ use crate::verdict::{Cause, Verdict};
 
 use Step::{
     Close, CloseListener, Duplicate, Exchange, Exit, Fill, Fork, Hear, Hears, Hold, Kill, Meet,
-    Move, Queue, Read, ReadToEnd, Receive, Set, Shutdown, Stay, Tell, Until, UntilItCloses,
-    UntilItsFinArrived, Write,
+    Move, Queue, Read, ReadToEnd, Receive, Set, Shutdown, Stay, Tell, Until, UntilAcknowledged,
+    UntilItCloses, UntilItsFinArrived, Write,
 };
 use Whose::{Mine, Theirs};
 
@@ -193,7 +193,7 @@ const EXIT: Scenario = Scenario {
 const KILLED: Scenario = Scenario {
     name: "killed",
     about: "the closer's process is killed in the middle of an answer",
-    closer: &[Meet, Exchange, Hear, Write(50), Move, Hold, Kill],
+    closer: &[Meet, Exchange, Hear, Write(50), UntilAcknowledged, Move, Hold, Kill],
     peer: &[Meet, Exchange, Tell, Read(100), ReadToEnd, Close],
     documented: [without_close(FIN), without_close(LINGER_0), without_close(FIN)],
     source: "net/ipv4/af_inet.c inet_release: an exiting process does not wait",

@@ -26,6 +26,9 @@ pub(super) enum Step {
     UntilItCloses,
     /// Waits until the other end is past FIN-WAIT-1: its FIN is acknowledged, or there is none to be.
     UntilItsFinArrived,
+    /// Waits until everything written is acknowledged. A close that meets an acknowledgement under way may
+    /// have its RST behind the one that answers that.
+    UntilAcknowledged,
     /// Waits until this many bytes are in the receive buffer, and leaves them there.
     Receive(usize),
     /// Waits until a connection is in the listener's queue, and leaves it there.
@@ -96,6 +99,7 @@ impl Step {
             Step::Until(..) | Step::UntilItCloses | Step::UntilItsFinArrived => {
                 Some("see the kernel change the socket's state")
             }
+            Step::UntilAcknowledged => Some("see the bytes acknowledged"),
             Step::Receive(_) => Some("see the bytes arrive"),
             Step::Queue => Some("see the connection arrive"),
             Step::CloseListener => Some("close the listening socket"),
@@ -120,6 +124,7 @@ impl Step {
             Step::Until(..)
             | Step::UntilItCloses
             | Step::UntilItsFinArrived
+            | Step::UntilAcknowledged
             | Step::Hears(_)
             | Step::Set(Setting::KeepAlive | Setting::UserTimeout(_) | Setting::NoFinWait2)
             | Step::Fork
