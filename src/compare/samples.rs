@@ -1,7 +1,7 @@
 //! Conversations for the tests, made from segments as a capture has them.
 
 use super::{Collector, Conversation};
-use crate::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
+use crate::decode::{Endpoint, Flags, FrameId, Segment, Seq, Timestamp};
 use crate::flow::{End, Table};
 use crate::report::Record;
 use crate::verdict::judge;
@@ -49,21 +49,9 @@ fn segment(
     Segment {
         frame: FrameId::new(frame),
         time: Timestamp::new(0, frame.cast_signed() * 1_000_000_000),
-        source,
-        destination,
         seq: Seq(seq),
         ack: Seq(ack),
-        flags,
-        window: 512,
-        options: Options::default(),
         payload_len,
-        payload: &[],
-        fragmented: false,
-        ttl: 64,
-        tos: 0,
-        ip_id: None,
-        dont_fragment: true,
-        flow_label: None,
-        outer: None,
+        ..Segment::plain(source, destination, flags)
     }
 }

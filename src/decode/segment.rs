@@ -61,6 +61,33 @@ impl Segment<'_> {
     }
 }
 
+#[cfg(test)]
+impl Segment<'static> {
+    /// For the tests of every layer: a segment without options or payload, as Linux sends it.
+    pub(crate) fn plain(source: Endpoint, destination: Endpoint, flags: Flags) -> Segment<'static> {
+        Segment {
+            frame: FrameId::new(1),
+            time: Timestamp::default(),
+            source,
+            destination,
+            seq: Seq(0),
+            ack: Seq(0),
+            flags,
+            window: 512,
+            options: Options::default(),
+            payload_len: 0,
+            payload: &[],
+            fragmented: false,
+            ttl: 64,
+            tos: 0,
+            ip_id: None,
+            dont_fragment: true,
+            flow_label: None,
+            outer: None,
+        }
+    }
+}
+
 /// One end's address and port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {

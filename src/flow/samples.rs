@@ -1,6 +1,6 @@
 //! Segments for the tests of this layer.
 
-use crate::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
+use crate::decode::{Endpoint, Flags, Segment, Seq, Timestamp};
 
 /// A segment between a client's port and port 80; the client sends the SYNs, the server what is not one.
 pub(super) fn segment(
@@ -16,23 +16,10 @@ pub(super) fn segment(
         false => (end(2, 80), end(1, port)),
     };
     Segment {
-        frame: FrameId::new(1),
         time: Timestamp::new(seconds, 0),
-        source,
-        destination,
         seq: Seq(seq),
         ack: Seq(ack),
-        flags,
         window: 0,
-        options: Options::default(),
-        payload_len: 0,
-        payload: &[],
-        ttl: 64,
-        ip_id: None,
-        tos: 0,
-        dont_fragment: true,
-        flow_label: None,
-        fragmented: false,
-        outer: None,
+        ..Segment::plain(source, destination, flags)
     }
 }

@@ -1,7 +1,7 @@
 //! Connections for the tests of the report, made from segments as a capture has them.
 
 use super::{Packet, Record, Trace};
-use crate::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
+use crate::decode::{Endpoint, Flags, FrameId, Segment, Seq, Timestamp};
 use crate::flow::{Connection, End, Table};
 use crate::verdict::{Close, judge};
 
@@ -90,21 +90,9 @@ fn segment(
     Segment {
         frame: FrameId::new(frame),
         time: Timestamp::new(0, frame.cast_signed() * 1_000_000),
-        source,
-        destination,
         seq: Seq(seq),
         ack: Seq(ack),
-        flags,
-        window: 512,
-        options: Options::default(),
         payload_len,
-        payload: &[],
-        fragmented: false,
-        ttl: 64,
-        tos: 0,
-        ip_id: None,
-        dont_fragment: true,
-        flow_label: None,
-        outer: None,
+        ..Segment::plain(source, destination, flags)
     }
 }

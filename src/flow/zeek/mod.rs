@@ -86,7 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::decode::{Endpoint as Address, Flags, FrameId, Options, Seq};
+    use crate::decode::{Endpoint as Address, Flags, Seq};
 
     /// A segment of either end with any flags, near the ends of all ranges as often as not.
     fn any_segment() -> impl Strategy<Value = (End, Segment<'static>)> {
@@ -96,24 +96,13 @@ mod tests {
             |(from, flags, seq, ack, payload_len, nanoseconds, window)| {
                 let address = |port| Address { ip: [192, 0, 2, 1].into(), port };
                 let segment = Segment {
-                    frame: FrameId::new(1),
                     time: Timestamp::new(0, nanoseconds),
-                    source: address(80),
-                    destination: address(50_000),
                     seq: Seq(seq),
                     ack: Seq(ack),
-                    flags: Flags(flags),
                     window,
-                    options: Options::default(),
                     payload_len,
                     payload: &[0; 64],
-                    fragmented: false,
-                    ttl: 64,
-                    tos: 0,
-                    ip_id: None,
-                    dont_fragment: true,
-                    flow_label: None,
-                    outer: None,
+                    ..Segment::plain(address(80), address(50_000), Flags(flags))
                 };
                 (from, segment)
             },
