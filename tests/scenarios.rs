@@ -187,6 +187,7 @@ fn no_pair_of_flags_makes_an_established_reset_of_a_lone_rst() {
         ttl: 64,
         id: 0,
         cut: false,
+        fragmented: false,
         millis,
     };
     for first in 0..64 {

@@ -12,7 +12,7 @@
 //!
 //! Numbers are relative to the sender's initial sequence number; `ack` to the other's. A window is 512 and a
 //! time to live 64 unless `win` or `ttl` says otherwise; `id` is the IPv4 identification, and `cut` leaves
-//! the payload out of the capture. Each line is a millisecond after the one before, or after `+SECONDS`. A
+//! the payload out of the capture, `fragment` makes it the first of several. Each line is a millisecond after the one before, or after `+SECONDS`. A
 //! line `ports 50000 9999` gives the client and the server other ports than 50000 and 80.
 
 use std::path::Path;
@@ -45,6 +45,7 @@ pub(crate) struct Line {
     pub(crate) ttl: u8,
     pub(crate) id: u16,
     pub(crate) cut: bool,
+    pub(crate) fragmented: bool,
     pub(crate) millis: i64,
 }
 
@@ -140,6 +141,7 @@ fn parse(line: &str, millis: i64) -> Line {
         ttl: 64,
         id: 0,
         cut: false,
+        fragmented: false,
         millis,
     };
     while let Some(word) = words.next() {
@@ -150,6 +152,7 @@ fn parse(line: &str, millis: i64) -> Line {
             "id" => parsed.id = words.next().unwrap().parse().unwrap(),
             "ts" => parsed.timestamp = true,
             "cut" => parsed.cut = true,
+            "fragment" => parsed.fragmented = true,
             other => panic!("`{other}` is not understood, in `{line}`"),
         }
     }
@@ -198,7 +201,7 @@ fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
         tos: 0,
         dont_fragment: true,
         flow_label: None,
-        fragmented: false,
+        fragmented: line.fragmented,
         outer: None,
     }
 }
