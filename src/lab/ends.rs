@@ -104,6 +104,8 @@ pub(super) struct Closing {
     pub(super) took: Option<Duration>,
     /// The socket's state when close() had returned; CLOSED where it has no entry any more.
     pub(super) after: Option<State>,
+    /// When that had been looked up.
+    pub(super) settled: Option<Instant>,
 }
 
 /// Both ends at work.

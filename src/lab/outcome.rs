@@ -137,26 +137,10 @@ fn lab_facts(setting: &Setting, progress: &Pair<Progress>, kernel: KernelView) -
     }
 }
 
-/// The states of the closing socket from just before its close, what was sampled in between included, and
-/// the rest as it is.
 fn kernel_facts(setting: &Setting, closing: &Closing, kernel: KernelView) -> Option<Kernel> {
     let sampler = kernel.sampler?;
-    let begun = closing.begun.map_or(f64::INFINITY, |begun| {
-        begun.saturating_duration_since(sampler.begun()).as_secs_f64()
-    });
-    let end = begun + closing.took.unwrap_or_default().as_secs_f64();
-    let of_closer = || sampler.samples.iter().filter(|sample| sample.end == setting.closer);
-    let states_in = |from: f64, to: f64| {
-        of_closer().filter(move |sample| sample.seconds >= from && sample.seconds < to)
-    };
-    let mut states: Vec<State> = closing.before.iter().map(|entry| entry.state).collect();
-    states.extend(states_in(begun, end).map(|sample| sample.state));
-    states.extend(closing.after);
-    states.extend(states_in(end, f64::INFINITY).map(|sample| sample.state));
-    // The last look may have found what the one before the close did.
-    states.extend(sampler.last().at(setting.closer).map(|entry| entry.state));
-    states.dedup();
-    Some(Kernel { states, samples: sampler.samples, counters: kernel.counters })
+    let states = sampler.states_around(setting.closer, closing);
+    Some(Kernel { states, samples: sampler.into_samples(), counters: kernel.counters })
 }
 
 fn summarise_capture(setting: &Setting, seen: &Seen, live: &Live) -> CaptureSummary {

@@ -310,6 +310,7 @@ impl Party {
         if let Some(closing) = &mut lock(&self.progress).closing {
             closing.took = Some(took);
             closing.after = after;
+            closing.settled = Some(now());
         }
         Ok(())
     }
