@@ -61,6 +61,7 @@ pub mod flow;
 pub mod lab;
 mod linger;
 pub mod netlink;
+pub mod partial;
 pub mod report;
 pub mod run;
 pub mod sandbox;

@@ -3,6 +3,7 @@
 mod compare;
 mod lab;
 mod matrix;
+mod merge;
 mod read;
 mod verify;
 mod watch;
@@ -19,6 +20,8 @@ use lab::LabArgs;
 pub(super) use lab::{LabPlan, PricePlan};
 use matrix::MatrixArgs;
 pub(super) use matrix::{CellPlan, MatrixPlan};
+use merge::MergeArgs;
+pub(super) use merge::MergePlan;
 use read::ReadArgs;
 pub(super) use read::ReadPlan;
 use verify::VerifyArgs;
@@ -85,6 +88,9 @@ pub struct Args {
 enum Command {
     /// Judge every connection in captures: pcap or pcapng files, plain or compressed with gzip or zstd.
     Read(ReadArgs),
+    /// Put together what `read --partial` wrote of captures, on one machine or on many: the report is that of one
+    /// `read` of all of them.
+    Merge(MergeArgs),
     /// Judge connections as they happen: a line for each, half a second after its end.
     ///
     /// Lines for people on a terminal, NDJSON elsewhere, unless --format says otherwise. SIGUSR1 has a summary
@@ -174,6 +180,8 @@ pub(super) enum Plan {
     Price(PricePlan),
     /// Judge captures.
     Read(ReadPlan),
+    /// Judge captures by their partial records.
+    Merge(MergePlan),
     /// Judge what goes on.
     Watch(WatchPlan),
     /// Compare captures.
@@ -196,6 +204,7 @@ impl Args {
         let plan = match self.command {
             None => self.lab.into_plan()?,
             Some(Command::Read(read)) => Plan::Read(read.into_plan()),
+            Some(Command::Merge(merge)) => Plan::Merge(merge.into_plan()),
             Some(Command::Watch(watch)) => Plan::Watch(watch.into_plan()),
             Some(Command::Compare(compare)) => Plan::Compare(compare.into_plan()?),
             Some(Command::Verify(verify)) => Plan::Verify(verify.into_plan()),
@@ -209,6 +218,7 @@ impl Args {
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
             Plan::Run(plan) => (&plan.report, false),
             Plan::Price(_)
+            | Plan::Merge(_)
             | Plan::Watch(_)
             | Plan::Compare(_)
             | Plan::Verify(_)

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::capture::{FilterError, LiveError, OpenError, OutputError, ReadError};
 use crate::decode::LinkType;
 use crate::lab::LabError;
+use crate::partial::FilesError;
 use crate::report::escape;
 use crate::run::RunError;
 use crate::sandbox::RightsError;
@@ -49,6 +50,21 @@ pub(super) enum Failure {
     Program(io::Error),
     #[error("this command is for the lab alone: {0}")]
     HoldSocket(io::Error),
+    #[error("cannot read {}: {source}", escape(name))]
+    Partial { name: String, source: io::Error },
+    #[error("cannot read {}: line {number}: {}", escape(name), escape(reason))]
+    PartialLine { name: String, number: u64, reason: String },
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    #[error(
+        "packets were skipped for a reason that this version does not know: {}",
+        escape(reason)
+    )]
+    Reason { reason: String },
+    #[error("cannot sort the partial records in a temporary file: {0}")]
+    Temporary(io::Error),
+    #[error("interrupted before everything was merged")]
+    Interrupted,
     #[error("cannot write the report to standard output: {0}")]
     Report(io::Error),
     #[cfg_attr(
@@ -72,11 +88,17 @@ impl Failure {
             Failure::Run(error) => error.hint(),
             Failure::Read(error) => hint_for(&error.source),
             Failure::Output(error) => error.hint(),
+            Failure::Files(error) => Some(hint_for_files(error).to_owned()),
             Failure::Rights(_)
             | Failure::LinkType { .. }
             | Failure::Filter(_)
             | Failure::NotStarted { .. }
             | Failure::Signals(_)
+            | Failure::Partial { .. }
+            | Failure::PartialLine { .. }
+            | Failure::Reason { .. }
+            | Failure::Temporary(_)
+            | Failure::Interrupted
             | Failure::Wait(_)
             | Failure::Cell { .. }
             | Failure::Program(_)
@@ -85,6 +107,19 @@ impl Failure {
             | Failure::Rules { .. }
             | Failure::Junit { .. }
             | Failure::StepSummary { .. } => None,
+        }
+    }
+}
+
+fn hint_for_files(error: &FilesError) -> &'static str {
+    match error {
+        FilesError::Twice(_) => {
+            "name each partial record once; where two captures have the same name and begin at the same \
+             time, `read --partial --place N` tells them apart"
+        }
+        FilesError::NoLine(_) => "read the capture again, `closecheck read --partial`",
+        FilesError::Incomplete { .. } => {
+            "name all partial records; --some is for all lines of some keys"
         }
     }
 }

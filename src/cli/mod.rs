@@ -9,11 +9,14 @@ mod gather;
 mod judge;
 mod lab;
 mod matrix;
+mod merge;
 mod out;
+mod partial;
 mod pass;
 mod price;
 mod progress;
 mod read;
+mod reporting;
 mod rules;
 mod run;
 mod status;
@@ -38,6 +41,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Plan::Lab(plan) => lab::run(plan),
         args::Plan::Price(plan) => price::run(plan),
         args::Plan::Read(plan) => read::run(&plan),
+        args::Plan::Merge(plan) => merge::run(&plan),
         args::Plan::Compare(plan) => compare::run(&plan),
         args::Plan::Verify(plan) => verify::run(&plan),
         args::Plan::Matrix(plan) => matrix::run(&plan),

@@ -14,13 +14,13 @@ use crate::report::{CaptureSummary, Packet, Trace, escape};
 use crate::verdict::{Close, Gap, judge};
 
 /// Why a packet that the filter does not match was not looked at.
-const FILTERED_OUT: &str = "filtered-out";
+pub(super) const FILTERED_OUT: &str = "filtered-out";
 /// What a signal leaves missing.
-const INTERRUPTED: &str = "interrupted before everything was read";
+pub(super) const INTERRUPTED: &str = "interrupted before everything was read";
 /// Packets between two looks whether a signal has come: a fraction of a millisecond.
-const BETWEEN_LOOKS: u64 = 1024;
+pub(super) const BETWEEN_LOOKS: u64 = 1024;
 /// The counter of packets that were captured twice.
-const DUPLICATE: &str = "duplicate";
+pub(super) const DUPLICATE: &str = "duplicate";
 
 /// What is read, and what is kept of it.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +107,8 @@ impl Pass<'_> {
                     progress.erase();
                     let mut close = judge(&connection);
                     // As far as the capture has told by now.
-                    add_losses(&mut close, dropped(&captures), &capture);
+                    Losses { dropped: dropped(&captures), cut: cut(&capture) > 0 }
+                        .add_to(&mut close);
                     if sink.connection(&connection, close)?.is_break() {
                         broken_off = true;
                         break 'captures;
@@ -121,51 +122,65 @@ impl Pass<'_> {
         progress.erase();
         describe(&mut capture, self.inputs, &captures);
         if table.evicted() > 0 {
-            capture.incomplete.push(format!(
-                "more than {} connections were open at once: {} were given up before their end \
-                 (--max-open)",
-                self.max_open,
-                table.evicted()
-            ));
+            capture.incomplete.push(evicted_words(self.max_open, table.evicted()));
         }
         if !broken_off {
-            hand_over_the_rest(table, &captures, &capture, sink)?;
+            let end = End {
+                cut_off: !captures.faults().is_empty(),
+                interrupted: captures.is_stopped(),
+                losses: Losses { dropped: dropped(&captures), cut: cut(&capture) > 0 },
+            };
+            end.hand_over(table, sink)?;
         }
         Ok(capture)
     }
 }
 
-/// Hands over the connections that are left at the end of the captures.
-fn hand_over_the_rest(
-    table: Table,
-    captures: &Merged,
-    capture: &CaptureSummary,
-    sink: &mut impl Sink,
-) -> Result<(), Failure> {
-    let ended_early = !captures.faults().is_empty();
-    for connection in table.into_connections() {
-        let mut close = judge(&connection);
-        if ended_early && !connection.is_over() {
-            close.add_gap(Gap::CutOff);
-        }
-        if captures.is_stopped() && !connection.is_over() {
-            close.add_gap(Gap::Interrupted);
-        }
-        add_losses(&mut close, dropped(captures), capture);
-        if sink.connection(&connection, close)?.is_break() {
-            break;
-        }
-    }
-    Ok(())
+/// What any connection may have lost packets by, as far as the captures have told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Losses {
+    pub(super) dropped: bool,
+    pub(super) cut: bool,
 }
 
-/// Adds the losses that any connection may have suffered.
-fn add_losses(close: &mut Close, dropped: bool, capture: &CaptureSummary) {
-    if dropped {
-        close.add_gap(Gap::Dropped);
+impl Losses {
+    pub(super) fn add_to(self, close: &mut Close) {
+        if self.dropped {
+            close.add_gap(Gap::Dropped);
+        }
+        if self.cut {
+            close.add_gap(Gap::SnapLength);
+        }
     }
-    if cut(capture) > 0 {
-        close.add_gap(Gap::SnapLength);
+}
+
+/// How the captures ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// One of them could not be read to its end.
+    pub(super) cut_off: bool,
+    /// A signal came.
+    pub(super) interrupted: bool,
+    pub(super) losses: Losses,
+}
+
+impl End {
+    /// Hands over the connections that are left.
+    pub(super) fn hand_over(self, table: Table, sink: &mut impl Sink) -> Result<(), Failure> {
+        for connection in table.into_connections() {
+            let mut close = judge(&connection);
+            if self.cut_off && !connection.is_over() {
+                close.add_gap(Gap::CutOff);
+            }
+            if self.interrupted && !connection.is_over() {
+                close.add_gap(Gap::Interrupted);
+            }
+            self.losses.add_to(&mut close);
+            if sink.connection(&connection, close)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -258,48 +273,74 @@ pub(super) fn cut(capture: &CaptureSummary) -> u64 {
 
 /// Says where the packets came from and what is not as it should be with that.
 fn describe(capture: &mut CaptureSummary, inputs: &[Input], captures: &Merged) {
-    let mut links: Vec<LinkType> = captures.sources().flat_map(Frames::links).collect();
-    links.sort_by_key(|link| link.0);
-    links.dedup();
-    capture.link_types = links.iter().map(ToString::to_string).collect();
+    capture.link_types = link_types(captures.sources().flat_map(Frames::links));
     capture.files = inputs.iter().map(ToString::to_string).collect();
     if captures.is_stopped() {
         capture.incomplete.push(INTERRUPTED.to_owned());
     }
     for (index, error) in captures.faults() {
-        let words = match error {
-            ReadError::Io(error) => format!("cannot be read any further: {error}"),
-            error => error.to_string(),
-        };
-        capture.incomplete.push(format!("{}: {words}", name(inputs, *index)));
+        capture.incomplete.push(format!("{}: {}", name(inputs, *index), fault_words(error)));
     }
     for (index, source) in captures.sources().enumerate() {
-        let Some(dropped) = source.dropped() else { continue };
-        capture.dropped = Some(capture.dropped.unwrap_or(0).saturating_add(dropped));
-        if dropped > 0 {
-            let name = name(inputs, index);
-            capture.incomplete.push(format!("{name}: {dropped} packets were dropped in capturing"));
-        }
+        add_dropped(capture, &name(inputs, index), source.dropped());
     }
+    add_cut(capture);
+    for (index, source) in captures.sources().enumerate() {
+        warn_of_times(&name(inputs, index), source);
+    }
+}
+
+/// The names of link types, each once, in the order of their numbers.
+pub(super) fn link_types(links: impl Iterator<Item = LinkType>) -> Vec<String> {
+    let mut links: Vec<LinkType> = links.collect();
+    links.sort_by_key(|link| link.0);
+    links.dedup();
+    links.iter().map(ToString::to_string).collect()
+}
+
+/// Why a capture could not be read to its end.
+pub(super) fn fault_words(error: &ReadError) -> String {
+    match error {
+        ReadError::Io(error) => format!("cannot be read any further: {error}"),
+        error => error.to_string(),
+    }
+}
+
+/// Adds what one of the captures says was lost when it was made.
+pub(super) fn add_dropped(capture: &mut CaptureSummary, name: &str, dropped: Option<u64>) {
+    let Some(dropped) = dropped else { return };
+    capture.dropped = Some(capture.dropped.unwrap_or(0).saturating_add(dropped));
+    if dropped > 0 {
+        capture.incomplete.push(format!("{name}: {dropped} packets were dropped in capturing"));
+    }
+}
+
+/// Says how many packets were cut off, where some were.
+pub(super) fn add_cut(capture: &mut CaptureSummary) {
     if cut(capture) > 0 {
         let words = format!("packets cut off before their TCP flags: {}", cut(capture));
         capture.incomplete.push(words);
     }
-    for (index, source) in captures.sources().enumerate() {
-        let name = name(inputs, index);
-        let name = escape(&name);
-        if source.clamped_times() > 0 {
-            let count = source.clamped_times();
-            warn(&format!(
-                "{name}: {count} times of packets before 1677 or after 2262 were clamped"
-            ));
-        }
-        if source.missing_times() > 0 {
-            let count = source.missing_times();
-            warn(&format!(
-                "{name}: {count} packets without a time were given that of the one before"
-            ));
-        }
+}
+
+/// What is missing where the table was full.
+pub(super) fn evicted_words(max_open: NonZeroUsize, evicted: u64) -> String {
+    format!(
+        "more than {max_open} connections were open at once: {evicted} were given up before their \
+         end (--max-open)"
+    )
+}
+
+/// Warns of packets whose times are not what the capture says.
+pub(super) fn warn_of_times(name: &str, source: &Frames) {
+    let name = escape(name);
+    if source.clamped_times() > 0 {
+        let count = source.clamped_times();
+        warn(&format!("{name}: {count} times of packets before 1677 or after 2262 were clamped"));
+    }
+    if source.missing_times() > 0 {
+        let count = source.missing_times();
+        warn(&format!("{name}: {count} packets without a time were given that of the one before"));
     }
 }
 

@@ -43,6 +43,14 @@ pub(super) struct ReadArgs {
     /// Show sequence numbers as they are in the header, not counted from the SYN.
     #[arg(short = 'S', long)]
     absolute: bool,
+    /// Write a partial record of each connection, one a line, for `merge` to put together with those of other
+    /// files, read wherever they are.
+    #[arg(long, conflicts_with_all = ["only", "packets", "rows", "max_open", "absolute", "junit", "annotations", "expect", "format", "ladder", "color"])]
+    partial: bool,
+    /// The place of the first FILE among all files that will be merged, counted on for the others. Without this,
+    /// files are in the order of their first packets' times, then of their names.
+    #[arg(long, value_name = "N", requires = "partial")]
+    place: Option<u64>,
     #[command(flatten)]
     cases: CaseFilesArgs,
     #[command(flatten)]
@@ -60,6 +68,10 @@ pub(in crate::cli) struct ReadPlan {
     pub(in crate::cli) rows: Option<usize>,
     /// How many connections are held at once.
     pub(in crate::cli) max_open: NonZeroUsize,
+    /// Partial records are wanted, no report.
+    pub(in crate::cli) partial: bool,
+    /// The place of the first input among all that are merged, if that was said.
+    pub(in crate::cli) place: Option<u64>,
     pub(in crate::cli) numbers: Numbers,
     pub(in crate::cli) cases: CaseFilesArgs,
     pub(in crate::cli) report: ReportArgs,
@@ -74,6 +86,8 @@ impl ReadArgs {
             packets: self.packets.map(|packets| usize::try_from(packets).unwrap_or(usize::MAX)),
             rows: self.rows,
             max_open: self.max_open,
+            partial: self.partial,
+            place: self.place,
             numbers: numbers(self.absolute),
             cases: self.cases,
             report: self.report,
