@@ -52,6 +52,9 @@
 //! ended it. A [`Verdict`](verdict::Verdict) is one of a closed list; what the capture does not show is a
 //! [`Gap`](verdict::Gap), and no expectation passes on a gap that could change the verdict.
 
+#[macro_use]
+mod words;
+
 pub mod capture;
 pub mod cli;
 pub mod compare;

@@ -43,7 +43,8 @@ fn a_page_that_is_not_current_is_found_and_shown() {
         ("docs/linger.md", "verdict | `fin` by server", "verdict | `rst` by server"),
         ("docs/linger.md", "8 0.050367       CLOSED", "8 0.050367  ESTABLISHED"),
         ("docs/verdicts.md", "| 5 | `half-closed`", "| 5 | `half-open`"),
-        ("src/verdict/close.rs", "both ends sent a FIN.", "each end sent a FIN."),
+        ("docs/verdicts.md", "`fin`: both ends sent a FIN.", "`fin`: each end sent a FIN."),
+        ("src/verdict/reset.rs", "the same, less sure.", "the same, not so sure."),
         ("fixtures/matrix/linux.txt", "4096 of 4096 bytes", "4095 of 4096 bytes"),
     ];
     for (name, from, to) in stale {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Each layer and the layers that it may use.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("words", &[]),
     ("linger", &[]),
     ("decode", &[]),
     ("flow", &["decode"]),
@@ -31,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
 
 /// The layers that only compute.
 const PURE: &[&str] =
-    &["linger", "decode", "flow", "verdict", "report", "compare", "expected", "partial"];
+    &["words", "linger", "decode", "flow", "verdict", "report", "compare", "expected", "partial"];
 
 /// What a pure layer must not name.
 const IMPURE: &[&str] = &[

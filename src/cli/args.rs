@@ -5,14 +5,17 @@ mod lab;
 mod matrix;
 mod merge;
 mod read;
+mod reference;
 mod verify;
 mod watch;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use compare::CompareArgs;
 pub(super) use compare::{ComparePlan, Sought, Source};
@@ -24,6 +27,8 @@ use merge::MergeArgs;
 pub(super) use merge::MergePlan;
 use read::ReadArgs;
 pub(super) use read::ReadPlan;
+use reference::{CompletionsArgs, ExplainArgs, ManArgs, SchemaArgs};
+pub(super) use reference::{Document, ExplainPlan};
 use verify::VerifyArgs;
 pub(super) use verify::{Annotations, CaseFilesArgs, CasesArgs, CasesFormat, VerifyPlan};
 use watch::WatchArgs;
@@ -56,6 +61,7 @@ Examples:
   closecheck verify --bless fixtures/   record what captures give; without --bless, check them
   closecheck run --expect 'not rst' -- cargo test
                                         fail where a test's connection is reset
+  closecheck explain TIME-WAIT          what a word of the reports means
 
 Exit status:
   0  as expected, or a report was made and nothing was expected
@@ -74,6 +80,7 @@ Exit status:
     name = "closecheck",
     version,
     args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
     after_long_help = EXAMPLES,
     max_term_width = 100
 )]
@@ -84,31 +91,91 @@ pub struct Args {
     lab: LabArgs,
 }
 
+/// What `-h` shows of the lab's options, so that it fits a screen; `--help` shows all.
+const USUAL: &[&str] = &["linger", "expect"];
+/// What `-h` leaves to `--help` with the other commands.
+const RARE: &[&str] = &[
+    "absolute",
+    "annotations",
+    "file_size",
+    "files",
+    "ipv6",
+    "jobs",
+    "junit",
+    "keep",
+    "max_open",
+    "rotate_seconds",
+    "rows",
+    "settle",
+    "snap_len",
+    "snapshot_length",
+    "color",
+];
+
+impl Args {
+    /// The definition that arguments are read by, and help and completions are made from.
+    pub(super) fn definition() -> clap::Command {
+        let hide = |arg: clap::Arg, is_hidden: bool| arg.hide_short_help(is_hidden);
+        let all = Args::command().mut_args(|arg| {
+            let is_usual = USUAL.contains(&arg.get_id().as_str());
+            hide(arg, !is_usual)
+        });
+        all.mut_subcommands(|command| {
+            command.mut_args(|arg| {
+                let is_rare = RARE.contains(&arg.get_id().as_str());
+                hide(arg, is_rare)
+            })
+        })
+    }
+
+    /// Reads arguments; the first is the program's name.
+    pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+        let matches = Args::definition().try_get_matches_from(arguments)?;
+        Args::from_arg_matches(&matches)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Judge every connection in captures: pcap or pcapng files, plain or compressed with gzip or zstd.
-    Read(ReadArgs),
-    /// Put together what `read --partial` wrote of captures, on one machine or on many: the report is that of one
-    /// `read` of all of them.
-    Merge(MergeArgs),
-    /// Judge connections as they happen: a line for each, half a second after its end.
+    /// Judge every connection in captures.
     ///
-    /// Lines for people on a terminal, NDJSON elsewhere, unless --format says otherwise. SIGUSR1 has a summary
-    /// written to standard error. SIGINT or SIGTERM ends it: what is still open is listed then.
+    /// Captures are pcap or pcapng files, plain or compressed with gzip or zstd.
+    Read(ReadArgs),
+    /// Put together what `read --partial` wrote of captures.
+    ///
+    /// On one machine or on many: the report is that of one `read` of all of them.
+    Merge(MergeArgs),
+    /// Judge connections as they happen, a line for each.
+    ///
+    /// The line comes half a second after the connection's end. Lines for people on a terminal, NDJSON elsewhere,
+    /// unless --format says otherwise. SIGUSR1 has a summary written to standard error. SIGINT or SIGTERM ends it: what is still open is listed then.
     Watch(WatchArgs),
-    /// What differs between two captures, at the level of closes, or between the two ends of connections.
+    /// Say what differs between two captures, or between two ends.
     Compare(CompareArgs),
-    /// Check captures against what is expected of them: NAME.verdict, the report recorded beside
-    /// NAME.pcap, or the rules in NAME.expect.toml.
+    /// Check captures against what is expected of them.
+    ///
+    /// That is NAME.verdict, the report recorded beside NAME.pcap, or the rules in NAME.expect.toml.
     Verify(VerifyArgs),
-    /// Run every scenario under linger off, 0 and 1, closed by either end, and show what came of each in
-    /// one table. Linux only.
+    /// Run every scenario under each linger value (Linux).
+    ///
+    /// Each is run under linger off, 0 and 1, closed by either end, and held against what Linux documents.
     Matrix(MatrixArgs),
     /// Have a socket open and do nothing; the lab starts it.
     #[command(name = crate::lab::HOLD_SOCKET, hide = true)]
     HoldSocket,
-    /// Run a command under capture and judge how its connections ended (Linux).
+    /// Run a command and judge how its connections ended (Linux).
     Run(RunArgs),
+    /// Say what a word of the reports means.
+    ///
+    /// A verdict, a cause, a state, a gap, a rule, Zeek's conn_state and whatever else a record may hold, with a
+    /// connection that shows it.
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of the reports.
+    Schema(SchemaArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Print a man page.
+    Man(ManArgs),
     /// What `run` puts between itself and the command.
     #[command(name = crate::run::GUARD, hide = true)]
     Guard(GuardArgs),
@@ -116,8 +183,9 @@ enum Command {
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ReportArgs {
-    /// Fail with status 1 unless every connection ended like this: VERDICT [by client|server] or not
-    /// VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
+    /// Exit status 1 unless all end so: 'rst by server'
+    ///
+    /// A rule is VERDICT [only] [by client|server] or not VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
     #[arg(long, value_name = "RULE")]
     pub(super) expect: Option<Expectation>,
     /// How to write the report.
@@ -196,6 +264,14 @@ pub(super) enum Plan {
     Run(RunPlan),
     /// Guard a command.
     Guard(GuardArgs),
+    /// Say what a word means.
+    Explain(ExplainPlan),
+    /// Write the schema of a document.
+    Schema(Document),
+    /// Write completions.
+    Completions(Shell),
+    /// Write the man page of a command, or of closecheck.
+    Man(Option<String>),
 }
 
 impl Args {
@@ -212,6 +288,10 @@ impl Args {
             Some(Command::HoldSocket) => Plan::HoldSocket,
             Some(Command::Run(run)) => Plan::Run(run.into_plan()?),
             Some(Command::Guard(guard)) => Plan::Guard(guard),
+            Some(Command::Explain(explain)) => Plan::Explain(explain.into_plan()),
+            Some(Command::Schema(schema)) => Plan::Schema(schema.document),
+            Some(Command::Completions(completions)) => Plan::Completions(completions.shell),
+            Some(Command::Man(man)) => Plan::Man(man.command),
         };
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),
@@ -224,7 +304,11 @@ impl Args {
             | Plan::Verify(_)
             | Plan::Matrix(_)
             | Plan::HoldSocket
-            | Plan::Guard(_) => return Ok(plan),
+            | Plan::Guard(_)
+            | Plan::Explain(_)
+            | Plan::Schema(_)
+            | Plan::Completions(_)
+            | Plan::Man(_) => return Ok(plan),
         };
         if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. })
         | Plan::Run(RunPlan {

@@ -75,6 +75,10 @@ pub(super) enum Failure {
     Rules { path: PathBuf, source: super::rules::Unreadable },
     #[error("cannot write {}: {source}", escape(&.path.display().to_string()))]
     Junit { path: PathBuf, source: io::Error },
+    #[error("no report has the word `{}`", escape(.word))]
+    NoSuchWord { word: String, near: Option<String> },
+    #[error("there is no command `{}`", escape(.0))]
+    NoSuchCommand(String),
     #[error("cannot write the step summary {}: {source}", escape(&.path.display().to_string()))]
     StepSummary { path: PathBuf, source: io::Error },
 }
@@ -89,6 +93,13 @@ impl Failure {
             Failure::Read(error) => hint_for(&error.source),
             Failure::Output(error) => error.hint(),
             Failure::Files(error) => Some(hint_for_files(error).to_owned()),
+            Failure::NoSuchWord { near: Some(near), .. } => {
+                Some(format!("did you mean `{near}`? `closecheck explain` lists all words"))
+            }
+            Failure::NoSuchWord { near: None, .. } => {
+                Some("`closecheck explain` lists all words".to_owned())
+            }
+            Failure::NoSuchCommand(_) => Some("`closecheck --help` lists the commands".to_owned()),
             Failure::Rights(_)
             | Failure::LinkType { .. }
             | Failure::Filter(_)

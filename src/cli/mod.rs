@@ -4,8 +4,10 @@ mod args;
 mod cases;
 mod command;
 mod compare;
+mod explain;
 mod failure;
 mod gather;
+mod generate;
 mod judge;
 mod lab;
 mod matrix;
@@ -26,14 +28,12 @@ mod watch;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 pub use args::Args;
 pub use status::Status;
 
 /// Runs closecheck with these arguments (the first is the program's name) and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let plan = match Args::try_parse_from(arguments).and_then(Args::into_plan) {
+    let plan = match Args::read(arguments).and_then(Args::into_plan) {
         Ok(plan) => plan,
         Err(error) => return command::show_usage(&error),
     };
@@ -51,6 +51,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Plan::Watch(plan) => watch::run(&plan),
         args::Plan::Run(plan) => run::run(&plan),
         args::Plan::Guard(plan) => run::guard(plan),
+        args::Plan::Explain(plan) => explain::run(&plan),
+        args::Plan::Schema(document) => generate::schema(document),
+        args::Plan::Completions(shell) => generate::completions(shell),
+        args::Plan::Man(command) => generate::man(command.as_deref()),
     };
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
 }

@@ -17,17 +17,17 @@ const BUFFER: usize = 1 << 16;
 
 /// What the report shows and how, by the options and the terminal.
 pub(super) fn view(report: &ReportArgs, numbers: Numbers, target: Target) -> View {
-    let glyphs = glyphs(|name| env::var(name).ok());
     let base = base_view(report.format(), report.color, target);
-    View { numbers, ladder: report.ladder, glyphs, ..base }
+    View { numbers, ladder: report.ladder, ..base }
 }
 
-/// The same for a report that has neither packets to list nor a diagram to draw.
+/// The same for a report without packets to list.
 pub(super) fn base_view(format: Format, color: Color, target: Target) -> View {
     let on_terminal = target.is_terminal();
     View {
         format,
         styles: styles(color, on_terminal),
+        glyphs: glyphs(|name| env::var(name).ok()),
         width: on_terminal.then(|| target.width()),
         rows: Some(if on_terminal { ROWS_ON_A_TERMINAL } else { ROWS }),
         ..View::default()

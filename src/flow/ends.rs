@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{End, Pair};
 use crate::decode::{Endpoint, Outer, Segment};
 
-/// How client and server were told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Orientation {
-    /// By a SYN or SYN-ACK.
-    Syn,
-    /// By the lower port, for want of a SYN.
-    Guess,
+words! {
+    /// How client and server were told apart.
+    Orientation {
+        /// By a SYN or SYN-ACK.
+        Syn = "syn",
+        /// By the lower port, for want of a SYN.
+        Guess = "guess",
+    }
 }
 
 /// The two ends of a connection. An IPv4 address stands in the first four bytes of its field.

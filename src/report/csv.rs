@@ -6,7 +6,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::record::{orientation_word, time_text};
+use super::record::time_text;
 use super::{Lab, Record, Sample, escape};
 use crate::flow::{End, Pair};
 
@@ -97,7 +97,7 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     line.option(outer.map(|outer| outer.source));
     line.option(outer.map(|outer| outer.destination));
     line.option(outer.and_then(|outer| outer.id));
-    line.add(orientation_word(record.orientation));
+    line.add(record.orientation.word());
     line.add(time_text(record.start));
     line.add(time_text(record.end));
     line.add(record.opening);

@@ -45,7 +45,7 @@ pub use record::{
 };
 pub use recorded::{write_packets, write_recorded};
 pub use style::Styles;
-pub(crate) use text::{borderless, counted, grouped};
+pub(crate) use text::{borderless, counted, grouped, wrap};
 
 use std::io::{self, Write};
 
@@ -95,6 +95,19 @@ pub struct View {
     pub width: Option<usize>,
     /// The most connections that a table lists; `None` for all, which are then all held in memory.
     pub rows: Option<usize>,
+}
+
+/// Draws the end of one connection, as `--ladder` does.
+///
+/// # Errors
+/// Whatever the writer fails with.
+pub fn write_ladder(
+    record: &Record,
+    trace: &Trace,
+    view: &View,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    ladder::write(record, trace, view, out)
 }
 
 /// Writes the outcome of one lab exchange.

@@ -111,7 +111,6 @@ pub struct Record {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "outer")]
     pub outer: Option<Outer>,
     /// `syn` where a SYN told client from server, `guess` otherwise.
-    #[serde(serialize_with = "orientation")]
     pub orientation: Orientation,
     /// Time of the first packet.
     #[serde(serialize_with = "rfc3339")]
@@ -215,7 +214,6 @@ impl fmt::Display for Note {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ZeekRecord {
     /// The state in Zeek's abbreviation.
-    #[serde(serialize_with = "conn_state")]
     pub conn_state: ConnState,
     /// What happened, a letter each.
     pub history: String,
@@ -327,22 +325,6 @@ pub(super) fn time_text(time: Timestamp) -> String {
 
 fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time_text(*time))
-}
-
-fn orientation<S: Serializer>(value: &Orientation, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(orientation_word(*value))
-}
-
-/// The word that programs read.
-pub(super) fn orientation_word(orientation: Orientation) -> &'static str {
-    match orientation {
-        Orientation::Syn => "syn",
-        Orientation::Guess => "guess",
-    }
-}
-
-fn conn_state<S: Serializer>(value: &ConnState, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(value.word())
 }
 
 fn endpoint<S: Serializer>(value: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {

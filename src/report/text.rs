@@ -9,7 +9,7 @@ use comfy_table::{Table, presets};
 use crate::decode::Outer;
 
 /// Breaks a paragraph between words; a word longer than a line has a line of its own.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {

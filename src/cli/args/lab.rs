@@ -23,7 +23,9 @@ pub(super) struct LabArgs {
     /// lists them all.
     #[arg(long, value_name = "NAME", default_value = "drained")]
     scenario: &'static Scenario,
-    /// SO_LINGER of the closing socket: off (or -1), or seconds; 0 aborts.
+    /// SO_LINGER of the closing socket
+    ///
+    /// off (or -1), or seconds; 0 aborts.
     #[arg(long, value_name = "off|SECONDS", default_value = "off", allow_hyphen_values = true)]
     pub(super) linger: Linger,
     /// The end that closes first [default: server, or the one that can in this scenario].

@@ -10,7 +10,7 @@ use crate::lab::Scenario;
 use crate::report::Format;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = scenarios())]
+#[command(after_long_help = behind())]
 pub(super) struct MatrixArgs {
     /// Run only this scenario; may be given several times.
     #[arg(long, value_name = "NAME")]
@@ -42,13 +42,24 @@ pub(super) struct MatrixArgs {
     color: Color,
 }
 
-/// The scenarios with what happens in them, for the help.
-fn scenarios() -> String {
+const EXAMPLES: &str = "\
+Examples:
+  closecheck matrix                     every scenario, closed by either end, under linger off, 0 and 1
+  closecheck matrix --scenario unread --linger 0,5 --format json
+
+Exit status:
+  0  every cell is what Linux documents
+  1  one is not
+  2  the arguments or the system made it impossible
+  3  incomplete: packets dropped, interrupted, deadline reached";
+
+/// What stands below the options in `--help`: the scenarios with what happens in them, and examples.
+fn behind() -> String {
     let lines: Vec<String> = Scenario::ALL
         .iter()
         .map(|scenario| format!("  {scenario:<17} {}", scenario.about()))
         .collect();
-    format!("Scenarios:\n{}", lines.join("\n"))
+    format!("Scenarios:\n{}\n\n{EXAMPLES}", lines.join("\n"))
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

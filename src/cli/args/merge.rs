@@ -10,7 +10,21 @@ use crate::flow::Table;
 use crate::report::Format;
 use crate::verdict::Expectation;
 
+const EXAMPLES: &str = "\
+Examples:
+  closecheck read --partial a.pcap > a.partial
+                                        the first half, here or on another machine
+  closecheck merge a.partial b.partial  the report of one read of both captures
+  closecheck merge --expect 'not rst' a.partial b.partial
+
+Exit status:
+  0  every connection ended as expected, or nothing was expected
+  1  a connection did not end as expected
+  2  the arguments, an input or the system made it impossible
+  3  incomplete: packets dropped, capture cut off or empty, interrupted";
+
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct MergeArgs {
     /// What `read --partial` or `merge --partial` wrote, in any order; - for standard input.
     #[arg(value_name = "PARTIAL", required = true)]
@@ -34,8 +48,9 @@ pub(super) struct MergeArgs {
     /// unanswered SYNs and then silent connections are given up, and the report says so.
     #[arg(long, value_name = "N", default_value_t = Table::LIMIT)]
     max_open: NonZeroUsize,
-    /// Fail with status 1 unless every connection ended like this: VERDICT [by client|server] or not
-    /// VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
+    /// Exit status 1 unless all end so: 'rst by server'
+    ///
+    /// A rule is VERDICT [only] [by client|server] or not VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
     #[arg(long, value_name = "RULE")]
     expect: Option<Expectation>,
     /// How to write the report.

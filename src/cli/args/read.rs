@@ -10,7 +10,24 @@ use crate::flow::Table;
 use crate::report::Numbers;
 use crate::verdict::Expectation;
 
+const EXAMPLES: &str = "\
+Examples:
+  closecheck read out.pcap              how did the connections in a capture end?
+  tcpdump -w - | closecheck read -      the same of a stream
+  closecheck read --only rst --ladder a.pcapng b.pcap.gz
+                                        draw how each reset connection ended
+  closecheck read --expect 'not rst' -f 'port 443' a.pcap
+                                        fail where one at this port is reset
+  closecheck read --format ndjson a.pcap | jq -r 'select(.close.verdict == \"rst\") | .close.cause'
+
+Exit status:
+  0  every connection ended as expected, or nothing was expected
+  1  a connection did not end as expected
+  2  the arguments, an input or the system made it impossible
+  3  incomplete: packets dropped, capture cut off or empty, interrupted";
+
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct ReadArgs {
     /// The captures, read as one stream in time order; - for standard input.
     #[arg(value_name = "FILE", required = true)]

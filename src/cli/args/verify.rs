@@ -7,7 +7,20 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::{Color, output};
 
+const EXAMPLES: &str = "\
+Examples:
+  closecheck verify --bless fixtures/   record what each capture gives
+  closecheck verify fixtures/           fail where one no longer gives it, with the difference
+  closecheck verify --junit out.xml --format tap fixtures/
+
+Exit status:
+  0  every capture gives what is expected of it; with --bless, all is recorded
+  1  one does not, or has no expectation
+  2  the arguments, an input or the system made it impossible
+  3  a capture is incomplete, or a rule could not be decided";
+
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct VerifyArgs {
     /// Captures, and folders that are searched for them (NAME.pcap or NAME.pcapng, plain, .gz or .zst).
     #[arg(value_name = "PATH", required = true)]
