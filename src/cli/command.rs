@@ -61,17 +61,63 @@ fn causes(failure: &Failure) -> String {
     text
 }
 
+/// What clap complains of and what to do, each in one line as with every other failure. A paragraph is one of these: what
+/// is wrong; what was meant (`  tip: ...`); `Usage: ...`, of use only where something is missing; where to read more.
+fn complaint(text: &str) -> (String, String) {
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n");
+    let what = line(paragraphs.next().unwrap_or_default());
+    let mut hint = "`--help` says what there is".to_owned();
+    for paragraph in paragraphs {
+        if let Some(tip) = paragraph.trim_start().strip_prefix("tip: ") {
+            return (what, line(tip));
+        }
+        if what.contains("not provided") && paragraph.starts_with("Usage: ") {
+            hint = line(paragraph).replacen("Usage", "usage", 1);
+        }
+    }
+    (what, hint)
+}
+
 /// Shows clap's help and version on standard output, its complaints on standard error with what the user
 /// typed made harmless.
 pub(super) fn show_usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         let text = error.render().to_string();
-        let lines: Vec<_> = text.trim_end().split('\n').map(escape).collect();
-        eprintln!("closecheck: {}", lines.join("\n"));
+        let (what, hint) = complaint(&text);
+        eprintln!("closecheck: {}", escape(&what));
+        eprintln!("(hint: {})", escape(&hint));
         return Status::Error.into();
     }
     match error.print() {
         Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Status::Error.into(),
         _ => Status::AsExpected.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Args;
+
+    #[test]
+    fn complaints_are_one_line_and_a_hint() {
+        let complaint = |arguments: &str| {
+            let words = std::iter::once("closecheck").chain(arguments.split_whitespace());
+            complaint(
+                &Args::command().try_get_matches_from(words).unwrap_err().render().to_string(),
+            )
+        };
+        let (what, hint) = complaint("--colour always");
+        assert_eq!(what, "error: unexpected argument '--colour' found");
+        assert_eq!(hint, "a similar argument exists: '--color'");
+        let (what, hint) = complaint("compare a.pcap");
+        assert_eq!(what, "error: the following required arguments were not provided: <B>");
+        assert_eq!(hint, "usage: closecheck compare <A> <B>");
+        let (what, hint) = complaint("--linger soon");
+        assert!(what.starts_with("error: invalid value 'soon' for '--linger"), "{what}");
+        assert_eq!(hint, "`--help` says what there is");
     }
 }

@@ -99,10 +99,10 @@ impl Failure {
             Failure::NoSuchWord { near: None, .. } => {
                 Some("`closecheck explain` lists all words".to_owned())
             }
+            Failure::Filter(_) => Some("pcap-filter(7) has the language of filters".to_owned()),
             Failure::NoSuchCommand(_) => Some("`closecheck --help` lists the commands".to_owned()),
             Failure::Rights(_)
             | Failure::LinkType { .. }
-            | Failure::Filter(_)
             | Failure::NotStarted { .. }
             | Failure::Signals(_)
             | Failure::Partial { .. }

@@ -8,6 +8,7 @@ use super::command::{show_failure, warn_incomplete};
 use super::failure::Failure;
 use super::judge::{Evidence, Judge};
 use super::out::{Target, print, view};
+use super::progress::Countdown;
 use super::status::Status;
 use crate::capture::{Output, OutputError, PcapWriter, Stop};
 use crate::lab::{Outcome, SNAP_LEN};
@@ -17,11 +18,15 @@ use crate::sandbox;
 /// Prepares, drops rights, runs, reports.
 pub(super) fn run(mut plan: LabPlan) -> Result<Status, Failure> {
     plan.exchange.program = program().ok();
+    let hold = plan.exchange.hold;
     let prepared = plan.exchange.prepare()?;
     sandbox::drop_for_good()?;
     let output = plan.write.as_deref().map(Output::create).transpose()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
-    let outcome = prepared.run(&stop)?;
+    let countdown = Countdown::start(hold);
+    let outcome = prepared.run(&stop);
+    drop(countdown);
+    let outcome = outcome?;
     // A file that cannot be written takes nothing from the verdict, but the status must tell.
     let written = output.map_or(Ok(()), |output| write_packets(output, &outcome));
     let view = view(&plan.report, plan.numbers, Target::StandardOutput);

@@ -45,7 +45,7 @@ pub use record::{
 };
 pub use recorded::{write_packets, write_recorded};
 pub use style::Styles;
-pub(crate) use text::{borderless, counted, grouped, wrap};
+pub(crate) use text::{borderless, counted, grouped, hanging, wrap};
 
 use std::io::{self, Write};
 

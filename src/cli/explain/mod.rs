@@ -77,7 +77,7 @@ fn write_kinds(view: &View, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(
         out,
-        "\nclosecheck explain WORD says what one means, closecheck explain KIND what all do."
+        "\nclosecheck explain WORD says what one means, explain KIND what all of a kind do."
     )
 }
 
