@@ -15,6 +15,7 @@ use support::fixtures::{FIXTURES, Folder};
 use support::{PROGRAM, Ran, clean, closecheck, quoted_words, run, words};
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
+const LINGER: &str = include_str!("../docs/linger.md");
 const VERDICTS: &str = include_str!("../docs/verdicts.md");
 const COMMAND: &str = "$ closecheck read --ladder ";
 
@@ -34,7 +35,7 @@ fn the_pages_show_what_the_program_prints() {
 #[test]
 fn a_page_that_is_not_current_is_found_and_shown() {
     let folder = Folder::new();
-    for name in ["docs", "scripts", "fixtures", "src"] {
+    for name in ["README.md", "docs", "scripts", "fixtures", "src"] {
         let mut copy = clean("cp");
         run(copy.arg("-r").arg(Path::new(PROJECT).join(name)).arg(folder.root())).succeeded();
     }
@@ -138,9 +139,27 @@ fn the_marks_of_a_third_box_are_each_shown_alone() {
     assert_eq!(without_ack.ttl_distance, Some(255 - 64));
 }
 
+/// What `scripts/docs` writes comes from one run for both, so that they can differ in nothing but their prose.
+#[test]
+fn the_answer_in_chinese_shows_what_the_english_one_shows() {
+    let [english, chinese] = [LINGER, include_str!("../docs/linger.zh-CN.md")].map(|page| {
+        let written = |line: &&str| {
+            line.starts_with("$ closecheck")
+                || line.starts_with("<!-- scripts/docs")
+                || line.starts_with('#')
+        };
+        let heading =
+            |line: &str| line.starts_with('#').then(|| line.split(' ').next().unwrap().to_owned());
+        let lines = page.lines().filter(written);
+        lines.map(|line| heading(line).unwrap_or_else(|| line.to_owned())).collect::<Vec<_>>()
+    });
+    assert!(english.len() > 20);
+    assert_eq!(chinese, english);
+}
+
 #[test]
 fn the_commands_to_try_are_understood() {
-    let (_, block) = include_str!("../docs/linger.md").rsplit_once("## See for yourself").unwrap();
+    let (_, block) = LINGER.rsplit_once("## See for yourself").unwrap();
     let commands: Vec<&str> =
         block.lines().filter_map(|line| line.strip_prefix("closecheck ")).collect();
     assert!(commands.len() >= 4, "{commands:?}");
@@ -154,7 +173,7 @@ fn the_commands_to_try_are_understood() {
 
 #[test]
 fn the_pages_and_captures_that_the_text_names_exist() {
-    for page in ["linger.md", "verdicts.md"] {
+    for page in ["linger.md", "linger.zh-CN.md", "verdicts.md"] {
         let text = fs::read_to_string(Path::new(PROJECT).join("docs").join(page)).unwrap();
         let named = text.split(|c: char| c.is_whitespace() || c == '`');
         let paths: Vec<&str> = named
