@@ -10,7 +10,7 @@ use super::progress::Progress;
 use crate::capture::{BATCH, Filter, FilterError, Frames, Input, Merged, ReadError, Stop};
 use crate::decode::{Frame, LinkType, Segment, Skip, decode};
 use crate::flow::{Connection, Pushed, Sought, Table};
-use crate::report::{CaptureSummary, Packet, Trace, escape};
+use crate::report::{CaptureSummary, Packet, Trace};
 use crate::verdict::{Close, Gap, judge};
 
 /// Why a packet that the filter does not match was not looked at.
@@ -128,6 +128,9 @@ impl Pass<'_> {
                 table.evicted()
             ));
         }
+        let is_read_out = !broken_off && !captures.is_stopped();
+        let read = captures.sources().map(Frames::packets).sum();
+        capture.audit(if is_read_out { read } else { capture.packets });
         if !broken_off {
             hand_over_the_rest(table, &captures, &capture, sink)?;
         }
@@ -287,7 +290,6 @@ fn describe(capture: &mut CaptureSummary, inputs: &[Input], captures: &Merged) {
     }
     for (index, source) in captures.sources().enumerate() {
         let name = name(inputs, index);
-        let name = escape(&name);
         if source.clamped_times() > 0 {
             let count = source.clamped_times();
             warn(&format!(

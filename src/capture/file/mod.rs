@@ -202,6 +202,12 @@ impl Frames {
         self.meter.progress()
     }
 
+    /// Packets read so far.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.packets
+    }
+
     /// The format it is read as.
     #[must_use]
     pub fn format(&self) -> CaptureFormat {
