@@ -11,12 +11,12 @@ use crate::report::{CaptureSummary, Format, escape};
 
 /// A line on standard error for something that does not end the command.
 pub(super) fn warn(text: &str) {
-    eprintln!("closecheck: warning: {text}");
+    eprintln!("closecheck: warning: {}", escape(text));
 }
 
 /// A line on standard error for something that goes as it should.
 pub(super) fn note(text: &str) {
-    eprintln!("closecheck: {text}");
+    eprintln!("closecheck: {}", escape(text));
 }
 
 /// Says on standard error what makes the capture incomplete, unless the same terminal shows it in the
@@ -26,13 +26,14 @@ pub(super) fn warn_incomplete(capture: &CaptureSummary, format: Format) {
         return;
     }
     for reason in &capture.incomplete {
-        warn(&format!("incomplete: {}", escape(reason)));
+        warn(&format!("incomplete: {reason}"));
     }
 }
 
 /// Shows why a command failed, and what to do.
 pub(super) fn show_failure(failure: &Failure) -> Status {
-    eprintln!("closecheck: error: {}", causes(failure));
+    // The words of libraries and of files that were read are in it.
+    eprintln!("closecheck: error: {}", escape(&causes(failure)));
     if let Some(hint) = failure.hint() {
         eprintln!("(hint: {hint})");
     }

@@ -146,6 +146,9 @@ fn hint_for(error: &ReadError) -> Option<String> {
         ReadError::OtherCompression(_) => {
             Some("decompress it first; `-` reads standard input".to_owned())
         }
+        ReadError::StreamDamaged { source, .. } if source.to_string().contains("too much memory") => {
+            Some("its window is over 16 MiB: read it with `zstd -dc FILE | closecheck read -`".into())
+        }
         ReadError::Io(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => Some(
             "allow the process more open files with `ulimit -n`, or put some of the captures \
              together with mergecap first"

@@ -10,7 +10,7 @@ use super::progress::Progress;
 use crate::capture::{BATCH, Filter, FilterError, Frames, Input, Merged, ReadError, Stop};
 use crate::decode::{Frame, LinkType, Segment, Skip, decode};
 use crate::flow::{Connection, Pushed, Sought, Table};
-use crate::report::{CaptureSummary, Packet, Trace, escape};
+use crate::report::{CaptureSummary, Packet, Trace};
 use crate::verdict::{Close, Gap, judge};
 
 /// Why a packet that the filter does not match was not looked at.
@@ -124,6 +124,9 @@ impl Pass<'_> {
         if table.evicted() > 0 {
             capture.incomplete.push(evicted_words(self.max_open, table.evicted()));
         }
+        let is_read_out = !broken_off && !captures.is_stopped();
+        let read = captures.sources().map(Frames::packets).sum();
+        capture.audit(if is_read_out { read } else { capture.packets });
         if !broken_off {
             let end = End {
                 cut_off: !captures.faults().is_empty(),
@@ -333,7 +336,6 @@ pub(super) fn evicted_words(max_open: NonZeroUsize, evicted: u64) -> String {
 
 /// Warns of packets whose times are not what the capture says.
 pub(super) fn warn_of_times(name: &str, source: &Frames) {
-    let name = escape(name);
     if source.clamped_times() > 0 {
         let count = source.clamped_times();
         warn(&format!("{name}: {count} times of packets before 1677 or after 2262 were clamped"));

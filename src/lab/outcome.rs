@@ -93,6 +93,7 @@ pub(super) fn assemble(
     capture.incomplete =
         shortcomings(&seen, judged.as_ref().map(|(close, ..)| close), setting, live);
     capture.incomplete.extend(End::BOTH.iter().filter_map(|&end| progress.at(end).failure.clone()));
+    capture.audit(live.frames());
     let (close, record, packets) = match judged {
         Some((close, record, packets)) => (Some(close), vec![record], packets),
         None => (None, Vec::new(), Trace::unlimited()),
@@ -144,17 +145,13 @@ fn kernel_facts(setting: &Setting, closing: &Closing, kernel: KernelView) -> Opt
 }
 
 fn summarise_capture(setting: &Setting, seen: &Seen, live: &Live) -> CaptureSummary {
-    let mut skipped = BTreeMap::new();
-    for skip in &seen.skipped {
-        *skipped.entry(skip.reason()).or_insert(0) += 1;
-    }
     CaptureSummary {
         files: Vec::new(),
         interface: Some(live.interface().to_owned()),
         private_namespace: Some(setting.isolated),
         packets: live.frames(),
-        tcp_segments: live.frames() - seen.skipped.len() as u64,
-        skipped,
+        tcp_segments: seen.segments,
+        skipped: seen.skipped.clone(),
         dropped: Some(seen.dropped),
         counters: None,
         link_types: vec![live.link().to_string()],

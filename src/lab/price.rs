@@ -332,6 +332,7 @@ impl<W: Witness> Watch<'_, W> {
         ];
         capture.incomplete =
             lacks.into_iter().filter_map(|(lacks, words)| lacks.then_some(words)).collect();
+        capture.audit(capture.packets);
         (report, capture)
     }
 }

@@ -1,5 +1,6 @@
 //! Reads the capture while the two ends work, until nothing more is to be expected.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::LabError;
 use super::ends::{Running, Setting, now};
 use super::kernel::Sampler;
 use crate::capture::{Live, OwnedFrame, Stop};
-use crate::decode::{Endpoint, Skip, decode};
+use crate::decode::{Endpoint, decode};
 use crate::flow::{Connection, End, Pair, Table};
 use crate::report::{Packet, Trace};
 
@@ -29,8 +30,10 @@ pub(super) struct Seen {
     pub(super) frames: Vec<OwnedFrame>,
     /// The connections in them.
     pub(super) table: Table,
-    /// Why frames held no segment.
-    pub(super) skipped: Vec<Skip>,
+    /// How many of those held a segment.
+    pub(super) segments: u64,
+    /// How many did not, by reason.
+    pub(super) skipped: BTreeMap<&'static str, u64>,
     /// The client's end of the exchange.
     pub(super) client: Endpoint,
     /// How the watch ended.
@@ -63,7 +66,8 @@ pub(super) fn watch(
     let mut seen = Seen {
         frames: Vec::new(),
         table: Table::default(),
-        skipped: Vec::new(),
+        segments: 0,
+        skipped: BTreeMap::new(),
         client: setting.client.into(),
         ended: Ended::Quiet,
         watched: Duration::ZERO,
@@ -132,15 +136,16 @@ impl Seen {
     }
 
     fn drain(&mut self, live: &mut Live) -> Result<u64, LabError> {
-        let Seen { frames, table, skipped, .. } = self;
+        let Seen { frames, table, segments, skipped, .. } = self;
         let count = live.drain(|frame| {
             frames.push(frame.into());
             match decode(frame) {
                 Ok(segment) => {
                     // The loopback shows each packet once; libpcap leaves the second copy out.
                     table.push(&segment);
+                    *segments += 1;
                 }
-                Err(skip) => skipped.push(skip),
+                Err(skip) => *skipped.entry(skip.reason()).or_insert(0) += 1,
             }
         })?;
         Ok(count)

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::json::{write_line, write_pretty};
 use super::text::{borderless, counted};
 use super::{Format, SCHEMA, Styles, View, escape};
 use crate::flow::{End, Pair};
@@ -228,14 +229,11 @@ impl Matrix {
         match view.format {
             Format::Table | Format::Csv => self.write_table(view, out),
             Format::Plain => self.cells.iter().try_for_each(|cell| write_block(cell, out)),
-            Format::Ndjson => {
-                self.cells.iter().try_for_each(|cell| writeln!(out, "{}", cell.record))
-            }
+            Format::Ndjson => self.cells.iter().try_for_each(|cell| write_line(&cell.record, out)),
             Format::Json => {
                 let cells: Vec<&Value> = self.cells.iter().map(|cell| &cell.record).collect();
                 let whole = json!({"schema": SCHEMA, "matrix": cells});
-                serde_json::to_writer_pretty(&mut *out, &whole)?;
-                writeln!(out)
+                write_pretty(&whole, out)
             }
         }
     }

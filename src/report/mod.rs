@@ -32,6 +32,7 @@ mod text;
 
 pub use escape::escape;
 pub use glyphs::Glyphs;
+pub(crate) use json::write_pretty as write_json;
 pub use lab::LabReport;
 pub use lab_record::{About, Finding, Kernel, Lab, Sample, Saw, Topic};
 pub use listing::Listing;

@@ -78,6 +78,18 @@ impl CaptureSummary {
     pub(crate) fn skip(&mut self, reason: &'static str) {
         *self.skipped.entry(reason).or_insert(0) += 1;
     }
+
+    /// Holds that each of the packets that were `read` fell in exactly one counter. Where that is not so,
+    /// closecheck itself is wrong, and nothing it says of the capture may pass for complete.
+    pub(crate) fn audit(&mut self, read: u64) {
+        let counted = self.skipped.values().fold(self.tcp_segments, |sum, count| sum + count);
+        if self.packets != read || counted != read {
+            self.incomplete.push(format!(
+                "{read} packets were read and {counted} accounted for: this is a fault of closecheck itself, \
+                 please report it"
+            ));
+        }
+    }
 }
 
 /// Connections by verdict.
@@ -370,6 +382,20 @@ mod tests {
         let ignored = connection(SHORT, &segments).0;
         assert_eq!((ignored.close.gaps, ignored.notes.len()), (vec![], 1));
         assert_eq!(ignored.notes[0].to_string(), "1 RST without effect");
+    }
+
+    #[test]
+    fn a_packet_in_no_counter_or_in_two_makes_a_capture_incomplete() {
+        let counted = |packets, tcp_segments, skipped| {
+            let mut capture = CaptureSummary { packets, tcp_segments, ..CaptureSummary::default() };
+            capture.skipped.insert("not-tcp", skipped);
+            capture.audit(9);
+            capture.incomplete
+        };
+        assert!(counted(9, 7, 2).is_empty());
+        for (packets, segments, skipped) in [(8, 7, 1), (9, 7, 1), (9, 7, 3), (10, 7, 2)] {
+            assert_eq!(counted(packets, segments, skipped).len(), 1);
+        }
     }
 
     #[test]

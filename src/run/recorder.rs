@@ -127,6 +127,7 @@ impl Recorder {
                 self.table.evicted()
             ));
         }
+        capture.audit(capture.packets);
         (capture, self.table.into_connections())
     }
 }

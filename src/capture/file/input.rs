@@ -18,6 +18,14 @@ use crate::capture::Stop;
 
 /// Compressed bytes read at a time.
 const COMPRESSED_BUFFER: usize = 1 << 17;
+/// The largest window that a zstd stream may ask for, 16 MiB, as a power of two: `zstd` takes no more than half
+/// of that without `--ultra` or `--long`, and RFC 8878 3.1.1.1.2 has every decoder support as much as that.
+const ZSTD_WINDOW_LOG: u32 = 24;
+/// What a compressed stream may hold for each of its bytes once it has held [`ANYHOW`]: deflate cannot hold more
+/// than 1032, zstd thirty times as much, and no capture comes near. So a small file takes a short time.
+const EXPANSION: u64 = 2000;
+/// The bytes that any compressed stream may hold.
+const ANYHOW: u64 = 256 << 20;
 
 /// The name of a capture to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +104,39 @@ impl Read for Metered {
     }
 }
 
+/// Counts the bytes that go into a decompressor.
+struct Counted {
+    input: Box<dyn Read + Send>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.bytes.fetch_add(read as u64, Relaxed);
+        Ok(read)
+    }
+}
+
+/// What a decompressor gives, up to a multiple of what went into it.
+struct Bounded {
+    input: Box<dyn Read + Send>,
+    given: u64,
+    taken: Arc<AtomicU64>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = self.taken.load(Relaxed).saturating_mul(EXPANSION).max(ANYHOW);
+        if self.given > most {
+            return Err(io::Error::other(format!("it holds over {EXPANSION} times its size")));
+        }
+        let read = self.input.read(buffer)?;
+        self.given = self.given.saturating_add(read as u64);
+        Ok(read)
+    }
+}
+
 /// What a decompressor gives, until `stop`: from a few bytes it may make more than there is time for.
 pub(super) struct Stoppable {
     pub(super) input: Box<dyn Read + Send>,
@@ -144,11 +185,19 @@ pub(super) fn decompress(
     read: Vec<u8>,
     input: Box<dyn Read + Send>,
 ) -> io::Result<Box<dyn Read + Send>> {
-    let input = BufReader::with_capacity(COMPRESSED_BUFFER, Cursor::new(read).chain(input));
-    Ok(match compression {
+    let taken = Arc::new(AtomicU64::new(0));
+    let input = Box::new(Cursor::new(read).chain(input));
+    let input = Counted { input, bytes: Arc::clone(&taken) };
+    let input = BufReader::with_capacity(COMPRESSED_BUFFER, input);
+    let input: Box<dyn Read + Send> = match compression {
         Compression::Gzip => Box::new(MultiGzDecoder::new(input)),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
-    })
+        Compression::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(input)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            Box::new(decoder)
+        }
+    };
+    Ok(Box::new(Bounded { input, given: 0, taken }))
 }
 
 /// What a file is that is no capture.

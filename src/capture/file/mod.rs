@@ -5,7 +5,7 @@
 //! and paths that are not UTF-8. Captures are hostile input: on any bytes there is no panic, every step
 //! consumes at least a byte or ends, and memory stays below a bound whatever lengths are claimed:
 //! [`LONGEST_PACKET`] and 1 MiB for the block around it, 65,536 interfaces, and what a decompressor needs
-//! (zstd: a window of at most 128 MiB). Frames are borrowed from one buffer and never copied.
+//! (zstd: a window of at most 16 MiB). Frames are borrowed from one buffer and never copied.
 #![deny(clippy::indexing_slicing)]
 
 mod clock;
@@ -200,6 +200,12 @@ impl Frames {
     #[must_use]
     pub fn progress(&self) -> Progress {
         self.meter.progress()
+    }
+
+    /// Packets read so far.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.packets
     }
 
     /// The format it is read as.

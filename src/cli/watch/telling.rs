@@ -271,6 +271,7 @@ impl<'a> Telling<'a> {
         ];
         capture.incomplete =
             reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect();
+        capture.audit(capture.packets);
         capture
     }
 }
