@@ -74,6 +74,15 @@ impl Output {
         Ok(Output { path: path.to_owned(), out: BufWriter::new(sink) })
     }
 
+    /// The folder in which it will get its name; `None` where it has that already.
+    #[must_use]
+    pub fn place(&self) -> Option<&Path> {
+        match self.out.get_ref() {
+            Sink::Unnamed(_) | Sink::Beside(_) => Some(folder(&self.path)),
+            Sink::Direct(_) => None,
+        }
+    }
+
     /// Puts the complete file in its place.
     ///
     /// # Errors
@@ -119,7 +128,7 @@ fn open(path: &Path, mode: u32) -> io::Result<Sink> {
     }
 }
 
-fn folder(path: &Path) -> &Path {
+pub(super) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),

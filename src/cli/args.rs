@@ -28,6 +28,7 @@ pub(super) use watch::WatchPlan;
 
 use super::run::{GuardArgs, RunArgs, RunPlan};
 use crate::report::{Format, Numbers};
+use crate::sandbox::Confinement;
 use crate::verdict::Expectation;
 
 const EXAMPLES: &str = "\
@@ -79,6 +80,18 @@ pub struct Args {
     command: Option<Command>,
     #[command(flatten)]
     lab: LabArgs,
+    /// Confine closecheck itself, before it reads a packet, to what it still has to do (Landlock, seccomp; root
+    /// without sudo becomes nobody): strict refuses to run where the kernel cannot do that, off does without.
+    #[arg(long, global = true, value_enum, value_name = "HOW", default_value = "auto")]
+    sandbox: SandboxArg,
+}
+
+/// How much of the kernel's confinement is asked for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SandboxArg {
+    Strict,
+    Auto,
+    Off,
 }
 
 #[derive(Debug, Subcommand)]
@@ -191,6 +204,14 @@ pub(super) enum Plan {
 }
 
 impl Args {
+    pub(super) fn confinement(&self) -> Confinement {
+        match self.sandbox {
+            SandboxArg::Strict => Confinement::Strict,
+            SandboxArg::Auto => Confinement::Auto,
+            SandboxArg::Off => Confinement::Off,
+        }
+    }
+
     /// The plan, unless the arguments contradict each other.
     pub(super) fn into_plan(self) -> Result<Plan, clap::Error> {
         let plan = match self.command {

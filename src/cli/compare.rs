@@ -2,18 +2,23 @@
 
 use super::args::{ComparePlan, Sought};
 use super::command::warn_incomplete;
+use super::confine::confine;
 use super::failure::Failure;
-use super::gather::{Gathered, gather};
+use super::gather::{Gathered, gather, open};
 use super::out::{Target, base_view, print};
 use super::status::Status;
 use crate::capture::Stop;
 use crate::compare::{self, Both, Comparison, Outcome, TwoEnded, ends};
 use crate::flow::Pair;
+use crate::sandbox::{self, Confinement, Needs};
 
 /// Reads both captures and reports.
-pub(super) fn run(plan: &ComparePlan) -> Result<Status, Failure> {
+pub(super) fn run(plan: &ComparePlan, confinement: Confinement) -> Result<Status, Failure> {
+    let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
-    let (a, b) = (gather(&plan.a, &stop)?, gather(&plan.b, &stop)?);
+    let (a, b) = (open(&plan.a, &stop)?, open(&plan.b, &stop)?);
+    confine(confinement, dropped, &Needs::default())?;
+    let (a, b) = (gather(a)?, gather(b)?);
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
     for gathered in [&a, &b] {
         warn_incomplete(&gathered.summary, view.format);

@@ -72,8 +72,8 @@ impl Failure {
             Failure::Run(error) => error.hint(),
             Failure::Read(error) => hint_for(&error.source),
             Failure::Output(error) => error.hint(),
-            Failure::Rights(_)
-            | Failure::LinkType { .. }
+            Failure::Rights(error) => error.hint(),
+            Failure::LinkType { .. }
             | Failure::Filter(_)
             | Failure::NotStarted { .. }
             | Failure::Signals(_)

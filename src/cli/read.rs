@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::args::ReadPlan;
 use super::cases::{CaseFiles, of_expectation};
 use super::command::warn_incomplete;
+use super::confine::{confine, placing};
 use super::failure::Failure;
 use super::judge::{Conclusion, Evidence, Judge};
 use super::out::{Out, Pace, Target, view};
@@ -14,23 +15,22 @@ use crate::capture::{Input, Stop};
 use crate::decode::Segment;
 use crate::flow::Connection;
 use crate::report::{CaptureSummary, Format, Listing, Record};
+use crate::sandbox::{self, Confinement};
 use crate::verdict::Close;
 
 /// Packets of each connection that are kept for its diagram.
 const LADDER: usize = 32;
 
 /// Reads the captures to their ends, or as far as they go before a signal comes, and reports.
-pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
+pub(super) fn run(plan: &ReadPlan, confinement: Confinement) -> Result<Status, Failure> {
+    let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
-    let pass = Pass {
-        inputs: &plan.inputs,
-        filter: plan.filter.as_deref(),
-        max_open: plan.max_open,
-        stop: &stop,
-    };
+    let pass = Pass::open(&plan.inputs, plan.filter.as_deref(), plan.max_open, &stop)?;
     let expected = plan.report.expect.as_ref();
     let begin = |rule| CaseFiles::begin("closecheck read", &plan.cases).map(|files| (rule, files));
     let cases = expected.map(begin).transpose()?;
+    let places = cases.as_ref().map(|(_, files)| files.place());
+    confine(confinement, dropped, &placing(places))?;
     let mut report = Reporting::new(plan);
     let capture = pass.run(&mut report)?;
     let conclusion = report.finish(&capture)?;

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::holder::Holder;
 use super::kernel::Sampler;
 use super::{LabError, Outcome, Scenario, ends, outcome, watch};
 use crate::Linger;
 use crate::capture::{Delivery, LOOPBACK, Live, Stop};
 use crate::flow::{End, Pair};
 use crate::netlink::SocketTable;
-use crate::sandbox::{Counters, Isolation};
+use crate::sandbox::{CounterFiles, Isolation, Needs, Tcp};
 
 /// Bytes kept of each packet: more than any of the exchange's has.
 pub const SNAP_LEN: u16 = 2048;
@@ -90,6 +91,10 @@ pub struct Prepared {
     pub(super) client_address: SocketAddr,
     /// The kernel's socket table, for both ends and for the watch; `None` where there is none to ask.
     pub(super) sockets: Option<(Pair<SocketTable>, SocketTable)>,
+    /// The counters of a private namespace; where others raise them as well, they say nothing.
+    pub(super) counters: Option<CounterFiles>,
+    /// The process of a scenario that has one.
+    pub(super) holder: Option<Holder>,
 }
 
 impl Exchange {
@@ -121,6 +126,10 @@ impl Exchange {
                 reason: source.to_string(),
             });
         }
+        let counters = isolated.then(|| CounterFiles::open().ok()).flatten();
+        let program = self.program.as_deref().filter(|_| self.scenario.needs_process());
+        let holder = program.map(Holder::start).transpose();
+        let holder = holder.map_err(LabError::socket("start a process that holds a socket"))?;
         Ok(Prepared {
             exchange: self,
             isolated,
@@ -130,6 +139,8 @@ impl Exchange {
             server_address,
             client_address,
             sockets: sockets.ok(),
+            counters,
+            holder,
         })
     }
 
@@ -249,6 +260,16 @@ impl Prepared {
         self.live.interface()
     }
 
+    /// What it still needs to do: to call the server's port, a second time from the same port where the
+    /// scenario has that.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let makes_sockets = self.exchange.scenario.meets_again();
+        let binds = makes_sockets.then(|| self.client_address.port());
+        let tcp = Tcp { calls: self.server_address.port(), binds, makes_sockets };
+        Needs { tcp: Some(tcp), ..Needs::default() }
+    }
+
     /// Runs the exchange, until both ends are done and the wire is quiet, the time is up, or `stop`
     /// becomes readable.
     ///
@@ -264,14 +285,14 @@ impl Prepared {
             isolated: self.isolated,
             server: self.server_address,
             client: self.client_address,
-            program: self.exchange.program,
         };
         let (tables, table) = self.sockets.unzip();
         let mut sampler = table.map(Sampler::new);
         // Where there are no counters, there are none to hold anything against.
-        let read_counters = || Counters::read().ok().filter(|_| self.isolated);
+        let read_counters = || self.counters.as_ref().and_then(|counters| counters.read().ok());
         let before = read_counters();
-        let equipment = ends::Equipment { listener: self.listener, client: self.client, tables };
+        let (listener, client, holder) = (self.listener, self.client, self.holder);
+        let equipment = ends::Equipment { listener, client, holder, tables };
         let running =
             ends::start(&setting, equipment).map_err(LabError::socket("start the two ends"))?;
         let mut live = self.live;

@@ -29,9 +29,12 @@ pub enum Input {
 }
 
 impl Input {
-    /// Opens it, with a counter of the bytes that are read from it, and its size where that is known. Who
-    /// waits for more of it, or for a named pipe's writer, does so until `stop`.
-    pub(super) fn open(&self, stop: &Stop) -> io::Result<(Box<dyn Read + Send>, Meter)> {
+    /// Opens it, and reads nothing of it. Who waits for more of it, or for a named pipe's writer, does so
+    /// until `stop`.
+    ///
+    /// # Errors
+    /// Whatever the system says, and `IsADirectory` for a folder.
+    pub fn open(&self, stop: &Stop) -> io::Result<OpenInput> {
         let file = match self {
             // A named pipe would not open before it has a writer.
             Input::File(path) => {
@@ -47,8 +50,17 @@ impl Input {
         let total = metadata.is_file().then_some(metadata.len());
         let meter = Meter { bytes: Arc::default(), total };
         let metered = Metered { file, bytes: Arc::clone(&meter.bytes), stop: stop.clone() };
-        Ok((Box::new(metered), meter))
+        Ok(OpenInput { input: self.clone(), bytes: Box::new(metered), meter, stop: stop.clone() })
     }
+}
+
+/// A capture that is open, with nothing read so far.
+pub struct OpenInput {
+    pub(in crate::capture) input: Input,
+    pub(super) bytes: Box<dyn Read + Send>,
+    /// Counts the bytes that are read.
+    pub(super) meter: Meter,
+    pub(super) stop: Stop,
 }
 
 /// How far a file was read; shared with the reader in use, which may be inside of a decompressor.

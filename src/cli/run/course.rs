@@ -13,19 +13,20 @@ use super::args::{Net, RunPlan};
 use super::demands;
 use super::reporting::{Intent, Reporting};
 use crate::cli::command::{show_failure, warn};
+use crate::cli::confine::{confine, placing};
 use crate::cli::failure::Failure;
 use crate::cli::status::Status;
 use crate::report::escape;
 use crate::run::command::{Event, Guarded, Order};
 use crate::run::signals::Signals;
 use crate::run::{QUIET, Recorder, RunError};
-use crate::sandbox;
+use crate::sandbox::{self, Confinement, Needs};
 
 /// How often a command's open connections are looked at once it has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Runs the command to its end and reports.
-pub(super) fn run(plan: &RunPlan) -> Result<Status, Failure> {
+pub(super) fn run(plan: &RunPlan, confinement: Confinement) -> Result<Status, Failure> {
     if plan.net == Net::Private {
         sandbox::enter().map_err(RunError::from)?;
         allow_low_ports();
@@ -35,10 +36,12 @@ pub(super) fn run(plan: &RunPlan) -> Result<Status, Failure> {
     let command = Guarded::prepare(&plan.command)?;
     let recorder = Recorder::open(&plan.recording).map_err(RunError::from)?;
     let intent = Intent::new(plan);
-    sandbox::drop_for_good()?;
+    let dropped = sandbox::drop_for_good()?;
     let rules = plan.rules.as_deref().map(demands::read).transpose()?;
     let reporting = intent.open(recorder.link(), rules.as_ref())?;
     let signals = Signals::take_over().map_err(Failure::Signals)?;
+    let needs = Needs { processes: true, ..placing(reporting.places()) };
+    confine(confinement, dropped, &needs)?;
     let mut course = Course {
         command,
         signals,

@@ -146,6 +146,11 @@ impl Reporting<'_> {
         }
     }
 
+    /// The folders in which files will get their names.
+    pub(super) fn places(&self) -> [Option<&Path>; 3] {
+        [self.cases.as_ref().and_then(CaseFiles::place), self.sink.place(), self.spool.place()]
+    }
+
     /// To be called once every packet is taken, and before anything more is done to the command.
     pub(super) fn count_aborts(&mut self) {
         self.aborts.count();
@@ -292,6 +297,13 @@ impl Sink {
         match self {
             Sink::Stream(out) => out.write(render),
             Sink::File(file) => render(file).map_err(|source| Failure::Output(file.failed(source))),
+        }
+    }
+
+    fn place(&self) -> Option<&Path> {
+        match self {
+            Sink::Stream(_) => None,
+            Sink::File(file) => file.place(),
         }
     }
 
