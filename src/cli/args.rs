@@ -1,6 +1,7 @@
 //! The arguments, as clap reads them, and the plan that they come to. Nothing is opened here.
 
 mod compare;
+mod doctor;
 mod lab;
 mod matrix;
 mod read;
@@ -15,6 +16,8 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use compare::CompareArgs;
 pub(super) use compare::{ComparePlan, Sought, Source};
+use doctor::DoctorArgs;
+pub(super) use doctor::DoctorPlan;
 use lab::LabArgs;
 pub(super) use lab::{LabPlan, PricePlan};
 use matrix::MatrixArgs;
@@ -111,6 +114,10 @@ enum Command {
     /// Run every scenario under linger off, 0 and 1, closed by either end, and show what came of each in
     /// one table. Linux only.
     Matrix(MatrixArgs),
+    /// Say what of this machine can be used, and what to do where something cannot.
+    ///
+    /// Exit status 1 where an exchange can be captured neither on the host nor in a private network.
+    Doctor(DoctorArgs),
     /// Have a socket open and do nothing; the lab starts it.
     #[command(name = crate::lab::HOLD_SOCKET, hide = true)]
     HoldSocket,
@@ -195,6 +202,8 @@ pub(super) enum Plan {
     Verify(VerifyPlan),
     /// Run all scenarios.
     Matrix(MatrixPlan),
+    /// Say what works here.
+    Doctor(DoctorPlan),
     /// Have a socket open.
     HoldSocket,
     /// Judge the connections of a command.
@@ -221,6 +230,7 @@ impl Args {
             Some(Command::Compare(compare)) => Plan::Compare(compare.into_plan()?),
             Some(Command::Verify(verify)) => Plan::Verify(verify.into_plan()),
             Some(Command::Matrix(matrix)) => Plan::Matrix(matrix.into_plan()),
+            Some(Command::Doctor(doctor)) => Plan::Doctor(doctor.into_plan()),
             Some(Command::HoldSocket) => Plan::HoldSocket,
             Some(Command::Run(run)) => Plan::Run(run.into_plan()?),
             Some(Command::Guard(guard)) => Plan::Guard(guard),
@@ -234,6 +244,7 @@ impl Args {
             | Plan::Compare(_)
             | Plan::Verify(_)
             | Plan::Matrix(_)
+            | Plan::Doctor(_)
             | Plan::HoldSocket
             | Plan::Guard(_) => return Ok(plan),
         };

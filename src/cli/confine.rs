@@ -14,7 +14,7 @@ pub(super) fn confine(
     dropped: Dropped,
     needs: &Needs,
 ) -> Result<(), Failure> {
-    let Confined { root, is_sudo_unclear, missing } =
+    let Confined { root, is_sudo_unclear, missing, .. } =
         sandbox::confine(confinement, dropped, needs)?;
     for missing in missing {
         note(&missing.to_string());

@@ -5,6 +5,7 @@ mod cases;
 mod command;
 mod compare;
 mod confine;
+mod doctor;
 mod failure;
 mod gather;
 mod judge;
@@ -44,6 +45,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Plan::Compare(plan) => compare::run(&plan, confinement),
         args::Plan::Verify(plan) => verify::run(&plan, confinement),
         args::Plan::Matrix(plan) => matrix::run(&plan, confinement),
+        args::Plan::Doctor(plan) => doctor::run(&plan),
         args::Plan::HoldSocket => {
             crate::lab::hold().map(|()| Status::AsExpected).map_err(failure::Failure::HoldSocket)
         }

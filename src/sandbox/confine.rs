@@ -87,6 +87,8 @@ pub struct Confined {
     pub root: Option<FormerRoot>,
     /// True where sudo's variables were set then and named no user.
     pub is_sudo_unclear: bool,
+    /// The version of Landlock that is in force.
+    pub landlock: Option<i32>,
     /// What is not in force though it was asked for.
     pub missing: Vec<Missing>,
 }
@@ -111,7 +113,8 @@ pub fn confine(
     dropped: Dropped,
     needs: &Needs,
 ) -> Result<Confined, RightsError> {
-    let mut confined = Confined { root: None, is_sudo_unclear: false, missing: Vec::new() };
+    let mut confined =
+        Confined { root: None, is_sudo_unclear: false, landlock: None, missing: Vec::new() };
     if confinement == Confinement::Off {
         return Ok(confined);
     }
@@ -119,7 +122,7 @@ pub fn confine(
         confined.root = Some(rights::give_up_root(needs)?);
         confined.is_sudo_unclear = rights::is_sudo_unclear();
     }
-    confined.missing = restrict(needs)?;
+    (confined.landlock, confined.missing) = restrict(needs)?;
     match (confinement, confined.missing.first()) {
         (Confinement::Strict, Some(&missing)) => Err(RightsError::Unconfined(missing)),
         (Confinement::Strict | Confinement::Auto | Confinement::Off, _) => Ok(confined),
@@ -127,12 +130,13 @@ pub fn confine(
 }
 
 #[cfg(target_os = "linux")]
-fn restrict(needs: &Needs) -> Result<Vec<Missing>, RightsError> {
+fn restrict(needs: &Needs) -> Result<(Option<i32>, Vec<Missing>), RightsError> {
     let mut missing = Vec::new();
-    if !needs.processes
-        && !super::landlock::confine(needs).map_err(rights::failed_by("confine it by Landlock"))?
-    {
-        missing.push(Missing::Landlock);
+    let mut landlock = None;
+    if !needs.processes {
+        let confined = super::landlock::confine(needs);
+        landlock = confined.map_err(rights::failed_by("confine it by Landlock"))?;
+        missing.extend(landlock.is_none().then_some(Missing::Landlock));
     }
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
     let is_filtered =
@@ -142,11 +146,11 @@ fn restrict(needs: &Needs) -> Result<Vec<Missing>, RightsError> {
     if !is_filtered {
         missing.push(Missing::Seccomp);
     }
-    Ok(missing)
+    Ok((landlock, missing))
 }
 
 /// Other systems have neither.
 #[cfg(not(target_os = "linux"))]
-fn restrict(_needs: &Needs) -> Result<Vec<Missing>, RightsError> {
-    Ok(vec![Missing::Landlock, Missing::Seccomp])
+fn restrict(_needs: &Needs) -> Result<(Option<i32>, Vec<Missing>), RightsError> {
+    Ok((None, vec![Missing::Landlock, Missing::Seccomp]))
 }

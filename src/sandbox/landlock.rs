@@ -7,8 +7,9 @@
 use std::path::Path;
 
 use ::landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, make_bitflags,
+    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, NetPort, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
+    make_bitflags,
 };
 
 use super::Needs;
@@ -16,11 +17,12 @@ use super::Needs;
 /// The newest version whose rights are asked for; an older kernel gives those that it has.
 const NEWEST: ABI = ABI::V6;
 
-/// Confines the calling thread, and says whether the kernel has Landlock at all.
+/// Confines the calling thread, and gives the version of Landlock that does so; `None` where the kernel has
+/// none.
 ///
 /// # Errors
 /// Whatever the kernel refuses though it has Landlock.
-pub(super) fn confine(needs: &Needs) -> Result<bool, RulesetError> {
+pub(super) fn confine(needs: &Needs) -> Result<Option<i32>, RulesetError> {
     let rules = Ruleset::default()
         .handle_access(AccessFs::from_all(NEWEST))?
         .handle_access(AccessNet::from_all(NEWEST))?
@@ -36,7 +38,12 @@ pub(super) fn confine(needs: &Needs) -> Result<bool, RulesetError> {
             rules = rules.add_rule(NetPort::new(port, AccessNet::BindTcp))?;
         }
     }
-    Ok(rules.restrict_self()?.ruleset != RulesetStatus::NotEnforced)
+    let status = rules.restrict_self()?;
+    Ok(match (status.ruleset, status.landlock) {
+        (RulesetStatus::NotEnforced, _) => None,
+        (_, LandlockStatus::Available { effective_abi, .. }) => Some(effective_abi as i32),
+        (_, LandlockStatus::NotEnabled | LandlockStatus::NotImplemented) => None,
+    })
 }
 
 /// Allows what is named. What is not there or out of this user's reach needs no rule: opening it says so.
