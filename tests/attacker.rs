@@ -255,11 +255,8 @@ fn inside_a_run_all_but_opening_files_is_refused() {
     let playground = Playground::new();
     let mut command = closecheck(["run", "--", "sleep", "1000"]);
     let mut running = Running::start(&mut command);
-    support::eventually("it is confined and waits", || {
-        assert!(!running.has_ended(), "it has ended instead");
-        let status = |name| proc::status(&running, name);
-        status("Seccomp") == "2" && status("State").starts_with('S')
-    });
+    proc::until_confined(&mut running);
+    support::eventually("it waits", || proc::status(&running, "State").starts_with('S'));
     refused(
         &attack(&running, &playground),
         &["open a file", "make a file", "signal", "become root"],

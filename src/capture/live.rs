@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nameindex, if_nametoindex};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use pcap::{Active, Capture, Linktype, Precision};
 use thiserror::Error;
 
@@ -283,21 +283,13 @@ fn check_interface(name: &str) -> Result<(), LiveError> {
     if name == ANY && cfg!(target_os = "linux") {
         return Ok(());
     }
-    match if_nametoindex(name) {
-        Ok(_) => {}
-        // To ask takes a socket, which a process that is confined cannot have.
-        Err(errno @ Errno::EPERM) => {
-            return Err(LiveError::Denied {
-                interface: name.to_owned(),
-                message: errno.desc().to_owned(),
-            });
-        }
-        Err(_) => {
-            return Err(LiveError::NoSuchInterface {
-                name: name.to_owned(),
-                available: available(),
-            });
-        }
+    // Even to ask takes a socket, which a process that is confined cannot have.
+    if let Err(errno) = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::empty(), None) {
+        let (interface, message) = (name.to_owned(), format!("socket: {}", errno.desc()));
+        return Err(LiveError::Denied { interface, message });
+    }
+    if if_nametoindex(name).is_err() {
+        return Err(LiveError::NoSuchInterface { name: name.to_owned(), available: available() });
     }
     let is_down = getifaddrs().is_ok_and(|mut all| {
         all.any(|each| each.interface_name == name && !each.flags.contains(InterfaceFlags::IFF_UP))

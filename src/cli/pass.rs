@@ -18,7 +18,7 @@ use crate::verdict::{Close, Gap, judge};
 /// Why a packet that the filter does not match was not looked at.
 const FILTERED_OUT: &str = "filtered-out";
 /// What a signal leaves missing.
-const INTERRUPTED: &str = "interrupted before everything was read";
+pub(super) const INTERRUPTED: &str = "interrupted before everything was read";
 /// Packets between two looks whether a signal has come: a fraction of a millisecond.
 const BETWEEN_LOOKS: u64 = 1024;
 /// The counter of packets that were captured twice.

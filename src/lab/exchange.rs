@@ -13,7 +13,7 @@ use super::{LabError, Outcome, Scenario, ends, outcome, watch};
 use crate::Linger;
 use crate::capture::{Delivery, LOOPBACK, Live, Stop};
 use crate::flow::{End, Pair};
-use crate::netlink::SocketTable;
+use crate::netlink::{LinkWatch, SocketTable};
 use crate::sandbox::{CounterFiles, Isolation, Needs, Tcp};
 
 /// Bytes kept of each packet: more than any of the exchange's has.
@@ -85,6 +85,7 @@ pub struct Prepared {
     pub(super) exchange: Exchange,
     pub(super) isolated: bool,
     pub(super) live: Live,
+    pub(super) changes: Option<LinkWatch>,
     pub(super) listener: Socket,
     pub(super) client: Socket,
     pub(super) server_address: SocketAddr,
@@ -106,6 +107,8 @@ impl Exchange {
     pub fn prepare(self) -> Result<Prepared, LabError> {
         self.check()?;
         let isolated = self.enter_network()?;
+        // Before the capture, lest the interface go down in between.
+        let changes = LinkWatch::open(self.interface()).ok();
         let mut live = self.open_capture(SNAP_LEN, BUFFER, Delivery::AtOnce)?;
         let listener = self.socket().map_err(LabError::socket("make the server's socket"))?;
         let server_address = self.bind_server(&listener)?;
@@ -134,6 +137,7 @@ impl Exchange {
             exchange: self,
             isolated,
             live,
+            changes,
             listener,
             client,
             server_address,
@@ -192,8 +196,11 @@ impl Exchange {
         buffer: i32,
         delivery: Delivery,
     ) -> Result<Live, LabError> {
-        let interface = self.interface.as_deref().unwrap_or(LOOPBACK);
-        Ok(Live::open(interface, snap_len.into(), buffer, delivery)?)
+        Ok(Live::open(self.interface(), snap_len.into(), buffer, delivery)?)
+    }
+
+    pub(super) fn interface(&self) -> &str {
+        self.interface.as_deref().unwrap_or(LOOPBACK)
     }
 
     /// Changes the settings of the private namespace as the scenario wants them.
@@ -296,7 +303,8 @@ impl Prepared {
         let running =
             ends::start(&setting, equipment).map_err(LabError::socket("start the two ends"))?;
         let mut live = self.live;
-        let seen = watch::watch(&mut live, &setting, &running, stop, sampler.as_mut())?;
+        let mut seen = watch::watch(&mut live, &setting, &running, stop, sampler.as_mut())?;
+        seen.was_away = self.changes.is_some_and(|changes| changes.was_away());
         let counters = before.zip(read_counters()).map(|(before, after)| after.since(&before));
         let kernel = outcome::KernelView { sampler, counters };
         Ok(outcome::assemble(&setting, seen, &live, &running.progress(), kernel))

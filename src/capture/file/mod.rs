@@ -305,9 +305,7 @@ impl From<Damage> for Fault {
 /// Tells a decompressor's errors, which have no number of the system's, from those of the file.
 fn explain(fault: Fault, place: Place) -> ReadError {
     match (fault, place.compression) {
-        (Fault::Io(source), Some(compression))
-            if source.raw_os_error().is_none() && !Stopped::is_cause(&source) =>
-        {
+        (Fault::Io(source), Some(compression)) if !input::is_of_file(&source) => {
             if source.kind() == io::ErrorKind::UnexpectedEof {
                 ReadError::StreamCutOff { place, compression }
             } else {

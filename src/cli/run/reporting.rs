@@ -122,10 +122,10 @@ impl Reporting<'_> {
     pub(super) fn connection(
         &mut self,
         connection: &Connection,
-        gap: Option<Gap>,
+        gaps: impl IntoIterator<Item = Gap>,
     ) -> Result<(), Failure> {
         let mut close = judge(connection);
-        for gap in gap.into_iter().chain(self.dropped.then_some(Gap::Dropped)) {
+        for gap in gaps.into_iter().chain(self.dropped.then_some(Gap::Dropped)) {
             close.add_gap(gap);
         }
         self.aborts.add(&close);
