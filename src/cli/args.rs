@@ -1,6 +1,7 @@
 //! The arguments, as clap reads them, and the plan that they come to. Nothing is opened here.
 
 mod compare;
+mod doctor;
 mod lab;
 mod matrix;
 mod merge;
@@ -19,6 +20,8 @@ use clap_complete::Shell;
 
 use compare::CompareArgs;
 pub(super) use compare::{ComparePlan, Sought, Source};
+use doctor::DoctorArgs;
+pub(super) use doctor::DoctorPlan;
 use lab::LabArgs;
 pub(super) use lab::{LabPlan, PricePlan};
 use matrix::MatrixArgs;
@@ -36,6 +39,7 @@ pub(super) use watch::WatchPlan;
 
 use super::run::{GuardArgs, RunArgs, RunPlan};
 use crate::report::{Format, Numbers};
+use crate::sandbox::Confinement;
 use crate::verdict::Expectation;
 
 const EXAMPLES: &str = "\
@@ -89,6 +93,18 @@ pub struct Args {
     command: Option<Command>,
     #[command(flatten)]
     lab: LabArgs,
+    /// Confine closecheck itself, before it reads a packet, to what it still has to do (Landlock, seccomp; root
+    /// without sudo becomes nobody): strict refuses to run where the kernel cannot do that, off does without.
+    #[arg(long, global = true, value_enum, value_name = "HOW", default_value = "auto")]
+    sandbox: SandboxArg,
+}
+
+/// How much of the kernel's confinement is asked for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SandboxArg {
+    Strict,
+    Auto,
+    Off,
 }
 
 /// What `-h` shows of the lab's options, so that it fits a screen; `--help` shows all.
@@ -160,6 +176,10 @@ enum Command {
     ///
     /// Each is run under linger off, 0 and 1, closed by either end, and held against what Linux documents.
     Matrix(MatrixArgs),
+    /// Say what of this machine can be used, and what to do where something cannot.
+    ///
+    /// Exit status 1 where an exchange can be captured neither on the host nor in a private network.
+    Doctor(DoctorArgs),
     /// Have a socket open and do nothing; the lab starts it.
     #[command(name = crate::lab::HOLD_SOCKET, hide = true)]
     HoldSocket,
@@ -258,6 +278,8 @@ pub(super) enum Plan {
     Verify(VerifyPlan),
     /// Run all scenarios.
     Matrix(MatrixPlan),
+    /// Say what works here.
+    Doctor(DoctorPlan),
     /// Have a socket open.
     HoldSocket,
     /// Judge the connections of a command.
@@ -275,6 +297,14 @@ pub(super) enum Plan {
 }
 
 impl Args {
+    pub(super) fn confinement(&self) -> Confinement {
+        match self.sandbox {
+            SandboxArg::Strict => Confinement::Strict,
+            SandboxArg::Auto => Confinement::Auto,
+            SandboxArg::Off => Confinement::Off,
+        }
+    }
+
     /// The plan, unless the arguments contradict each other.
     pub(super) fn into_plan(self) -> Result<Plan, clap::Error> {
         let plan = match self.command {
@@ -285,6 +315,7 @@ impl Args {
             Some(Command::Compare(compare)) => Plan::Compare(compare.into_plan()?),
             Some(Command::Verify(verify)) => Plan::Verify(verify.into_plan()),
             Some(Command::Matrix(matrix)) => Plan::Matrix(matrix.into_plan()),
+            Some(Command::Doctor(doctor)) => Plan::Doctor(doctor.into_plan()),
             Some(Command::HoldSocket) => Plan::HoldSocket,
             Some(Command::Run(run)) => Plan::Run(run.into_plan()?),
             Some(Command::Guard(guard)) => Plan::Guard(guard),
@@ -303,6 +334,7 @@ impl Args {
             | Plan::Compare(_)
             | Plan::Verify(_)
             | Plan::Matrix(_)
+            | Plan::Doctor(_)
             | Plan::HoldSocket
             | Plan::Guard(_)
             | Plan::Explain(_)

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use super::failure::Failure;
+use super::out::is_closed;
 use super::status::Status;
 use crate::report::{CaptureSummary, Format, escape};
 
@@ -91,6 +92,7 @@ pub(super) fn show_usage(error: &clap::Error) -> ExitCode {
         return Status::Error.into();
     }
     match error.print() {
+        _ if is_closed() => Status::Error.into(),
         Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Status::Error.into(),
         _ => Status::AsExpected.into(),
     }

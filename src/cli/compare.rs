@@ -2,22 +2,28 @@
 
 use super::args::{ComparePlan, Sought};
 use super::command::warn_incomplete;
+use super::confine::confine;
 use super::failure::Failure;
-use super::gather::{Gathered, gather};
+use super::gather::{Gathered, gather, open};
 use super::out::{Target, base_view, print};
+use super::pass::INTERRUPTED;
 use super::status::Status;
 use crate::capture::Stop;
 use crate::compare::{self, Both, Comparison, Outcome, TwoEnded, ends};
 use crate::flow::Pair;
+use crate::report::CaptureSummary;
+use crate::sandbox::{self, Confinement, Needs};
 
 /// Reads both captures and reports.
-pub(super) fn run(plan: &ComparePlan) -> Result<Status, Failure> {
+pub(super) fn run(plan: &ComparePlan, confinement: Confinement) -> Result<Status, Failure> {
+    let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
-    let (a, b) = (gather(&plan.a, &stop)?, gather(&plan.b, &stop)?);
+    let (a, b) = (open(&plan.a, &stop)?, open(&plan.b, &stop)?);
+    confine(confinement, dropped, &Needs::default())?;
+    let (a, b) = (gather(a)?, gather(b)?);
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
-    for gathered in [&a, &b] {
-        warn_incomplete(&gathered.summary, view.format);
-    }
+    warn_incomplete(&a.summary, view.format);
+    warn_incomplete(&without_interruption(&a.summary, b.summary.clone()), view.format);
     let outcome = match plan.sought {
         Sought::Closes(options) => {
             let captures = Both { a: a.summary, b: b.summary };
@@ -38,6 +44,12 @@ pub(super) fn run(plan: &ComparePlan) -> Result<Status, Failure> {
         Outcome::Different => Status::NotAsExpected,
         Outcome::Undecided => Status::Incomplete,
     })
+}
+
+/// One signal ends both readings, and is told once.
+fn without_interruption(told: &CaptureSummary, mut capture: CaptureSummary) -> CaptureSummary {
+    capture.incomplete.retain(|reason| reason != INTERRUPTED || !told.incomplete.contains(reason));
+    capture
 }
 
 fn at_an_end(gathered: Gathered) -> ends::Captured {

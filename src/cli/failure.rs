@@ -101,8 +101,8 @@ impl Failure {
             }
             Failure::Filter(_) => Some("pcap-filter(7) has the language of filters".to_owned()),
             Failure::NoSuchCommand(_) => Some("`closecheck --help` lists the commands".to_owned()),
-            Failure::Rights(_)
-            | Failure::LinkType { .. }
+            Failure::Rights(error) => error.hint(),
+            Failure::LinkType { .. }
             | Failure::NotStarted { .. }
             | Failure::Signals(_)
             | Failure::Partial { .. }

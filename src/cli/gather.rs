@@ -20,15 +20,15 @@ pub(super) struct Gathered {
     pub(super) conversations: Vec<Conversation>,
 }
 
+/// Opens the capture, to be read later.
+pub(super) fn open<'a>(source: &'a Source, stop: &'a Stop) -> Result<Pass<'a>, Failure> {
+    let inputs = std::slice::from_ref(&source.input);
+    Pass::open(inputs, source.filter.as_deref(), Table::LIMIT, stop)
+}
+
 /// Reads the capture, or as much of it as there is before a signal comes. What it lacks as a whole stands in its
 /// summary.
-pub(super) fn gather(source: &Source, stop: &Stop) -> Result<Gathered, Failure> {
-    let pass = Pass {
-        inputs: std::slice::from_ref(&source.input),
-        filter: source.filter.as_deref(),
-        max_open: Table::LIMIT,
-        stop,
-    };
+pub(super) fn gather(pass: Pass<'_>) -> Result<Gathered, Failure> {
     let mut gathering = Gathering::default();
     let summary = pass.run(&mut gathering)?;
     let Gathering { span, collector } = gathering;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::args::LabPlan;
 use super::command::{show_failure, warn_incomplete};
+use super::confine::{confine, placing};
 use super::failure::Failure;
 use super::judge::{Evidence, Judge};
 use super::out::{Target, print, view};
@@ -13,16 +14,18 @@ use super::status::Status;
 use crate::capture::{Output, OutputError, PcapWriter, Stop};
 use crate::lab::{Outcome, SNAP_LEN};
 use crate::report::{LabReport, write_lab};
-use crate::sandbox;
+use crate::sandbox::{self, Confinement, Needs};
 
 /// Prepares, drops rights, runs, reports.
-pub(super) fn run(mut plan: LabPlan) -> Result<Status, Failure> {
+pub(super) fn run(mut plan: LabPlan, confinement: Confinement) -> Result<Status, Failure> {
     plan.exchange.program = program().ok();
     let hold = plan.exchange.hold;
     let prepared = plan.exchange.prepare()?;
-    sandbox::drop_for_good()?;
+    let dropped = sandbox::drop_for_good()?;
     let output = plan.write.as_deref().map(Output::create).transpose()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
+    let placing = placing([output.as_ref().and_then(Output::place)]);
+    confine(confinement, dropped, &Needs { places: placing.places, ..prepared.needs() })?;
     let countdown = Countdown::start(hold);
     let outcome = prepared.run(&stop);
     drop(countdown);

@@ -3,6 +3,9 @@
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
 use super::args::{Color, ReportArgs};
 use super::failure::Failure;
 use crate::report::{Format, Glyphs, Numbers, Styles, View};
@@ -99,10 +102,31 @@ impl Target {
 
     fn open(self) -> Box<dyn Write> {
         match self {
+            Target::StandardOutput if is_closed() => Box::new(Closed),
             Target::StandardOutput => Box::new(io::stdout().lock()),
             Target::StandardError => Box::new(io::stderr()),
             Target::File => Box::new(io::sink()),
         }
+    }
+}
+
+/// True where standard output cannot be written to: it is closed, or open for reading only. Rust's library would
+/// take what is written there, and lose it.
+pub(super) fn is_closed() -> bool {
+    let flags = fcntl(io::stdout(), FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
+    flags.map_or(true, |flags| flags & OFlag::O_ACCMODE == OFlag::O_RDONLY)
+}
+
+/// Takes nothing.
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+        Err(Errno::EBADF.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(Errno::EBADF.into())
     }
 }
 

@@ -12,19 +12,27 @@ use super::pass::{
 };
 use super::progress::Progress;
 use super::status::Status;
-use crate::capture::{Filter, Frames, Input, Merged, Stop};
+use crate::capture::{Filter, Frames, Input, Merged, OpenInput, Stop};
 use crate::decode::{LinkType, Skip, decode};
 use crate::partial::{FileLine, Files, Recorder};
 use crate::report::{CaptureSummary, Format};
+use crate::sandbox::Needs;
 
 /// Reads each capture to its end, or as far as it goes before a signal comes.
-pub(super) fn run(plan: &ReadPlan, stop: &Stop) -> Result<Status, Failure> {
+pub(super) fn run(
+    plan: &ReadPlan,
+    stop: &Stop,
+    confine: impl FnOnce(&Needs) -> Result<(), Failure>,
+) -> Result<Status, Failure> {
+    let opened = Merged::open_inputs(&plan.inputs, stop).map_err(Failure::Read)?;
+    let mut filter = plan.filter.as_deref().map(Filter::prepare);
+    confine(&Needs::default())?;
     let mut out = Out::new(Target::StandardOutput, Pace::Buffered);
     let mut lines = Vec::with_capacity(plan.inputs.len());
-    for (input, nth) in plan.inputs.iter().zip(0..) {
+    for ((input, opened), nth) in plan.inputs.iter().zip(opened).zip(0..) {
         let place = plan.place.map(|first| first.saturating_add(nth));
-        let reading = Reading { input, place, filter: plan.filter.as_deref(), stop };
-        lines.push(reading.run(&mut out)?);
+        let reading = Reading { input, place, filter: filter.as_mut(), stop };
+        lines.push(reading.run(opened, &mut out)?);
         if out.reader_is_gone() {
             break;
         }
@@ -39,19 +47,17 @@ pub(super) fn run(plan: &ReadPlan, stop: &Stop) -> Result<Status, Failure> {
 struct Reading<'a> {
     input: &'a Input,
     place: Option<u64>,
-    filter: Option<&'a str>,
+    filter: Option<&'a mut Filter>,
     stop: &'a Stop,
 }
 
 impl Reading<'_> {
     /// Writes the lines of a file, and gives the last of them, which is of the file itself.
-    fn run(self, out: &mut Out) -> Result<FileLine, Failure> {
-        let inputs = std::slice::from_ref(self.input);
-        let mut captures = Merged::open(inputs, self.stop).map_err(Failure::Read)?;
-        let mut filter = self
-            .filter
-            .map(|expression| Filter::new(expression, captures.sources().flat_map(Frames::links)))
-            .transpose()?;
+    fn run(mut self, opened: OpenInput, out: &mut Out) -> Result<FileLine, Failure> {
+        let mut captures = Merged::read(vec![opened]).map_err(Failure::Read)?;
+        if let Some(filter) = &mut self.filter {
+            filter.require(captures.sources().flat_map(Frames::links))?;
+        }
         let mut recorder = Recorder::new(self.input.to_string(), self.place);
         let mut progress = Progress::new();
         let (mut packets, mut next_look) = (0, 0);
@@ -70,7 +76,8 @@ impl Reading<'_> {
             for frame in captures.batch() {
                 packets += 1;
                 recorder.frame(&frame);
-                let accepted = filter.as_mut().map_or(Ok(true), |filter| filter.accepts(&frame))?;
+                let accepted =
+                    self.filter.as_mut().map_or(Ok(true), |filter| filter.accepts(&frame))?;
                 match (accepted, decode(&frame)) {
                     (false, _) => recorder.skip(FILTERED_OUT, false),
                     (true, Ok(segment)) => recorder.segment(&segment),

@@ -7,7 +7,9 @@ use std::ops::ControlFlow;
 use super::command::warn;
 use super::failure::Failure;
 use super::progress::Progress;
-use crate::capture::{BATCH, Filter, FilterError, Frames, Input, Merged, ReadError, Stop};
+use crate::capture::{
+    BATCH, Filter, FilterError, Frames, Input, Merged, OpenInput, ReadError, Stop,
+};
 use crate::decode::{Frame, LinkType, Segment, Skip, decode};
 use crate::flow::{Connection, Pushed, Sought, Table};
 use crate::report::{CaptureSummary, Packet, Trace};
@@ -22,17 +24,17 @@ pub(super) const BETWEEN_LOOKS: u64 = 1024;
 /// The counter of packets that were captured twice.
 pub(super) const DUPLICATE: &str = "duplicate";
 
-/// What is read, and what is kept of it.
-#[derive(Clone, Copy, Debug)]
+/// Captures that are open, with nothing read so far.
 pub(super) struct Pass<'a> {
     /// The captures, as one stream in time order.
-    pub(super) inputs: &'a [Input],
-    /// The BPF expression that packets must match.
-    pub(super) filter: Option<&'a str>,
+    inputs: &'a [Input],
+    opened: Vec<OpenInput>,
+    /// What packets must match.
+    filter: Option<Filter>,
     /// How many connections are held at once.
-    pub(super) max_open: NonZeroUsize,
+    max_open: NonZeroUsize,
     /// What ends the reading early.
-    pub(super) stop: &'a Stop,
+    stop: &'a Stop,
 }
 
 /// Who takes what a pass finds.
@@ -54,18 +56,32 @@ pub(super) trait Sink {
     ) -> Result<ControlFlow<()>, Failure>;
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// Opens whatever reading takes, so that nothing has to be opened while it lasts.
+    ///
+    /// # Errors
+    /// [`Failure`] where a capture cannot be opened.
+    pub(super) fn open(
+        inputs: &'a [Input],
+        filter: Option<&str>,
+        max_open: NonZeroUsize,
+        stop: &'a Stop,
+    ) -> Result<Pass<'a>, Failure> {
+        let opened = Merged::open_inputs(inputs, stop).map_err(Failure::Read)?;
+        Ok(Pass { inputs, opened, filter: filter.map(Filter::prepare), max_open, stop })
+    }
+
     /// Reads the captures to their ends, or as far as they go before a signal comes, hands what is
     /// found to `sink` until that breaks off, and says where the packets came from.
     ///
     /// # Errors
     /// [`Failure`] where a capture cannot be opened or judged, and whatever `sink` fails with.
     pub(super) fn run(self, sink: &mut impl Sink) -> Result<CaptureSummary, Failure> {
-        let mut captures = Merged::open(self.inputs, self.stop).map_err(Failure::Read)?;
-        let mut filter = self
-            .filter
-            .map(|expression| Filter::new(expression, captures.sources().flat_map(Frames::links)))
-            .transpose()?;
+        let mut captures = Merged::read(self.opened).map_err(Failure::Read)?;
+        let mut filter = self.filter;
+        if let Some(filter) = &mut filter {
+            filter.require(captures.sources().flat_map(Frames::links))?;
+        }
         let mut capture = CaptureSummary::default();
         let mut table = Table::with_limit(self.max_open);
         let mut progress = Progress::new();

@@ -2,6 +2,7 @@
 
 use super::args::ReadPlan;
 use super::cases::{CaseFiles, of_expectation};
+use super::confine::{confine, placing};
 use super::failure::Failure;
 use super::out::{Pace, Target, view};
 use super::partial;
@@ -9,25 +10,24 @@ use super::pass::{Pass, Traces};
 use super::reporting::{Plan, Reporting};
 use super::status::Status;
 use crate::capture::{Input, Stop};
+use crate::sandbox::{self, Confinement};
 
 /// Packets of each connection that are kept for its diagram.
 const LADDER: usize = 32;
 
 /// Reads the captures to their ends, or as far as they go before a signal comes, and reports.
-pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
+pub(super) fn run(plan: &ReadPlan, confinement: Confinement) -> Result<Status, Failure> {
+    let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
     if plan.partial {
-        return partial::run(plan, &stop);
+        return partial::run(plan, &stop, |needs| confine(confinement, dropped, needs));
     }
-    let pass = Pass {
-        inputs: &plan.inputs,
-        filter: plan.filter.as_deref(),
-        max_open: plan.max_open,
-        stop: &stop,
-    };
+    let pass = Pass::open(&plan.inputs, plan.filter.as_deref(), plan.max_open, &stop)?;
     let expected = plan.report.expect.as_ref();
     let begin = |rule| CaseFiles::begin("closecheck read", &plan.cases).map(|files| (rule, files));
     let cases = expected.map(begin).transpose()?;
+    let places = cases.as_ref().map(|(_, files)| files.place());
+    confine(confinement, dropped, &placing(places))?;
     let mut report = reporting(plan);
     let capture = pass.run(&mut report)?;
     let conclusion = report.finish(&capture)?;

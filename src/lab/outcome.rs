@@ -68,6 +68,9 @@ pub(super) fn assemble(
         if seen.dropped > 0 {
             close.add_gap(Gap::Dropped);
         }
+        if seen.was_away {
+            close.add_gap(Gap::InterfaceAway);
+        }
         if seen.ended != Ended::Quiet {
             close.add_gap(Gap::Interrupted);
         }
@@ -164,6 +167,9 @@ fn shortcomings(seen: &Seen, close: Option<&Close>, setting: &Setting, live: &Li
     let mut reasons = Vec::new();
     if seen.dropped > 0 {
         reasons.push(format!("the kernel dropped {} packets", seen.dropped));
+    }
+    if seen.was_away {
+        reasons.push(format!("{} was down during the exchange", live.interface()));
     }
     let limit = setting.limit.as_secs_f64();
     let stopped = seen.ended == Ended::Stopped;

@@ -42,6 +42,8 @@ pub(super) struct Seen {
     pub(super) watched: Duration,
     /// Packets that the kernel dropped.
     pub(super) dropped: u64,
+    /// True where the interface was not up all the time.
+    pub(super) was_away: bool,
 }
 
 /// Why the watch ended.
@@ -72,6 +74,7 @@ pub(super) fn watch(
         ended: Ended::Quiet,
         watched: Duration::ZERO,
         dropped: 0,
+        was_away: false,
     };
     // The ends keep to the limit themselves; a moment more lets the capture see how they end.
     let begun = now();

@@ -132,6 +132,15 @@ pub(crate) fn until_signals_are_taken_over(running: &mut Running) {
     });
 }
 
+/// Waits until the program is confined, which it is once everything is open and before anything is read.
+#[track_caller]
+pub(crate) fn until_confined(running: &mut Running) {
+    eventually("it is confined", || {
+        assert!(!running.has_ended(), "it has ended instead");
+        status(running, "Seccomp") == "2"
+    });
+}
+
 /// Waits until the program, with the signals taken over, sleeps: until it has something to wait for.
 #[track_caller]
 pub(crate) fn until_it_waits(running: &mut Running) {

@@ -2,18 +2,19 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, BufReader, Cursor, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use flate2::bufread::MultiGzDecoder;
 use nix::fcntl::OFlag;
+use thiserror::Error;
 
-use super::{Compression, ReadError};
+use super::{Compression, ReadError, Stopped};
 use crate::capture::Stop;
 
 /// Compressed bytes read at a time.
@@ -37,9 +38,12 @@ pub enum Input {
 }
 
 impl Input {
-    /// Opens it, with a counter of the bytes that are read from it, and its size where that is known. Who
-    /// waits for more of it, or for a named pipe's writer, does so until `stop`.
-    pub(super) fn open(&self, stop: &Stop) -> io::Result<(Box<dyn Read + Send>, Meter)> {
+    /// Opens it, and reads nothing of it. Who waits for more of it, or for a named pipe's writer, does so
+    /// until `stop`.
+    ///
+    /// # Errors
+    /// Whatever the system says, and `IsADirectory` for a folder.
+    pub fn open(&self, stop: &Stop) -> io::Result<OpenInput> {
         let file = match self {
             // A named pipe would not open before it has a writer.
             Input::File(path) => {
@@ -52,10 +56,27 @@ impl Input {
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let total = metadata.is_file().then_some(metadata.len());
-        let meter = Meter { bytes: Arc::default(), total };
-        let metered = Metered { file, bytes: Arc::clone(&meter.bytes), stop: stop.clone() };
-        Ok((Box::new(metered), meter))
+        let state = metadata.is_file().then(|| State::of(&metadata));
+        let meter = Meter { bytes: Arc::default(), total: state.map(|state| state.length) };
+        let metered = Metered { file, state, bytes: Arc::clone(&meter.bytes), stop: stop.clone() };
+        Ok(OpenInput { input: self.clone(), bytes: Box::new(metered), meter, stop: stop.clone() })
+    }
+}
+
+/// A capture that is open, with nothing read so far.
+pub struct OpenInput {
+    pub(in crate::capture) input: Input,
+    pub(super) bytes: Box<dyn Read + Send>,
+    /// Counts the bytes that are read.
+    pub(super) meter: Meter,
+    pub(super) stop: Stop,
+}
+
+impl OpenInput {
+    /// Its bytes, whatever they are.
+    #[must_use]
+    pub fn into_bytes(self) -> Box<dyn Read + Send> {
+        self.bytes
     }
 }
 
@@ -81,8 +102,37 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
+/// What changes when a file is written to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State {
+    length: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl State {
+    fn of(metadata: &Metadata) -> State {
+        let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
+        State { length: metadata.len(), seconds, nanoseconds }
+    }
+}
+
+/// What was read is no longer what is in the file, or not all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the file was changed while it was read")]
+struct Changed;
+
+/// True where reading failed for a reason of the file's own, whatever decompressor it came through.
+pub(super) fn is_of_file(error: &io::Error) -> bool {
+    error.raw_os_error().is_some()
+        || Stopped::is_cause(error)
+        || matches!(error.get_ref(), Some(cause) if cause.is::<Changed>())
+}
+
 struct Metered {
     file: File,
+    /// As it was opened; `None` for what is no regular file.
+    state: Option<State>,
     bytes: Arc<AtomicU64>,
     stop: Stop,
 }
@@ -95,6 +145,13 @@ impl Read for Metered {
                 // Another reader of the same pipe was faster.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
+                Ok(0) if !buffer.is_empty() => {
+                    let now = self.state.map(|_| self.file.metadata()).transpose()?;
+                    return match now.as_ref().map(State::of) == self.state {
+                        true => Ok(0),
+                        false => Err(io::Error::other(Changed)),
+                    };
+                }
                 Ok(read) => {
                     self.bytes.fetch_add(read as u64, Relaxed);
                     return Ok(read);

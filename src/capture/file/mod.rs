@@ -31,7 +31,7 @@ use super::Stop;
 use super::stop::Stopped;
 use crate::decode::{Frame, LinkType, Timestamp};
 pub use error::{CaptureFormat, Compression, Damage, Place, ReadError};
-pub use input::{Input, Progress};
+pub use input::{Input, OpenInput, Progress};
 
 use input::{Meter, Stoppable};
 use pcap::Pcap;
@@ -75,7 +75,7 @@ impl Frames {
     /// # Errors
     /// [`ReadError`] where it cannot be opened or is no capture file.
     pub fn open(input: &Input, stop: &Stop) -> Result<Frames, ReadError> {
-        Frames::open_with(input, BUFFER, stop)
+        Frames::read(input.open(stop)?, BUFFER)
     }
 
     /// Reads a capture from any stream of bytes.
@@ -86,14 +86,10 @@ impl Frames {
         Frames::start(Box::new(input), BUFFER, None)
     }
 
-    /// Opens a capture file that is read in portions of `buffer` bytes.
-    pub(super) fn open_with(
-        input: &Input,
-        buffer: usize,
-        stop: &Stop,
-    ) -> Result<Frames, ReadError> {
-        let (input, meter) = input.open(stop)?;
-        Ok(Frames { meter, ..Frames::start(input, buffer, Some(stop))? })
+    /// Reads a capture file in portions of `buffer` bytes, its header now.
+    pub(super) fn read(input: OpenInput, buffer: usize) -> Result<Frames, ReadError> {
+        let OpenInput { bytes, meter, stop, .. } = input;
+        Ok(Frames { meter, ..Frames::start(bytes, buffer, Some(&stop))? })
     }
 
     fn start(
@@ -315,9 +311,7 @@ impl From<Damage> for Fault {
 /// Tells a decompressor's errors, which have no number of the system's, from those of the file.
 fn explain(fault: Fault, place: Place) -> ReadError {
     match (fault, place.compression) {
-        (Fault::Io(source), Some(compression))
-            if source.raw_os_error().is_none() && !Stopped::is_cause(&source) =>
-        {
+        (Fault::Io(source), Some(compression)) if !input::is_of_file(&source) => {
             if source.kind() == io::ErrorKind::UnexpectedEof {
                 ReadError::StreamCutOff { place, compression }
             } else {

@@ -1,13 +1,11 @@
 //! Reads partial records and checks them, line by line.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 
 use super::super::failure::Failure;
 use super::sorter::{Keyed, Sorter};
-use crate::capture::{Input, Stop};
+use crate::capture::{Input, OpenInput, Stop};
 use crate::partial::{FileLine, Files, Line};
 
 /// The longest line that is read: twice what the largest trace takes.
@@ -19,8 +17,23 @@ pub(super) struct Gathered {
     pub(super) traces: Sorter,
 }
 
+/// An input by its name, with nothing read so far.
+pub(super) type Opened = (String, OpenInput);
+
+/// Opens all inputs.
+pub(super) fn open(inputs: &[Input], stop: &Stop) -> Result<Vec<Opened>, Failure> {
+    let open = |input: &Input| {
+        let name = input.to_string();
+        match input.open(stop) {
+            Ok(opened) => Ok((name, opened)),
+            Err(source) => Err(Failure::Partial { name, source }),
+        }
+    };
+    inputs.iter().map(open).collect()
+}
+
 /// Reads all inputs to their ends. Where `some` keys only are asked for, packets of others may be missing.
-pub(super) fn gather(inputs: &[Input], some: bool, stop: &Stop) -> Result<Gathered, Failure> {
+pub(super) fn gather(inputs: Vec<Opened>, some: bool, stop: &Stop) -> Result<Gathered, Failure> {
     let mut gathering = Gathering { files: vec![], found: HashMap::new(), traces: Sorter::new() };
     for input in inputs {
         gathering.read(input, stop)?;
@@ -38,13 +51,9 @@ struct Gathering {
 }
 
 impl Gathering {
-    fn read(&mut self, input: &Input, stop: &Stop) -> Result<(), Failure> {
-        let unreadable = |source| Failure::Partial { name: input.to_string(), source };
-        let file: Box<dyn Read> = match input {
-            Input::File(path) => Box::new(open(path).map_err(unreadable)?),
-            Input::StandardInput => Box::new(io::stdin().lock()),
-        };
-        let mut reader = BufReader::with_capacity(1 << 20, file);
+    fn read(&mut self, (name, input): Opened, stop: &Stop) -> Result<(), Failure> {
+        let unreadable = |source| Failure::Partial { name: name.clone(), source };
+        let mut reader = BufReader::with_capacity(1 << 20, input.into_bytes());
         let mut line = Vec::new();
         for number in 1.. {
             if stop.is_requested() {
@@ -55,7 +64,7 @@ impl Gathering {
             if read.map_err(unreadable)? == 0 {
                 break;
             }
-            let refused = |reason| Failure::PartialLine { name: input.to_string(), number, reason };
+            let refused = |reason| Failure::PartialLine { name: name.clone(), number, reason };
             if line.last() != Some(&b'\n') {
                 let long = line.len() as u64 == LONGEST_LINE;
                 let reason = if long { "the line is too long" } else { "the line is cut off" };
@@ -74,12 +83,4 @@ impl Gathering {
         }
         Ok(())
     }
-}
-
-fn open(path: &Path) -> io::Result<File> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(io::ErrorKind::IsADirectory.into());
-    }
-    Ok(file)
 }

@@ -4,9 +4,11 @@ mod input;
 mod sorter;
 
 use std::io;
+use std::path::Path;
 
 use super::args::MergePlan;
 use super::cases::{CaseFiles, of_expectation};
+use super::confine::confine;
 use super::failure::Failure;
 use super::out::{Out, Pace, Target, base_view};
 use super::partial::{summary, write_lines};
@@ -18,20 +20,33 @@ use crate::decode::Timestamp;
 use crate::flow::{Pushed, Table};
 use crate::partial::{Files, Place, Replay, TraceLine};
 use crate::report::CaptureSummary;
+use crate::sandbox::{self, Confinement, Needs};
 use crate::verdict::judge;
-use input::{Gathered, gather};
+use input::{Gathered, gather, open};
 use sorter::{Keyed, Sorter};
 
 /// Reads all partial records, then replays their packets.
-pub(super) fn run(plan: &MergePlan) -> Result<Status, Failure> {
+pub(super) fn run(plan: &MergePlan, confinement: Confinement) -> Result<Status, Failure> {
+    let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
-    let Gathered { files, traces } = gather(&plan.partials, plan.some, &stop)?;
-    if plan.partial {
-        return write_partial(&files, traces);
-    }
+    let opened = open(&plan.partials, &stop)?;
     let expected = plan.expect.as_ref();
     let begin = |rule| CaseFiles::begin("closecheck merge", &plan.cases).map(|files| (rule, files));
     let cases = expected.map(begin).transpose()?;
+    let sorting = std::env::temp_dir();
+    let place = cases.as_ref().and_then(|(_, files)| files.place()).map(Path::to_owned);
+    let needs = Needs {
+        places: place.into_iter().chain([sorting.clone()]).collect(),
+        readable: vec![sorting],
+        makes_files: true,
+        ..Needs::default()
+    };
+    confine(confinement, dropped, &needs)?;
+
+    let Gathered { files, traces } = gather(opened, plan.some, &stop)?;
+    if plan.partial {
+        return write_partial(&files, traces);
+    }
     let mut report = reporting(plan, &files);
     let merge = Merge { files: &files, plan, stop: &stop, capture: summary(&files)? };
     let capture = merge.run(traces, &mut report)?;

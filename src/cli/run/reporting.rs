@@ -122,10 +122,10 @@ impl Reporting<'_> {
     pub(super) fn connection(
         &mut self,
         connection: &Connection,
-        gap: Option<Gap>,
+        gaps: impl IntoIterator<Item = Gap>,
     ) -> Result<(), Failure> {
         let mut close = judge(connection);
-        for gap in gap.into_iter().chain(self.dropped.then_some(Gap::Dropped)) {
+        for gap in gaps.into_iter().chain(self.dropped.then_some(Gap::Dropped)) {
             close.add_gap(gap);
         }
         self.aborts.add(&close);
@@ -144,6 +144,11 @@ impl Reporting<'_> {
             Some(judged) => write(&mut self.listing, &mut self.sink, judged),
             None => Ok(()),
         }
+    }
+
+    /// The folders in which files will get their names.
+    pub(super) fn places(&self) -> [Option<&Path>; 3] {
+        [self.cases.as_ref().and_then(CaseFiles::place), self.sink.place(), self.spool.place()]
     }
 
     /// To be called once every packet is taken, and before anything more is done to the command.
@@ -292,6 +297,13 @@ impl Sink {
         match self {
             Sink::Stream(out) => out.write(render),
             Sink::File(file) => render(file).map_err(|source| Failure::Output(file.failed(source))),
+        }
+    }
+
+    fn place(&self) -> Option<&Path> {
+        match self {
+            Sink::Stream(_) => None,
+            Sink::File(file) => file.place(),
         }
     }
 
