@@ -163,6 +163,7 @@ fn attack(running: &Running, playground: &Playground) -> Outcomes {
     let seize = [u64::from(libc::PTRACE_SEIZE), victim, 0, 0];
     note("trace", inside.call(libc::SYS_ptrace, seize));
     note("signal", inside.call(libc::SYS_kill, [victim, 0, 0, 0]));
+    note("signal a thread", inside.call(libc::SYS_tgkill, [victim, victim, 0, 0]));
     let (place, kind) = (inside.put_path(&playground.folder), inside.put(1, b"tmpfs\0"));
     note("mount", inside.call(libc::SYS_mount, [kind, place, kind, 0]));
     note("unshare", inside.call(libc::SYS_unshare, [libc::CLONE_NEWNS as u64, 0, 0, 0]));

@@ -1,6 +1,7 @@
 //! Root's rights last no longer than it takes to open the capture, and a capability on the file is all
 //! that another user needs.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 
@@ -107,6 +108,17 @@ fn root_without_sudo_becomes_nobody() {
     let running = held(&mut closecheck(words(&format!("{HELD} never --sandbox off"))));
     assert_eq!(proc::status(&running, "Uid"), "0 0 0 0", "unless told otherwise");
     dismiss(running);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_at_a_terminal_is_told_who_it_becomes() {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linux-linger-0.pcap");
+    let mut command = clean("python3");
+    command.args(["-c", "import pty, sys; pty.spawn(sys.argv[1:])", PROGRAM, "read", fixture]);
+    let said = "closecheck: started by root, not by sudo: going on as the user nobody (--sandbox off: as root)";
+    let ran = run(&mut command);
+    assert!(ran.exits(0).stdout.starts_with(said), "{}", ran.stdout);
 }
 
 #[test]

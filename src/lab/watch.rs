@@ -21,6 +21,8 @@ const QUIET: Duration = Duration::from_millis(20);
 /// longer than the delayed acknowledgements and first retransmissions that may still come (RFC 9293
 /// 3.8.6.3, RFC 6298 2.4).
 const QUIET_UNFINISHED: Duration = Duration::from_millis(1500);
+/// How much later than at their limit the ends may be done on a busy machine.
+const HELD_UP: Duration = Duration::from_millis(500);
 /// How often the kernel is asked at least.
 const SAMPLING: Duration = Duration::from_millis(5);
 
@@ -90,7 +92,7 @@ pub(super) fn watch(
         }
         let is_over = seen.is_over() || setting.scenario.stays_open;
         let quiet_at = last_packet + if is_over { QUIET } else { QUIET_UNFINISHED };
-        let until = if ends_done { quiet_at.min(deadline) } else { deadline };
+        let until = if ends_done { quiet_at.min(deadline) } else { deadline + HELD_UP };
         if now() >= until {
             seen.ended = if ends_done { Ended::Quiet } else { Ended::OutOfTime };
             break;

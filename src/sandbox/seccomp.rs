@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use nix::libc;
+use nix::unistd::getpid;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
     SeccompFilter, SeccompRule, TargetArch, apply_filter,
@@ -75,7 +76,6 @@ const ALWAYS: &[i64] = &[
     libc::SYS_sigaltstack,
     libc::SYS_signalfd4,
     libc::SYS_restart_syscall,
-    libc::SYS_tgkill,
     libc::SYS_wait4,
     libc::SYS_waitid,
     // Clocks, and what else is only asked for.
@@ -131,6 +131,10 @@ const PLACING_OLD: &[i64] = &[];
 const CALLING: &[i64] =
     &[libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4];
 
+/// The ioctls that type into a terminal (asm-generic/ioctls.h); their type differs among C libraries.
+const TIOCSTI: u64 = 0x5412;
+const TIOCLINUX: u64 = 0x541c;
+
 /// Filters the calling thread's system calls, and says whether the kernel and the processor let it.
 ///
 /// # Errors
@@ -172,15 +176,13 @@ fn rules(needs: &Needs) -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError>
         calls.into_iter().flatten().map(|&call| (call, Vec::new())).collect();
     // Threads of this process, and no other process.
     rules.insert(libc::SYS_clone, vec![rule(&[has(0, libc::CLONE_THREAD)?])?]);
+    rules.insert(libc::SYS_tgkill, vec![rule(&[is(0, getpid().as_raw())?])?]);
     // Nothing in memory becomes a program.
     for call in [libc::SYS_mmap, libc::SYS_mprotect] {
         rules.insert(call, vec![rule(&[has_not(2, libc::PROT_EXEC)?])?]);
     }
     // Nothing is typed into the terminal for whoever reads there next.
-    rules.insert(
-        libc::SYS_ioctl,
-        vec![rule(&[is_not(1, libc::TIOCSTI)?, is_not(1, libc::TIOCLINUX)?])?],
-    );
+    rules.insert(libc::SYS_ioctl, vec![rule(&[is_not(1, TIOCSTI)?, is_not(1, TIOCLINUX)?])?]);
     if let Some(Tcp { makes_sockets: true, .. }) = needs.tcp {
         let of = |family| rule(&[is(0, family)?, is_type(1, libc::SOCK_STREAM)?]);
         rules.insert(libc::SYS_socket, vec![of(libc::AF_INET)?, of(libc::AF_INET6)?]);
@@ -196,7 +198,7 @@ fn is(argument: u8, value: libc::c_int) -> Result<SeccompCondition, BackendError
     condition(argument, SeccompCmpOp::Eq, u64::from(value.cast_unsigned()))
 }
 
-fn is_not(argument: u8, value: libc::c_ulong) -> Result<SeccompCondition, BackendError> {
+fn is_not(argument: u8, value: u64) -> Result<SeccompCondition, BackendError> {
     condition(argument, SeccompCmpOp::Ne, value)
 }
 
