@@ -178,7 +178,8 @@ fn zsh_completes_commands_options_and_values() {
         zmodload zsh/zpty
         zpty inner zsh -f -i
         zpty -w inner 'PS1=; autoload -Uz compinit && compinit -u -D'
-        zpty -w inner 'source <($CLOSECHECK completions zsh); bindkey "^I" complete-word; echo rea""dy'
+        zpty -w inner 'source <($CLOSECHECK completions zsh); bindkey "^I" complete-word; PS1=rea""dy'
+        # The prompt is shown once the line editor has the terminal: what is typed before loses its tabs.
         zpty -r inner text '*ready*' || exit 1
         for line in 'matr' 'read --form' 'read --format nd'; do
             zpty -w -n inner "closecheck $line"$'\t'
