@@ -46,6 +46,7 @@ fn a_page_that_is_not_current_is_found_and_shown() {
         ("docs/verdicts.md", "| 5 | `half-closed`", "| 5 | `half-open`"),
         ("docs/verdicts.md", "`fin`: both ends sent a FIN.", "`fin`: each end sent a FIN."),
         ("src/verdict/reset.rs", "the same, less sure.", "the same, not so sure."),
+        ("docs/record.md", "| Packets read. |", "| Packets. |"),
         ("fixtures/matrix/linux.txt", "4096 of 4096 bytes", "4095 of 4096 bytes"),
     ];
     for (name, from, to) in stale {
@@ -173,7 +174,7 @@ fn the_commands_to_try_are_understood() {
 
 #[test]
 fn the_pages_and_captures_that_the_text_names_exist() {
-    for page in ["linger.md", "linger.zh-CN.md", "verdicts.md"] {
+    for page in ["linger.md", "linger.zh-CN.md", "verdicts.md", "record.md"] {
         let text = fs::read_to_string(Path::new(PROJECT).join("docs").join(page)).unwrap();
         let named = text.split(|c: char| c.is_whitespace() || c == '`');
         let paths: Vec<&str> = named
@@ -187,4 +188,46 @@ fn the_pages_and_captures_that_the_text_names_exist() {
             assert!(Path::new(PROJECT).join(path).exists(), "{page}: {path}");
         }
     }
+}
+
+/// The recipe in docs/record.md in this language.
+fn recipe(language: &str) -> &'static str {
+    let (_, block) =
+        include_str!("../docs/record.md").split_once(&format!("```{language}\n")).unwrap();
+    block.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_recipe_for_jq_counts_who_reset() {
+    let programs = Path::new(PROGRAM).parent().unwrap().display();
+    let path = format!("{programs}:{}", std::env::var("PATH").unwrap());
+    let mut shell = clean("bash");
+    shell.args(["-o", "pipefail", "-c", recipe("sh")]).env("PATH", path).current_dir(PROJECT);
+    let counted = run(&mut shell);
+    let rows: Vec<Vec<&str>> = counted.succeeded().stdout.lines().map(words).collect();
+    let row = |by, cause| vec!["1", "127.0.0.1", "8000", by, cause];
+    assert_eq!(rows, [row("server", "refusal"), row("client", "abort")]);
+}
+
+/// scripts/prepare installs DuckDB beside what cargo builds.
+#[test]
+fn the_recipe_for_duckdb_counts_verdicts() {
+    let python = Path::new(PROGRAM).ancestors().nth(2).unwrap().join("python/bin/python");
+    if !python.exists() {
+        #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+        {
+            eprintln!("skipped: DuckDB is not installed (scripts/prepare test does that)");
+        }
+        return;
+    }
+    let folder = Folder::new();
+    let mut read = closecheck(["read", "--format", "ndjson", "fixtures/stacks/refused.pcap"]);
+    read.args(["fixtures/stacks/abort-linger-0.pcap", "fixtures/linux-linger-1.pcap"]);
+    read.args(["fixtures/linux-linger-off.pcap"]);
+    folder.write("closes.ndjson", run(read.current_dir(PROJECT)).succeeded().stdout.clone());
+    let script = "import duckdb, sys\nfor row in duckdb.sql(sys.argv[1]).fetchall(): print(*row)";
+    let mut query = clean(python);
+    query.args(["-c", script, recipe("sql")]).current_dir(folder.root());
+    let shown = run(&mut query);
+    assert_eq!(shown.succeeded().stdout, "fin server 2 0\nrefused server 1 0\nrst client 1 0\n");
 }

@@ -23,7 +23,7 @@ pub const SCHEMA: &str = "closecheck/1";
 /// Everything that was found in one run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// [`SCHEMA`].
+    /// The name and version of this form.
     pub schema: &'static str,
     /// Where the packets came from and what became of them.
     pub capture: CaptureSummary,
@@ -107,7 +107,7 @@ pub struct Summary {
 /// One connection and how it ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
-    /// [`SCHEMA`].
+    /// The name and version of this form.
     pub schema: &'static str,
     /// Number in the order in which connections began, from 1.
     pub id: u64,
