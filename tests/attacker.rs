@@ -107,7 +107,7 @@ impl Playground {
 
     /// The listener's address as the kernel takes it (ip(7)).
     fn address(&self) -> Vec<u8> {
-        let family = (libc::AF_INET as u16).to_ne_bytes();
+        let family = u16::try_from(libc::AF_INET).unwrap().to_ne_bytes();
         let port = self.listener.local_addr().unwrap().port().to_be_bytes();
         [&family[..], &port, &[127, 0, 0, 1], &[0; 8]].concat()
     }
@@ -140,7 +140,7 @@ type Outcomes = Vec<(&'static str, Option<Errno>)>;
 #[track_caller]
 fn attack(running: &Running, playground: &Playground) -> Outcomes {
     let inside = Taken::over(running);
-    let here = libc::AT_FDCWD as u64;
+    let here = i64::from(libc::AT_FDCWD).cast_unsigned();
     let victim = u64::from(playground.victim.pid());
     let mut outcomes = Outcomes::new();
     let mut note = |attack, result: i64| {
