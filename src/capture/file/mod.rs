@@ -11,6 +11,7 @@
 mod clock;
 mod error;
 mod fields;
+mod gzip;
 mod input;
 mod interface;
 mod options;
