@@ -51,6 +51,6 @@ fn reporting(plan: &ReadPlan) -> Reporting<'_> {
         only: plan.only.as_ref(),
         expect: plan.report.expect.as_ref(),
         files: plan.inputs.iter().map(ToString::to_string).collect(),
-        traces: Traces::new(plan.packets.max(plan.report.ladder.then_some(LADDER))),
+        traces: Traces::new(plan.packets.max(plan.report.ladder.map(|_| LADDER))),
     })
 }

@@ -20,7 +20,7 @@ use crate::cli::status::Status;
 use crate::decode::{Frame, LinkType, Segment};
 use crate::expected::Rules;
 use crate::flow::Connection;
-use crate::report::{CaptureSummary, Format, Listing, Record, View, escape};
+use crate::report::{CaptureSummary, Drawing, Format, Listing, Record, View, escape};
 use crate::run::Observer;
 use crate::run::owners::Owners;
 use crate::verdict::{Gap, judge};
@@ -77,7 +77,7 @@ impl<'a> Intent<'a> {
             Some(_) => Target::File,
         };
         let view = shown(plan, target);
-        let keep = (view.packets || view.ladder).then_some(PACKETS);
+        let keep = (view.packets || view.ladder.is_some()).then_some(PACKETS);
         Ok(Reporting {
             dropped: false,
             demands: plan
@@ -107,7 +107,7 @@ fn shown(plan: &RunPlan, target: Target) -> View {
     let mut view = view(&plan.report, plan.numbers, target);
     if (plan.report.expect.is_some() || plan.rules.is_some()) && view.format == Format::Table {
         view.packets = true;
-        view.ladder = true;
+        view.ladder = view.ladder.or(Some(Drawing::Text));
         view.rows = Some(SHOWN);
     }
     if let Some(rows) = plan.rows {
