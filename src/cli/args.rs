@@ -58,6 +58,8 @@ Examples:
                                         draw how each reset connection ended
   closecheck read --only rst --ladder=svg out.pcap > resets.svg
                                         the same as a picture; =mermaid for Markdown
+  closecheck read --html report.html out.pcap
+                                        a page to sort, filter and print, for a browser
   sudo closecheck watch port 443        a line as each connection ends, until Ctrl-C
   sudo closecheck watch -i eth0 --only rst -w 'resets-%H.pcap' -G 3600
                                         those that are reset, and a file of packets for each hour

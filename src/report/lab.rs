@@ -213,7 +213,7 @@ fn queues(lab: &Lab) -> String {
     }
 }
 
-fn time_wait_text(time_wait: &TimeWait) -> String {
+pub(super) fn time_wait_text(time_wait: &TimeWait) -> String {
     let ends: Vec<String> = time_wait.ends.iter().map(End::to_string).collect();
     let kernel = match time_wait.kernel {
         Some(true) => "; the kernel's socket table has it",

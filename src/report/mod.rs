@@ -9,6 +9,7 @@ pub mod cases;
 mod csv;
 mod escape;
 mod glyphs;
+pub mod html;
 mod json;
 mod lab;
 mod lab_record;
