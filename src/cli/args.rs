@@ -56,6 +56,10 @@ Examples:
   tcpdump -w - | closecheck read -      the same of a stream
   closecheck read --only rst --ladder out.pcap
                                         draw how each reset connection ended
+  closecheck read --only rst --ladder=svg out.pcap > resets.svg
+                                        the same as a picture; =mermaid for Markdown
+  closecheck read --html report.html out.pcap
+                                        a page to sort, filter and print, for a browser
   sudo closecheck watch port 443        a line as each connection ends, until Ctrl-C
   sudo closecheck watch -i eth0 --only rst -w 'resets-%H.pcap' -G 3600
                                         those that are reset, and a file of packets for each hour
@@ -211,9 +215,17 @@ pub(super) struct ReportArgs {
     /// How to write the report.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: FormatArg,
-    /// Draw how the connection was closed, a lifeline an endpoint, the deciding packet marked.
-    #[arg(long)]
-    pub(super) ladder: bool,
+    /// Draw how the connection was closed, a lifeline an endpoint, the deciding packet marked. As svg or mermaid, the
+    /// drawings take the place of the report.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "auto"
+    )]
+    pub(super) ladder: Option<LadderForm>,
     /// Whether to use colour.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) color: Color,
@@ -248,6 +260,28 @@ impl From<FormatArg> for Format {
             FormatArg::Ndjson => Format::Ndjson,
             FormatArg::Csv => Format::Csv,
         }
+    }
+}
+
+/// A form of a ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LadderForm {
+    /// Text, in Unicode where the locale says UTF-8.
+    Auto,
+    /// Text with box drawing characters.
+    Unicode,
+    /// Text that every terminal shows.
+    Ascii,
+    /// One SVG picture of all connections.
+    Svg,
+    /// Markdown with a Mermaid diagram for each connection.
+    Mermaid,
+}
+
+impl LadderForm {
+    /// True where nothing else is on the page.
+    pub(super) fn stands_alone(self) -> bool {
+        matches!(self, LadderForm::Svg | LadderForm::Mermaid)
     }
 }
 
@@ -356,10 +390,17 @@ impl Args {
             };
             return Err(Args::command().error(ErrorKind::MissingRequiredArgument, message));
         }
+        if report.ladder.is_some_and(LadderForm::stands_alone)
+            && (packets || report.format() != Format::Table)
+        {
+            let message = "--ladder=svg and --ladder=mermaid take the place of the report: they go without \
+                           --format and --packets";
+            return Err(Args::command().error(ErrorKind::ArgumentConflict, message));
+        }
         let option = match (report.ladder, packets) {
-            (true, _) => "--ladder",
-            (false, true) => "--packets",
-            (false, false) => return Ok(plan),
+            (Some(_), _) => "--ladder",
+            (None, true) => "--packets",
+            (None, false) => return Ok(plan),
         };
         if report.format().is_for_people() {
             return Ok(plan);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::{Annotations, CaseFilesArgs, CasesArgs, CasesFormat};
 use super::failure::Failure;
+use super::html::{HtmlArgs, HtmlFile};
 use super::judge::Conclusion;
 use super::out::{Out, Pace, Target, styles};
 use super::status::Status;
@@ -15,6 +16,7 @@ use crate::capture::Output;
 use crate::report::CaptureSummary;
 use crate::report::cases::annotations::{self, annotation};
 use crate::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap};
+use crate::report::html::ChecksPage;
 use crate::verdict::Expectation;
 
 /// Cases while they are reported.
@@ -22,6 +24,7 @@ pub(super) struct Cases {
     out: Out,
     form: Form,
     files: CaseFiles,
+    page: Option<(HtmlFile, ChecksPage)>,
     worst: CaseOutcome,
 }
 
@@ -88,19 +91,29 @@ impl Cases {
                 CasesFormat::Tap => Form::Tap(Tap::default()),
             },
             files,
+            page: None,
             worst: CaseOutcome::Met,
         })
     }
 
-    /// The folder in which a file will get its name.
-    pub(super) fn place(&self) -> Option<&Path> {
-        self.files.place()
+    /// The folders in which files will get their names.
+    pub(super) fn places(&self) -> [Option<&Path>; 2] {
+        [self.files.place(), self.page.as_ref().and_then(|(file, _)| file.place())]
+    }
+
+    /// Makes sure that a page on the checks under these paths can be written as well, where one is wanted.
+    pub(super) fn with_page(mut self, html: &HtmlArgs, paths: &str) -> Result<Cases, Failure> {
+        self.page = html.begin()?.map(|file| (file, ChecksPage::new(self.files.name, paths)));
+        Ok(self)
     }
 
     /// Reports the cases of one capture.
     pub(super) fn group(&mut self, name: &str, cases: &[Case]) -> Result<(), Failure> {
         self.worst = cases.iter().map(|case| case.outcome).fold(self.worst, CaseOutcome::max);
-        let Cases { out, form, .. } = self;
+        let Cases { out, form, page, .. } = self;
+        if let Some((file, page)) = page {
+            page.group(name, cases).map_err(|source| file.failed(source))?;
+        }
         out.write(|out| match form {
             Form::Lines(lines) => lines.group(name, cases, out),
             Form::Tap(tap) => tap.group(name, cases, out),
@@ -110,13 +123,14 @@ impl Cases {
 
     /// Ends the reports, and gives the exit status.
     pub(super) fn finish(self) -> Result<Status, Failure> {
-        let Cases { mut out, form, files, worst } = self;
+        let Cases { mut out, form, files, page, worst } = self;
         out.write(|out| match form {
             Form::Lines(lines) => lines.finish(out),
             Form::Tap(tap) => tap.finish(out),
         })?;
         out.flush()?;
         files.finish()?;
+        page.map_or(Ok(()), |(file, page)| file.write(Ok(page.finish())))?;
         Ok(match worst {
             CaseOutcome::Met | CaseOutcome::Recorded => Status::AsExpected,
             CaseOutcome::NotMet => Status::NotAsExpected,

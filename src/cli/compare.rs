@@ -2,9 +2,10 @@
 
 use super::args::{ComparePlan, Sought};
 use super::command::warn_incomplete;
-use super::confine::confine;
+use super::confine::{confine, placing};
 use super::failure::Failure;
 use super::gather::{Gathered, gather, open};
+use super::html::{HtmlFile, PACKETS};
 use super::out::{Target, base_view, print};
 use super::pass::INTERRUPTED;
 use super::status::Status;
@@ -12,15 +13,17 @@ use crate::capture::Stop;
 use crate::compare::{self, Both, Comparison, Outcome, TwoEnded, ends};
 use crate::flow::Pair;
 use crate::report::CaptureSummary;
-use crate::sandbox::{self, Confinement, Needs};
+use crate::sandbox::{self, Confinement};
 
 /// Reads both captures and reports.
 pub(super) fn run(plan: &ComparePlan, confinement: Confinement) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
     let (a, b) = (open(&plan.a, &stop)?, open(&plan.b, &stop)?);
-    confine(confinement, dropped, &Needs::default())?;
-    let (a, b) = (gather(a)?, gather(b)?);
+    let html = plan.html.begin()?;
+    confine(confinement, dropped, &placing([html.as_ref().and_then(HtmlFile::place)]))?;
+    let keep = html.is_some().then_some(PACKETS);
+    let (a, b) = (gather(a, keep)?, gather(b, keep)?);
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
     warn_incomplete(&a.summary, view.format);
     warn_incomplete(&without_interruption(&a.summary, b.summary.clone()), view.format);
@@ -30,12 +33,15 @@ pub(super) fn run(plan: &ComparePlan, confinement: Confinement) -> Result<Status
             let conversations = Both { a: a.conversations, b: b.conversations };
             let comparison = Comparison::new(captures, conversations, options);
             print(|out| compare::write(&comparison, &view, out))?;
+            let traces = Both { a: &a.traces, b: &b.traces };
+            html.map_or(Ok(()), |file| file.write(comparison.page(traces)))?;
             comparison.outcome()
         }
         Sought::TwoEnds => {
             let captured = Pair { client: at_an_end(a), server: at_an_end(b) };
             let found = TwoEnded::new(captured);
             print(|out| compare::write_two_ended(&found, &view, out))?;
+            html.map_or(Ok(()), |file| file.write(found.page()))?;
             found.outcome()
         }
     };
@@ -53,6 +59,6 @@ fn without_interruption(told: &CaptureSummary, mut capture: CaptureSummary) -> C
 }
 
 fn at_an_end(gathered: Gathered) -> ends::Captured {
-    let Gathered { summary, span, conversations } = gathered;
+    let Gathered { summary, span, conversations, .. } = gathered;
     ends::Captured { summary, span, conversations }
 }

@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use super::args::Source;
 use super::failure::Failure;
-use super::pass::{Pass, Sink};
+use super::html::TRACED;
+use super::pass::{Pass, Sink, Traces};
 use crate::capture::Stop;
-use crate::compare::{Collector, Conversation};
+use crate::compare::{self, Collector, Conversation};
 use crate::decode::{Frame, Segment, Timestamp};
 use crate::flow::{Connection, Table};
 use crate::report::{CaptureSummary, Record};
@@ -18,6 +19,8 @@ pub(super) struct Gathered {
     /// The times of the first and the last packet of any kind.
     pub(super) span: Option<(Timestamp, Timestamp)>,
     pub(super) conversations: Vec<Conversation>,
+    /// The packets that are kept to be drawn.
+    pub(super) traces: compare::Traces,
 }
 
 /// Opens the capture, to be read later.
@@ -27,18 +30,25 @@ pub(super) fn open<'a>(source: &'a Source, stop: &'a Stop) -> Result<Pass<'a>, F
 }
 
 /// Reads the capture, or as much of it as there is before a signal comes. What it lacks as a whole stands in its
-/// summary.
-pub(super) fn gather(pass: Pass<'_>) -> Result<Gathered, Failure> {
-    let mut gathering = Gathering::default();
+/// summary. So many packets of each connection are kept to be drawn as well.
+pub(super) fn gather(pass: Pass<'_>, keep: Option<usize>) -> Result<Gathered, Failure> {
+    let mut gathering = Gathering {
+        span: None,
+        collector: Collector::default(),
+        open: Traces::bounded(keep, TRACED),
+        traces: compare::Traces::default(),
+    };
     let summary = pass.run(&mut gathering)?;
-    let Gathering { span, collector } = gathering;
-    Ok(Gathered { summary, span, conversations: collector.into_conversations() })
+    let Gathering { span, collector, traces, .. } = gathering;
+    Ok(Gathered { summary, span, conversations: collector.into_conversations(), traces })
 }
 
-#[derive(Default)]
 struct Gathering {
     span: Option<(Timestamp, Timestamp)>,
     collector: Collector,
+    /// Those of connections that go on.
+    open: Traces,
+    traces: compare::Traces,
 }
 
 impl Sink for Gathering {
@@ -49,6 +59,7 @@ impl Sink for Gathering {
 
     fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
         self.collector.push(segment, connection);
+        self.open.push(segment, connection);
     }
 
     fn connection(
@@ -56,6 +67,8 @@ impl Sink for Gathering {
         connection: &Connection,
         close: Close,
     ) -> Result<ControlFlow<()>, Failure> {
+        let packets = self.open.take(connection.id);
+        self.traces.extend(packets.map(|packets| (connection.id, packets)));
         self.collector.conclude(Record::new(connection, close, None));
         Ok(ControlFlow::Continue(()))
     }

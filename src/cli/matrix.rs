@@ -18,11 +18,13 @@ use crate::sandbox::Confinement;
 
 /// Runs all cells and shows them.
 pub(super) fn run(plan: &MatrixPlan, confinement: Confinement) -> Result<Status, Failure> {
+    let html = plan.html.begin()?;
     let cells = run_all(plan, confinement)?;
     let status = status(&cells);
     let matrix = Matrix { cells };
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
     print(|out| matrix.write(&view, out))?;
+    html.map_or(Ok(()), |file| file.write(matrix.page()))?;
     Ok(status)
 }
 

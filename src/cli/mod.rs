@@ -10,6 +10,7 @@ mod explain;
 mod failure;
 mod gather;
 mod generate;
+mod html;
 mod judge;
 mod lab;
 mod matrix;

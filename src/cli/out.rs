@@ -6,9 +6,9 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::args::{Color, ReportArgs};
+use super::args::{Color, LadderForm, ReportArgs};
 use super::failure::Failure;
-use crate::report::{Format, Glyphs, Numbers, Styles, View};
+use crate::report::{Drawing, Format, Glyphs, Numbers, Styles, View};
 
 /// Rows of a table on a terminal, and elsewhere, unless asked otherwise.
 const ROWS_ON_A_TERMINAL: usize = 50;
@@ -21,7 +21,17 @@ const BUFFER: usize = 1 << 16;
 /// What the report shows and how, by the options and the terminal.
 pub(super) fn view(report: &ReportArgs, numbers: Numbers, target: Target) -> View {
     let base = base_view(report.format(), report.color, target);
-    View { numbers, ladder: report.ladder, ..base }
+    let glyphs = match report.ladder {
+        Some(LadderForm::Unicode) => Glyphs::Unicode,
+        Some(LadderForm::Ascii) => Glyphs::Ascii,
+        Some(LadderForm::Auto | LadderForm::Svg | LadderForm::Mermaid) | None => base.glyphs,
+    };
+    let ladder = report.ladder.map(|form| match form {
+        LadderForm::Auto | LadderForm::Unicode | LadderForm::Ascii => Drawing::Text,
+        LadderForm::Svg => Drawing::Svg,
+        LadderForm::Mermaid => Drawing::Mermaid,
+    });
+    View { numbers, ladder, glyphs, ..base }
 }
 
 /// The same for a report without packets to list.

@@ -4,14 +4,18 @@ use super::args::ReadPlan;
 use super::cases::{CaseFiles, of_expectation};
 use super::confine::{confine, placing};
 use super::failure::Failure;
+use super::html::{self, HtmlFile, warn_left_out};
 use super::out::{Pace, Target, view};
 use super::partial;
 use super::pass::{Pass, Traces};
 use super::reporting::{Plan, Reporting};
 use super::status::Status;
 use crate::capture::{Input, Stop};
+use crate::report::html::ConnectionsPage;
 use crate::sandbox::{self, Confinement};
 
+/// What it is called in reports.
+const NAME: &str = "closecheck read";
 /// Packets of each connection that are kept for its diagram.
 const LADDER: usize = 32;
 
@@ -24,15 +28,21 @@ pub(super) fn run(plan: &ReadPlan, confinement: Confinement) -> Result<Status, F
     }
     let pass = Pass::open(&plan.inputs, plan.filter.as_deref(), plan.max_open, &stop)?;
     let expected = plan.report.expect.as_ref();
-    let begin = |rule| CaseFiles::begin("closecheck read", &plan.cases).map(|files| (rule, files));
-    let cases = expected.map(begin).transpose()?;
-    let places = cases.as_ref().map(|(_, files)| files.place());
+    let cases = expected.map(|_| CaseFiles::begin(NAME, &plan.cases)).transpose()?;
+    let html = plan.html.begin()?;
+    let places =
+        [cases.as_ref().and_then(CaseFiles::place), html.as_ref().and_then(HtmlFile::place)];
     confine(confinement, dropped, &placing(places))?;
     let mut report = reporting(plan);
     let capture = pass.run(&mut report)?;
+    let page = report.take_page();
     let conclusion = report.finish(&capture)?;
-    if let Some((rule, files)) = cases {
-        let case = of_expectation(rule, &conclusion, &capture);
+    let case = expected.map(|rule| of_expectation(rule, &conclusion, &capture));
+    if let Some((file, (page, selected_from))) = html.zip(page) {
+        warn_left_out(&page);
+        file.write(Ok(page.finish(&capture, selected_from, case.as_slice())))?;
+    }
+    if let Some((files, case)) = cases.zip(case) {
         files.finish_with(&capture.files.join(", "), &[case])?;
     }
     Ok(conclusion.status)
@@ -51,6 +61,25 @@ fn reporting(plan: &ReadPlan) -> Reporting<'_> {
         only: plan.only.as_ref(),
         expect: plan.report.expect.as_ref(),
         files: plan.inputs.iter().map(ToString::to_string).collect(),
-        traces: Traces::new(plan.packets.max(plan.report.ladder.then_some(LADDER))),
+        traces: match plan.packets.max(plan.report.ladder.map(|_| LADDER)) {
+            Some(keep) => Traces::new(Some(keep)),
+            None => Traces::bounded(plan.html.html.as_ref().map(|_| html::PACKETS), html::TRACED),
+        },
+        page: plan.html.html.is_some().then(|| page(plan)),
     })
+}
+
+/// A page that says what was asked for.
+fn page(plan: &ReadPlan) -> ConnectionsPage {
+    let is_as_captured = plan.filter.is_none() && plan.inputs.len() == 1;
+    let expect = plan.report.expect.clone();
+    let mut page = ConnectionsPage::new(NAME, plan.numbers, expect, is_as_captured);
+    let files: Vec<String> = plan.inputs.iter().map(ToString::to_string).collect();
+    page.about(files.join(", "));
+    let rules = [("only", &plan.only), ("expected", &plan.report.expect)];
+    for (name, rule) in rules {
+        rule.iter().for_each(|rule| page.about(format!("{name}: {rule}")));
+    }
+    plan.filter.iter().for_each(|filter| page.about(format!("filter: {filter}")));
+    page
 }

@@ -9,7 +9,8 @@ use super::out::{Out, Pace, Target};
 use super::pass::{Sink, Traces, cut};
 use crate::decode::Segment;
 use crate::flow::Connection;
-use crate::report::{CaptureSummary, Format, Listing, Record, View};
+use crate::report::html::ConnectionsPage;
+use crate::report::{CaptureSummary, Format, Listing, Record, Trace, View};
 use crate::verdict::{Close, Expectation};
 
 /// What a report is to be.
@@ -21,6 +22,8 @@ pub(super) struct Plan<'a> {
     /// The names of the captures.
     pub(super) files: Vec<String>,
     pub(super) traces: Traces,
+    /// The page that is made beside it.
+    pub(super) page: Option<ConnectionsPage>,
 }
 
 /// The report while it is written.
@@ -31,12 +34,16 @@ pub(super) struct Reporting<'a> {
     format: Format,
     files: Vec<String>,
     traces: Traces,
+    page: Option<ConnectionsPage>,
 }
 
 impl Sink for Reporting<'_> {
     #[inline]
     fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
         self.traces.push(segment, connection);
+        if let Some(page) = &mut self.page {
+            page.segment(segment, connection);
+        }
     }
 
     fn connection(
@@ -45,13 +52,8 @@ impl Sink for Reporting<'_> {
         close: Close,
     ) -> Result<ControlFlow<()>, Failure> {
         let packets = self.traces.take(connection.id);
-        if self.judge.selects(connection.id, &close)
-            && !self.listing.only_counts(connection.id, &close)
-        {
-            let file = self.files.get(connection.first_frame.file()).cloned();
-            let record = Record::new(connection, close, file);
-            let Reporting { listing, out, .. } = self;
-            out.write(|out| listing.connection(record, packets, out))?;
+        if self.judge.selects(connection.id, &close) {
+            self.take(connection, close, packets)?;
         }
         Ok(if self.is_pointless() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
@@ -66,12 +68,42 @@ impl<'a> Reporting<'a> {
             format: plan.view.format,
             files: plan.files,
             traces: plan.traces,
+            page: plan.page,
         }
     }
 
-    /// True where no one reads the report and nothing else depends on what is to come.
+    /// Puts a connection where it is wanted: into the report, the page, or both.
+    fn take(
+        &mut self,
+        connection: &Connection,
+        close: Close,
+        packets: Option<Trace>,
+    ) -> Result<(), Failure> {
+        let in_page = self.page.as_mut().and_then(|page| page.count(connection, &close));
+        let in_report = !self.listing.only_counts(connection.id, &close);
+        if !in_report && in_page.is_none() {
+            return Ok(());
+        }
+        let file = self.files.get(connection.first_frame.file()).cloned();
+        let record = Record::new(connection, close, file);
+        let Reporting { listing, page, out, .. } = self;
+        if let Some((page, listed)) = page.as_mut().zip(in_page) {
+            page.list(&record, listed, packets.as_ref()).map_err(Failure::Report)?;
+        }
+        match in_report {
+            true => out.write(|out| listing.connection(record, packets, out)),
+            false => Ok(()),
+        }
+    }
+
+    /// The page, where there is one, and the number of connections that there were, where a rule chose among them.
+    pub(super) fn take_page(&mut self) -> Option<(ConnectionsPage, Option<u64>)> {
+        Some((self.page.take()?, self.judge.selected_from()))
+    }
+
+    /// True where no one reads the report, there is no page, and nothing else depends on what is to come.
     fn is_pointless(&self) -> bool {
-        self.out.reader_is_gone() && self.judge.expects_nothing()
+        self.out.reader_is_gone() && self.page.is_none() && self.judge.expects_nothing()
     }
 
     /// Writes what is left, and says what the rules come to.

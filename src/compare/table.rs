@@ -88,7 +88,7 @@ pub(super) fn write_capture(
     Ok(())
 }
 
-fn write_pair(
+pub(super) fn write_pair(
     comparison: &Comparison,
     matched: &Matched,
     view: &View,

@@ -53,7 +53,7 @@ pub(super) fn write(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out)?;
     packet_list::write(lab.packets, record.start, &lab.view, out)?;
     writeln!(out)?;
-    if lab.view.ladder {
+    if lab.view.ladder.is_some() {
         ladder::write(record, lab.packets, &lab.view, out)?;
         writeln!(out)?;
     }
@@ -82,7 +82,7 @@ pub(super) fn write_plain(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Resul
     }
     for record in &lab.report.connections {
         plain::write(record, out)?;
-        if lab.view.ladder {
+        if lab.view.ladder.is_some() {
             ladder::write(record, lab.packets, &lab.view, out)?;
             writeln!(out)?;
         }
@@ -213,7 +213,7 @@ fn queues(lab: &Lab) -> String {
     }
 }
 
-fn time_wait_text(time_wait: &TimeWait) -> String {
+pub(super) fn time_wait_text(time_wait: &TimeWait) -> String {
     let ends: Vec<String> = time_wait.ends.iter().map(End::to_string).collect();
     let kernel = match time_wait.kernel {
         Some(true) => "; the kernel's socket table has it",

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use super::lines::Lines;
 use super::table::{self, Screen};
 use super::tally::{Kind, Tally};
-use super::{CaptureSummary, Format, Record, Trace, View, csv, json, ladder, packet_list, plain};
+use super::{
+    CaptureSummary, Drawing, Format, Record, Trace, View, csv, json, ladder, packet_list, plain,
+};
 use crate::verdict::Close;
 
 /// The report on the connections of captures.
@@ -27,18 +29,22 @@ enum Form {
     Json(json::Document),
     Ndjson,
     Csv { has_header: bool },
+    Svg(ladder::Drawings),
+    Mermaid,
 }
 
 impl Listing {
     /// A report with nothing in it.
     #[must_use]
     pub fn new(view: View) -> Listing {
-        let form = match view.format {
-            Format::Table => Form::Table(Screen::new(view)),
-            Format::Plain => Form::Plain,
-            Format::Json => Form::Json(json::Document::default()),
-            Format::Ndjson => Form::Ndjson,
-            Format::Csv => Form::Csv { has_header: false },
+        let form = match (view.ladder, view.format) {
+            (Some(Drawing::Svg), _) => Form::Svg(ladder::Drawings::new(view.numbers, view.rows)),
+            (Some(Drawing::Mermaid), _) => Form::Mermaid,
+            (_, Format::Table) => Form::Table(Screen::new(view)),
+            (_, Format::Plain) => Form::Plain,
+            (_, Format::Json) => Form::Json(json::Document::default()),
+            (_, Format::Ndjson) => Form::Ndjson,
+            (_, Format::Csv) => Form::Csv { has_header: false },
         };
         Listing { view, tally: Tally::default(), form }
     }
@@ -58,7 +64,7 @@ impl Listing {
     pub fn has_summary(&self) -> bool {
         match self.form {
             Form::Table(_) | Form::Lines(_) | Form::Json(_) => true,
-            Form::Plain | Form::Ndjson | Form::Csv { .. } => false,
+            Form::Plain | Form::Ndjson | Form::Csv { .. } | Form::Svg(_) | Form::Mermaid => false,
         }
     }
 
@@ -107,6 +113,14 @@ impl Listing {
             Form::Plain => write_plain(&record, packets.as_ref(), &self.view, out),
             Form::Json(document) => document.connection(&record, out),
             Form::Ndjson => json::write_line(&record, out),
+            Form::Svg(drawings) => {
+                drawings.add(&record, &packets.unwrap_or_default());
+                Ok(())
+            }
+            Form::Mermaid => {
+                let packets = packets.unwrap_or_default();
+                ladder::write_mermaid(&record, &packets, self.view.numbers, out)
+            }
             Form::Csv { has_header } => {
                 if !*has_header {
                     csv::write_header(out)?;
@@ -117,8 +131,8 @@ impl Listing {
         }
     }
 
-    /// Counts a connection that is as it should be: a table, which is for people, does not list it; the other
-    /// forms do.
+    /// Counts a connection that is as it should be: a table or a picture, which is for people, does not show it; the
+    /// other forms do.
     ///
     /// # Errors
     /// Whatever the writer fails with.
@@ -127,6 +141,10 @@ impl Listing {
             Form::Table(screen) => {
                 self.tally.add(Kind::of_record(&record));
                 screen.pass_over();
+                Ok(())
+            }
+            Form::Svg(_) | Form::Mermaid => {
+                self.tally.add(Kind::of_record(&record));
                 Ok(())
             }
             Form::Lines(_) | Form::Plain | Form::Json(_) | Form::Ndjson | Form::Csv { .. } => {
@@ -156,7 +174,8 @@ impl Listing {
                 document.finish(capture, &self.tally.summary(selected_from), out)
             }
             Form::Csv { has_header: false } => csv::write_header(out),
-            Form::Plain | Form::Ndjson | Form::Csv { has_header: true } => Ok(()),
+            Form::Svg(drawings) => drawings.write(out),
+            Form::Plain | Form::Ndjson | Form::Csv { has_header: true } | Form::Mermaid => Ok(()),
         }
     }
 }
@@ -171,7 +190,7 @@ fn write_plain(
         packet_list::write_plain(&packets.rows(), record.start, view.numbers, out)?;
     }
     plain::write(record, out)?;
-    if let Some(packets) = packets.filter(|_| view.ladder) {
+    if let Some(packets) = packets.filter(|_| view.ladder.is_some()) {
         ladder::write(record, packets, view, out)?;
         writeln!(out)?;
     }

@@ -9,6 +9,7 @@ pub mod cases;
 mod csv;
 mod escape;
 mod glyphs;
+pub mod html;
 mod json;
 mod lab;
 mod lab_record;
@@ -77,6 +78,17 @@ impl Format {
     }
 }
 
+/// A form of a diagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawing {
+    /// Within a report for people, in its characters.
+    Text,
+    /// One SVG picture, in place of the report.
+    Svg,
+    /// A Markdown section with a Mermaid diagram for each connection, in place of the report.
+    Mermaid,
+}
+
 /// What is shown, and how.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct View {
@@ -88,8 +100,8 @@ pub struct View {
     pub numbers: Numbers,
     /// Whether each connection's packets are listed.
     pub packets: bool,
-    /// Whether each connection's teardown is drawn.
-    pub ladder: bool,
+    /// How each connection's teardown is drawn, if it is.
+    pub ladder: Option<Drawing>,
     /// What diagrams and arrows are drawn with.
     pub glyphs: Glyphs,
     /// The columns that there are; `None` where lines may be of any length.
@@ -116,13 +128,14 @@ pub fn write_ladder(
 /// # Errors
 /// Whatever the writer fails with.
 pub fn write_lab(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let is_drawn_alone = matches!(lab.view.ladder, Some(Drawing::Svg | Drawing::Mermaid));
     match lab.view.format {
-        Format::Table => lab::write(lab, out),
-        Format::Plain => lab::write_plain(lab, out),
-        Format::Json | Format::Ndjson | Format::Csv => {
+        Format::Table if !is_drawn_alone => lab::write(lab, out),
+        Format::Plain if !is_drawn_alone => lab::write_plain(lab, out),
+        Format::Table | Format::Plain | Format::Json | Format::Ndjson | Format::Csv => {
             let mut listing = Listing::new(lab.view);
             for record in &lab.report.connections {
-                listing.connection(record.clone(), None, out)?;
+                listing.connection(record.clone(), Some(lab.packets.clone()), out)?;
             }
             listing.finish(&lab.report.capture, None, out)
         }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program takes its part")]
 #![expect(clippy::panic, reason = "what fails here fails the test that called it")]
 
+pub(crate) mod browser;
 pub(crate) mod edit;
 pub(crate) mod fixtures;
 pub(crate) mod live;

@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use super::Color;
 use super::lab::CloserArg;
 use crate::Linger;
+use crate::cli::html::HtmlArgs;
 use crate::flow::End;
 use crate::lab::Scenario;
 use crate::report::Format;
@@ -37,6 +38,8 @@ pub(super) struct MatrixArgs {
     /// every run; the others give what was measured.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: MatrixFormatArg,
+    #[command(flatten)]
+    html: HtmlArgs,
     /// Whether to use colour.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -92,6 +95,7 @@ pub(in crate::cli) struct MatrixPlan {
     pub(in crate::cli) ipv6: bool,
     pub(in crate::cli) jobs: usize,
     pub(in crate::cli) format: Format,
+    pub(in crate::cli) html: HtmlArgs,
     pub(in crate::cli) color: Color,
 }
 
@@ -125,6 +129,7 @@ impl MatrixArgs {
             ipv6: self.ipv6,
             jobs: self.jobs.into(),
             format: self.format.into(),
+            html: self.html,
             color: self.color,
         }
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::verify::CaseFilesArgs;
 use super::{ReportArgs, numbers};
 use crate::capture::Input;
+use crate::cli::html::HtmlArgs;
 use crate::flow::Table;
 use crate::report::Numbers;
 use crate::verdict::Expectation;
@@ -62,12 +63,14 @@ pub(super) struct ReadArgs {
     absolute: bool,
     /// Write a partial record of each connection, one a line, for `merge` to put together with those of other
     /// files, read wherever they are.
-    #[arg(long, conflicts_with_all = ["only", "packets", "rows", "max_open", "absolute", "junit", "annotations", "expect", "format", "ladder", "color"])]
+    #[arg(long, conflicts_with_all = ["only", "packets", "rows", "max_open", "absolute", "html", "junit", "annotations", "expect", "format", "ladder", "color"])]
     partial: bool,
     /// The place of the first FILE among all files that will be merged, counted on for the others. Without this,
     /// files are in the order of their first packets' times, then of their names.
     #[arg(long, value_name = "N", requires = "partial")]
     place: Option<u64>,
+    #[command(flatten)]
+    html: HtmlArgs,
     #[command(flatten)]
     cases: CaseFilesArgs,
     #[command(flatten)]
@@ -90,6 +93,7 @@ pub(in crate::cli) struct ReadPlan {
     /// The place of the first input among all that are merged, if that was said.
     pub(in crate::cli) place: Option<u64>,
     pub(in crate::cli) numbers: Numbers,
+    pub(in crate::cli) html: HtmlArgs,
     pub(in crate::cli) cases: CaseFilesArgs,
     pub(in crate::cli) report: ReportArgs,
 }
@@ -106,6 +110,7 @@ impl ReadArgs {
             partial: self.partial,
             place: self.place,
             numbers: numbers(self.absolute),
+            html: self.html,
             cases: self.cases,
             report: self.report,
         }

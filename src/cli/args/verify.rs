@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::{Color, output};
+use crate::cli::html::HtmlArgs;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +29,8 @@ pub(super) struct VerifyArgs {
     /// Record what each capture gives as what is expected of it, and show what that changes.
     #[arg(long)]
     bless: bool,
+    #[command(flatten)]
+    html: HtmlArgs,
     #[command(flatten)]
     report: CasesArgs,
 }
@@ -77,11 +80,12 @@ pub(in crate::cli) enum Annotations {
 pub(in crate::cli) struct VerifyPlan {
     pub(in crate::cli) paths: Vec<PathBuf>,
     pub(in crate::cli) bless: bool,
+    pub(in crate::cli) html: HtmlArgs,
     pub(in crate::cli) report: CasesArgs,
 }
 
 impl VerifyArgs {
     pub(super) fn into_plan(self) -> VerifyPlan {
-        VerifyPlan { paths: self.paths, bless: self.bless, report: self.report }
+        VerifyPlan { paths: self.paths, bless: self.bless, html: self.html, report: self.report }
     }
 }

@@ -128,7 +128,7 @@ impl WatchArgs {
             report: ReportArgs {
                 expect: self.expect,
                 format: self.format.unwrap_or(usual),
-                ladder: false,
+                ladder: None,
                 color: self.color,
             },
         }

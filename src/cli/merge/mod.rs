@@ -86,6 +86,7 @@ fn reporting<'a>(plan: &'a MergePlan, files: &Files) -> Reporting<'a> {
         expect: plan.expect.as_ref(),
         files: files.lines().iter().map(|line| line.name.clone()).collect(),
         traces: Traces::new(None),
+        page: None,
     })
 }
 

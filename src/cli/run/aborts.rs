@@ -1,5 +1,6 @@
 //! Aborts wait for the end of the run, where the kernel's counters may tell why.
 
+use crate::report::html::Listed;
 use crate::report::{Record, Trace};
 use crate::sandbox::{CounterFiles, Counters};
 use crate::verdict::{Cause, Close, Confidence, Resets, Risen};
@@ -11,6 +12,8 @@ const WAITING: usize = 10_000;
 pub(super) struct Judged {
     pub(super) record: Record,
     pub(super) packets: Option<Trace>,
+    /// What a page needs to list it, where there is one that does.
+    pub(super) listed: Option<Listed>,
     /// True where it is counted and not listed.
     pub(super) only_counts: bool,
 }

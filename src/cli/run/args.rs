@@ -9,6 +9,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 
 use crate::cli::args::{Args, CaseFilesArgs, ReportArgs, duration, numbers, output};
+use crate::cli::html::HtmlArgs;
 use crate::report::Numbers;
 use crate::run::Recording;
 use crate::verdict::Expectation;
@@ -91,6 +92,8 @@ pub(in crate::cli) struct RunArgs {
     #[arg(short = 'S', long)]
     absolute: bool,
     #[command(flatten)]
+    html: HtmlArgs,
+    #[command(flatten)]
     cases: CaseFilesArgs,
     #[command(flatten)]
     form: ReportArgs,
@@ -130,6 +133,7 @@ pub(in crate::cli) struct RunPlan {
     pub(super) write: Option<PathBuf>,
     pub(super) keep: Keep,
     pub(super) numbers: Numbers,
+    pub(super) html: HtmlArgs,
     pub(in crate::cli) cases: CaseFilesArgs,
     pub(in crate::cli) report: ReportArgs,
 }
@@ -166,6 +170,7 @@ impl RunArgs {
             write: self.write,
             keep: self.keep.unwrap_or(default),
             numbers: numbers(self.absolute),
+            html: self.html,
             cases: self.cases,
             report: self.form,
         })

@@ -75,7 +75,7 @@ fn write_headline(found: &TwoEnded, view: &View, out: &mut dyn Write) -> io::Res
     }
 }
 
-fn write_connection(
+pub(super) fn write_connection(
     found: &TwoEnded,
     connection: &Connection,
     view: &View,
