@@ -8,7 +8,7 @@ use closecheck::decode::{
     Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
 };
 use closecheck::flow::{Connection, End, Pushed, Sought, Table};
-use closecheck::report::{Format, Listing, Packet, Record, Trace, View};
+use closecheck::report::{Drawing, Format, Listing, Packet, Record, Trace, View};
 use closecheck::verdict::judge;
 
 use super::Bytes;
@@ -50,7 +50,12 @@ impl Ran {
         );
         let record = Record::new(connection, close, None);
         self.records.push(serde_json::to_string(&record).expect("numbers and words"));
-        let view = View { format: Format::Plain, packets: true, ladder: true, ..View::default() };
+        let view = View {
+            format: Format::Plain,
+            packets: true,
+            ladder: Some(Drawing::Text),
+            ..View::default()
+        };
         Listing::new(view).connection(record, trace, &mut Vec::new()).expect("memory to write to");
     }
 }

@@ -8,8 +8,8 @@ use closecheck::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timest
 use closecheck::flow::{Pair, Table};
 use closecheck::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap, annotations};
 use closecheck::report::{
-    CaptureSummary, Format, Glyphs, Listing, Packet, ProcessRecord, Record, Styles, Trace, View,
-    escape,
+    CaptureSummary, Drawing, Format, Glyphs, Listing, Packet, ProcessRecord, Record, Styles, Trace,
+    View, escape,
 };
 use closecheck::verdict::judge;
 use quick_xml::events::Event;
@@ -92,7 +92,7 @@ fn reports(texts: &mut Texts<'_>) -> Vec<Written> {
                 styles,
                 glyphs,
                 packets: true,
-                ladder: true,
+                ladder: Some(Drawing::Text),
                 width: Some(80),
                 ..View::default()
             };
