@@ -116,7 +116,7 @@ fn root_at_a_terminal_is_told_who_it_becomes() {
     let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linux-linger-0.pcap");
     let mut command = clean("python3");
     command.args(["-c", "import pty, sys; pty.spawn(sys.argv[1:])", PROGRAM, "read", fixture]);
-    let said = "closecheck: started by root, not by sudo: going on as the user nobody (--sandbox off: as root)";
+    let said = "closecheck: root without sudo: going on as nobody (see --sandbox)";
     let ran = run(&mut command);
     assert!(ran.exits(0).stdout.starts_with(said), "{}", ran.stdout);
 }
@@ -125,7 +125,7 @@ fn root_at_a_terminal_is_told_who_it_becomes() {
 #[ignore = "needs root"]
 fn variables_that_name_no_user_are_not_believed() {
     let unknown =
-        "closecheck: warning: SUDO_UID and SUDO_GID name no user: going on as the user nobody\n";
+        "closecheck: warning: SUDO_UID and SUDO_GID name no user: going on as nobody\n";
     for (id, says) in [("0", ""), ("", unknown), ("-1", unknown), ("nobody", unknown)] {
         let mut command = closecheck(words("--port 0 --expect fin"));
         run(command.env("SUDO_UID", id).env("SUDO_GID", id)).exits(0).complains(says);

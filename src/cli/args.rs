@@ -180,7 +180,7 @@ enum Command {
     ///
     /// Each is run under linger off, 0 and 1, closed by either end, and held against what Linux documents.
     Matrix(MatrixArgs),
-    /// Say what of this machine can be used, and what to do where something cannot.
+    /// Say what works on this machine, and the remedy for what does not.
     ///
     /// Exit status 1 where an exchange can be captured neither on the host nor in a private network.
     Doctor(DoctorArgs),

@@ -22,13 +22,13 @@ pub(super) fn confine(
     }
     let words = match root {
         None => return Ok(()),
-        Some(FormerRoot::Nobody) => "going on as the user nobody",
-        Some(FormerRoot::NameOnly) => "going on as root by name only, without most capabilities",
+        Some(FormerRoot::Nobody) => "going on as nobody",
+        Some(FormerRoot::NameOnly) => "going on as root by name only",
     };
     if is_sudo_unclear {
         warn(&format!("SUDO_UID and SUDO_GID name no user: {words}"));
     } else if io::stderr().is_terminal() {
-        note(&format!("started by root, not by sudo: {words} (--sandbox off: as root)"));
+        note(&format!("root without sudo: {words} (see --sandbox)"));
     }
     Ok(())
 }
