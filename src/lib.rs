@@ -42,7 +42,8 @@
 //!
 //! [`decode`] turns captured bytes into segments, [`flow`] folds segments into connections, [`verdict`]
 //! says how each ended and on what evidence, [`report`] renders that, [`compare`] holds two captures against
-//! each other, [`expected`] one against what was recorded or demanded. [`capture`] brings frames in and
+//! each other, [`expected`] one against what was recorded or demanded. [`partial`] carries a file's packets to
+//! where those of other files are. [`capture`] brings frames in and
 //! out, [`lab`] drives sockets, [`run`] looks on while others do. `tests/layers.rs` holds the arrows.
 //!
 //! # Words

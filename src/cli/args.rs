@@ -231,7 +231,23 @@ pub(super) struct ReportArgs {
     pub(super) color: Color,
 }
 
+impl FormatArg {
+    /// True for typed columns, which not every command writes.
+    fn is_columns(self) -> bool {
+        #[cfg(feature = "parquet")]
+        if let FormatArg::Parquet = self {
+            return true;
+        }
+        false
+    }
+}
+
 impl ReportArgs {
+    /// True where typed columns are to be written.
+    pub(super) fn is_columns(&self) -> bool {
+        self.format.is_columns()
+    }
+
     pub(super) fn format(&self) -> Format {
         self.format.into()
     }
@@ -249,6 +265,9 @@ enum FormatArg {
     Ndjson,
     /// A header line, then a line a connection.
     Csv,
+    /// Typed columns, for `read` and `merge`.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl From<FormatArg> for Format {
@@ -259,6 +278,9 @@ impl From<FormatArg> for Format {
             FormatArg::Json => Format::Json,
             FormatArg::Ndjson => Format::Ndjson,
             FormatArg::Csv => Format::Csv,
+            // For whatever is said beside the file itself.
+            #[cfg(feature = "parquet")]
+            FormatArg::Parquet => Format::Ndjson,
         }
     }
 }
@@ -362,9 +384,9 @@ impl Args {
             Plan::Lab(plan) => (&plan.report, false),
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
             Plan::Run(plan) => (&plan.report, false),
+            Plan::Watch(plan) => (&plan.report, false),
             Plan::Price(_)
             | Plan::Merge(_)
-            | Plan::Watch(_)
             | Plan::Compare(_)
             | Plan::Verify(_)
             | Plan::Matrix(_)
@@ -376,6 +398,10 @@ impl Args {
             | Plan::Completions(_)
             | Plan::Man(_) => return Ok(plan),
         };
+        if report.is_columns() && !matches!(plan, Plan::Read(_)) {
+            let message = "--format parquet is for `read` and `merge`";
+            return Err(Args::command().error(ErrorKind::ArgumentConflict, message));
+        }
         if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. })
         | Plan::Run(RunPlan {
             rules: None, cases: CaseFilesArgs { junit: Some(_), .. }, ..

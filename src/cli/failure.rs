@@ -128,6 +128,7 @@ fn hint_for_files(error: &FilesError) -> &'static str {
             "name each partial record once; where two captures have the same name and begin at the same \
              time, `read --partial --place N` tells them apart"
         }
+        FilesError::None => "`closecheck read --partial` writes them",
         FilesError::NoLine(_) => "read the capture again, `closecheck read --partial`",
         FilesError::Incomplete { .. } => {
             "name all partial records; --some is for all lines of some keys"

@@ -33,7 +33,7 @@ pub(super) fn run(plan: &ReadPlan, confinement: Confinement) -> Result<Status, F
     let places =
         [cases.as_ref().and_then(CaseFiles::place), html.as_ref().and_then(HtmlFile::place)];
     confine(confinement, dropped, &placing(places))?;
-    let mut report = reporting(plan);
+    let mut report = reporting(plan)?;
     let capture = pass.run(&mut report)?;
     let page = report.take_page();
     let conclusion = report.finish(&capture)?;
@@ -48,7 +48,7 @@ pub(super) fn run(plan: &ReadPlan, confinement: Confinement) -> Result<Status, F
     Ok(conclusion.status)
 }
 
-fn reporting(plan: &ReadPlan) -> Reporting<'_> {
+fn reporting(plan: &ReadPlan) -> Result<Reporting<'_>, Failure> {
     let mut view = view(&plan.report, plan.numbers, Target::StandardOutput);
     view.packets = plan.packets.is_some();
     if let Some(rows) = plan.rows {
@@ -58,6 +58,7 @@ fn reporting(plan: &ReadPlan) -> Reporting<'_> {
     Reporting::new(Plan {
         view,
         pace: Pace::of(view.format, live),
+        columns: plan.report.is_columns(),
         only: plan.only.as_ref(),
         expect: plan.report.expect.as_ref(),
         files: plan.inputs.iter().map(ToString::to_string).collect(),

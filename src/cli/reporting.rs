@@ -17,6 +17,9 @@ use crate::verdict::{Close, Expectation};
 pub(super) struct Plan<'a> {
     pub(super) view: View,
     pub(super) pace: Pace,
+    /// Typed columns are to be written, not what the view says.
+    #[cfg_attr(not(feature = "parquet"), expect(dead_code, reason = "there are none then"))]
+    pub(super) columns: bool,
     pub(super) only: Option<&'a Expectation>,
     pub(super) expect: Option<&'a Expectation>,
     /// The names of the captures.
@@ -60,16 +63,16 @@ impl Sink for Reporting<'_> {
 }
 
 impl<'a> Reporting<'a> {
-    pub(super) fn new(plan: Plan<'a>) -> Reporting<'a> {
-        Reporting {
+    pub(super) fn new(plan: Plan<'a>) -> Result<Reporting<'a>, Failure> {
+        Ok(Reporting {
             judge: Judge::new(plan.only, plan.expect),
-            listing: Listing::new(plan.view),
+            listing: listing(&plan)?,
             out: Out::new(Target::StandardOutput, plan.pace),
             format: plan.view.format,
             files: plan.files,
             traces: plan.traces,
             page: plan.page,
-        }
+        })
     }
 
     /// Puts a connection where it is wanted: into the report, the page, or both.
@@ -121,4 +124,12 @@ impl<'a> Reporting<'a> {
         };
         Ok(judge.conclude(evidence))
     }
+}
+
+fn listing(plan: &Plan<'_>) -> Result<Listing, Failure> {
+    #[cfg(feature = "parquet")]
+    if plan.columns {
+        return Listing::columns(plan.view).map_err(Failure::Report);
+    }
+    Ok(Listing::new(plan.view))
 }

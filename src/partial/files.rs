@@ -18,6 +18,9 @@ pub struct Files {
 /// Why files do not make a whole.
 #[derive(Debug, Error)]
 pub enum FilesError {
+    /// There is no line of a file.
+    #[error("there are no partial records in what was named")]
+    None,
     /// Two lines of files are the same.
     #[error("the partial record of {} comes twice", .0.escape_debug())]
     Twice(String),
@@ -63,6 +66,9 @@ impl Files {
     /// # Errors
     /// [`FilesError`] where packets are missing, or nobody knows where they are from.
     pub fn check(&self, found: &HashMap<String, u64>, some: bool) -> Result<(), FilesError> {
+        if self.lines.is_empty() && found.is_empty() {
+            return Err(FilesError::None);
+        }
         if let Some(unknown) = found.keys().filter(|id| self.place(id).is_none()).min() {
             return Err(FilesError::NoLine(unknown.clone()));
         }

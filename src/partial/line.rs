@@ -114,7 +114,10 @@ impl Line {
         struct Probe {
             schema: Option<String>,
         }
-        let json = |error: serde_json::Error| LineError::Json(error.to_string());
+        // It is line 1 of what serde_json sees.
+        let json = |error: serde_json::Error| {
+            LineError::Json(error.to_string().replace(" at line 1 column", ", column"))
+        };
         let probe = match line.starts_with(b"{\"key\"") {
             true => Probe { schema: None },
             false => serde_json::from_slice(line).map_err(json)?,

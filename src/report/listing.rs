@@ -28,9 +28,13 @@ enum Form {
     Plain,
     Json(json::Document),
     Ndjson,
-    Csv { has_header: bool },
+    Csv {
+        has_header: bool,
+    },
     Svg(ladder::Drawings),
     Mermaid,
+    #[cfg(feature = "parquet")]
+    Parquet(super::parquet::Document),
 }
 
 impl Listing {
@@ -49,6 +53,18 @@ impl Listing {
         Listing { view, tally: Tally::default(), form }
     }
 
+    /// A report in typed columns: Parquet. It is written in portions of many connections.
+    ///
+    /// # Errors
+    /// Where the writer cannot be had.
+    #[cfg(feature = "parquet")]
+    pub fn columns(view: View) -> io::Result<Listing> {
+        Ok(Listing {
+            form: Form::Parquet(super::parquet::Document::begin()?),
+            ..Listing::new(view)
+        })
+    }
+
     /// A report on connections that are watched as they end: in place of a table, a line for each.
     #[must_use]
     pub fn live(view: View) -> Listing {
@@ -65,6 +81,8 @@ impl Listing {
         match self.form {
             Form::Table(_) | Form::Lines(_) | Form::Json(_) => true,
             Form::Plain | Form::Ndjson | Form::Csv { .. } | Form::Svg(_) | Form::Mermaid => false,
+            #[cfg(feature = "parquet")]
+            Form::Parquet(_) => false,
         }
     }
 
@@ -128,6 +146,8 @@ impl Listing {
                 }
                 csv::write(&record, out)
             }
+            #[cfg(feature = "parquet")]
+            Form::Parquet(document) => document.connection(record, out),
         }
     }
 
@@ -150,6 +170,8 @@ impl Listing {
             Form::Lines(_) | Form::Plain | Form::Json(_) | Form::Ndjson | Form::Csv { .. } => {
                 self.connection(record, None, out)
             }
+            #[cfg(feature = "parquet")]
+            Form::Parquet(_) => self.connection(record, None, out),
         }
     }
 
@@ -176,6 +198,8 @@ impl Listing {
             Form::Csv { has_header: false } => csv::write_header(out),
             Form::Svg(drawings) => drawings.write(out),
             Form::Plain | Form::Ndjson | Form::Csv { has_header: true } | Form::Mermaid => Ok(()),
+            #[cfg(feature = "parquet")]
+            Form::Parquet(document) => document.finish(out),
         }
     }
 }

@@ -19,6 +19,8 @@ mod listing;
 mod matrix;
 mod packet_list;
 mod packets;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plain;
 mod price;
 mod price_record;

@@ -8,11 +8,11 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 
-use super::{Args, FormatArg, Plan, ReportArgs, duration, numbers, output};
+use super::{Args, Plan, ReportArgs, duration, numbers, output};
 use crate::Linger;
 use crate::flow::End;
 use crate::lab::{Exchange, Family, Isolation, Price, Scenario};
-use crate::report::Numbers;
+use crate::report::{Format, Numbers};
 
 /// How long a single exchange waits before closing.
 const USUAL_HOLD: Duration = Duration::from_millis(50);
@@ -135,7 +135,7 @@ impl LabArgs {
                 report: self.report,
             }));
         };
-        if matches!(self.report.format, FormatArg::Ndjson | FormatArg::Csv) {
+        if matches!(self.report.format(), Format::Ndjson | Format::Csv) {
             let message =
                 "--connections has no line a connection: it needs --format table, plain or json";
             return Err(Args::command().error(ErrorKind::ArgumentConflict, message));

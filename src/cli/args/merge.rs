@@ -77,6 +77,8 @@ pub(in crate::cli) struct MergePlan {
     pub(in crate::cli) max_open: NonZeroUsize,
     pub(in crate::cli) expect: Option<Expectation>,
     pub(in crate::cli) format: Format,
+    /// Typed columns are to be written.
+    pub(in crate::cli) columns: bool,
     pub(in crate::cli) color: Color,
     pub(in crate::cli) cases: CaseFilesArgs,
 }
@@ -91,6 +93,7 @@ impl MergeArgs {
             rows: self.rows,
             max_open: self.max_open,
             expect: self.expect,
+            columns: self.format.is_columns(),
             format: self.format.into(),
             color: self.color,
             cases: self.cases,

@@ -47,7 +47,7 @@ pub(super) fn run(plan: &MergePlan, confinement: Confinement) -> Result<Status, 
     if plan.partial {
         return write_partial(&files, traces);
     }
-    let mut report = reporting(plan, &files);
+    let mut report = reporting(plan, &files)?;
     let merge = Merge { files: &files, plan, stop: &stop, capture: summary(&files)? };
     let capture = merge.run(traces, &mut report)?;
     let conclusion = report.finish(&capture)?;
@@ -73,7 +73,7 @@ fn write_partial(files: &Files, traces: Sorter) -> Result<Status, Failure> {
     Ok(if summary(files)?.incomplete.is_empty() { Status::AsExpected } else { Status::Incomplete })
 }
 
-fn reporting<'a>(plan: &'a MergePlan, files: &Files) -> Reporting<'a> {
+fn reporting<'a>(plan: &'a MergePlan, files: &Files) -> Result<Reporting<'a>, Failure> {
     let mut view = base_view(plan.format, plan.color, Target::StandardOutput);
     if let Some(rows) = plan.rows {
         view.rows = Some(rows).filter(|&rows| rows > 0);
@@ -82,6 +82,7 @@ fn reporting<'a>(plan: &'a MergePlan, files: &Files) -> Reporting<'a> {
     Reporting::new(Plan {
         view,
         pace: Pace::of(view.format, live),
+        columns: plan.columns,
         only: plan.only.as_ref(),
         expect: plan.expect.as_ref(),
         files: files.lines().iter().map(|line| line.name.clone()).collect(),
