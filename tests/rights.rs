@@ -124,8 +124,7 @@ fn root_at_a_terminal_is_told_who_it_becomes() {
 #[test]
 #[ignore = "needs root"]
 fn variables_that_name_no_user_are_not_believed() {
-    let unknown =
-        "closecheck: warning: SUDO_UID and SUDO_GID name no user: going on as nobody\n";
+    let unknown = "closecheck: warning: SUDO_UID and SUDO_GID name no user: going on as nobody\n";
     for (id, says) in [("0", ""), ("", unknown), ("-1", unknown), ("nobody", unknown)] {
         let mut command = closecheck(words("--port 0 --expect fin"));
         run(command.env("SUDO_UID", id).env("SUDO_GID", id)).exits(0).complains(says);

@@ -23,7 +23,7 @@ pub enum Dropped {
     /// An unprivileged user, who may have had capabilities from setcap or a namespace, has none left.
     Capabilities,
     /// Root without sudo: nothing changed so far, as there is no user to become.
-    /// [`confine`](super::confine) is what gives root up.
+    /// [`confine`](super::confine()) is what gives root up.
     StillRoot,
 }
 
@@ -101,7 +101,7 @@ pub fn may_unshare_network() -> bool {
 
 /// Becomes who called, beyond return, now that the capture is open: under sudo the user who called sudo;
 /// that user, and any other but plain root, loses all capabilities and can gain none by exec
-/// (no_new_privs). To be called once, with one thread, and followed by [`confine`](super::confine).
+/// (no_new_privs). To be called once, with one thread, and followed by [`confine`](super::confine()).
 ///
 /// # Errors
 /// A [`RightsError`]: several threads, a system call that failed, or a way back to root.
