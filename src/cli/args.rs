@@ -209,7 +209,7 @@ enum Command {
 pub(super) struct ReportArgs {
     /// Exit status 1 unless all end so: 'rst by server'
     ///
-    /// A rule is VERDICT [only] [by client|server] or not VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
+    /// A rule is `VERDICT [only] [by client|server]` or `not VERDICT`, e.g. 'fin', 'rst by server', 'not rst'.
     #[arg(long, value_name = "RULE")]
     pub(super) expect: Option<Expectation>,
     /// How to write the report.

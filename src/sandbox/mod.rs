@@ -1,7 +1,7 @@
 //! The rights of the process: whether it may capture, a private network namespace where it may not, and
 //! giving up every right once the capture is open; and the counters that such a namespace has to itself.
 //!
-//! The order is [`enter`] (where wanted), open the capture, [`drop_for_good`], open the files, [`confine`],
+//! The order is [`enter`] (where wanted), open the capture, [`drop_for_good`], open the files, [`confine()`],
 //! and all of it before the second thread starts: capabilities, namespaces and what confines belong to
 //! threads, not to the process. What is decided and how an error is explained are pure functions; the
 //! rest is system calls in a row, each failure naming its step.

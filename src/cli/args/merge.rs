@@ -50,7 +50,7 @@ pub(super) struct MergeArgs {
     max_open: NonZeroUsize,
     /// Exit status 1 unless all end so: 'rst by server'
     ///
-    /// A rule is VERDICT [only] [by client|server] or not VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
+    /// A rule is `VERDICT [only] [by client|server]` or `not VERDICT`, e.g. 'fin', 'rst by server', 'not rst'.
     #[arg(long, value_name = "RULE")]
     expect: Option<Expectation>,
     /// How to write the report.
