@@ -8,7 +8,7 @@ use super::pass::{Pass, Sink};
 use crate::capture::Stop;
 use crate::compare::{Collector, Conversation};
 use crate::decode::{Frame, Segment, Timestamp};
-use crate::flow::{Connection, Table};
+use crate::flow::{Connection, Held, Table};
 use crate::report::{CaptureSummary, Record};
 use crate::verdict::Close;
 
@@ -42,6 +42,10 @@ struct Gathering {
 }
 
 impl Sink for Gathering {
+    fn takes_packets(&self) -> bool {
+        true
+    }
+
     fn frame(&mut self, frame: &Frame<'_>) {
         let (first, last) = self.span.unwrap_or((frame.time, frame.time));
         self.span = Some((first.min(frame.time), last.max(frame.time)));
@@ -51,12 +55,8 @@ impl Sink for Gathering {
         self.collector.push(segment, connection);
     }
 
-    fn connection(
-        &mut self,
-        connection: &Connection,
-        close: Close,
-    ) -> Result<ControlFlow<()>, Failure> {
-        self.collector.conclude(Record::new(connection, close, None));
+    fn connection(&mut self, held: Held, close: Close) -> Result<ControlFlow<()>, Failure> {
+        self.collector.conclude(Record::new(&held.whole(), close, None));
         Ok(ControlFlow::Continue(()))
     }
 }

@@ -12,7 +12,7 @@ use super::pass::{Pass, Sink, Traces, cut, name};
 use super::status::Status;
 use crate::capture::{Input, Stop};
 use crate::decode::Segment;
-use crate::flow::Connection;
+use crate::flow::{Connection, Held};
 use crate::report::{CaptureSummary, Format, Listing, Record};
 use crate::verdict::Close;
 
@@ -42,22 +42,21 @@ pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
 }
 
 impl Sink for Reporting<'_> {
-    #[inline]
+    fn takes_packets(&self) -> bool {
+        self.traces.are_kept()
+    }
+
     fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
         self.traces.push(segment, connection);
     }
 
-    fn connection(
-        &mut self,
-        connection: &Connection,
-        close: Close,
-    ) -> Result<ControlFlow<()>, Failure> {
-        let packets = self.traces.take(connection.id);
-        if self.judge.selects(connection.id, &close)
-            && !self.listing.only_counts(connection.id, &close)
-        {
+    fn connection(&mut self, held: Held, close: Close) -> Result<ControlFlow<()>, Failure> {
+        let id = held.id();
+        let packets = self.traces.take(id);
+        if self.judge.selects(id, &close) && !self.listing.only_counts(id, &close) {
+            let connection = held.whole();
             let file = name(self.inputs, connection.first_frame.file());
-            let record = Record::new(connection, close, Some(file));
+            let record = Record::new(&connection, close, Some(file));
             let Reporting { listing, out, .. } = self;
             out.write(|out| listing.connection(record, packets, out))?;
         }

@@ -18,6 +18,15 @@ impl End {
     /// Both ends, in the order in which they are shown.
     pub const BOTH: [End; 2] = [End::Client, End::Server];
 
+    /// The word as it stands in reports and in JSON.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            End::Client => "client",
+            End::Server => "server",
+        }
+    }
+
     /// The end at the other side.
     #[must_use]
     pub fn other(self) -> End {
@@ -30,10 +39,7 @@ impl End {
 
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            End::Client => "client",
-            End::Server => "server",
-        })
+        f.pad(self.word())
     }
 }
 
