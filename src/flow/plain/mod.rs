@@ -1,9 +1,9 @@
 //! A connection of which there is nothing special to tell, in half of the room and with a fraction of the work.
 //!
 //! Nearly every connection opens by a handshake, carries its bytes in order, and closes by a FIN from either end.
-//! What [`Connection`] knows of such a one follows from a few numbers. A [`Plain`] holds these, takes the segments
+//! What [`Connection`](super::Connection) knows of such a one follows from a few numbers. A [`Plain`] holds these, takes the segments
 //! that lead on from there, and refuses any other: then it is told [as a whole](Plain::whole), and goes on as a
-//! [`Connection`], which knows all rules. Tests hold the two equal, segment by segment.
+//! [`Connection`](super::Connection), which knows all rules. Tests hold the two equal, segment by segment.
 
 mod step;
 mod whole;
