@@ -42,7 +42,8 @@
 //!
 //! [`decode`] turns captured bytes into segments, [`flow`] folds segments into connections, [`verdict`]
 //! says how each ended and on what evidence, [`report`] renders that, [`compare`] holds two captures against
-//! each other, [`expected`] one against what was recorded or demanded. [`capture`] brings frames in and
+//! each other, [`expected`] one against what was recorded or demanded. [`partial`] carries a file's packets to
+//! where those of other files are. [`capture`] brings frames in and
 //! out, [`lab`] drives sockets, [`run`] looks on while others do. `tests/layers.rs` holds the arrows.
 //!
 //! # Words
@@ -51,6 +52,9 @@
 //! number in the capture, from 1. The *closer* is the end whose FIN came first, or who sent the RST that
 //! ended it. A [`Verdict`](verdict::Verdict) is one of a closed list; what the capture does not show is a
 //! [`Gap`](verdict::Gap), and no expectation passes on a gap that could change the verdict.
+
+#[macro_use]
+mod words;
 
 pub mod capture;
 pub mod cli;
@@ -61,6 +65,7 @@ pub mod flow;
 pub mod lab;
 mod linger;
 pub mod netlink;
+pub mod partial;
 pub mod report;
 pub mod run;
 pub mod sandbox;

@@ -94,7 +94,7 @@ fn the_record_of_an_empty_capture_has_no_connection() {
 #[ignore = "needs root"]
 fn a_linger_time_that_runs_out_is_told_with_what_the_kernel_does_then() {
     let rules = "ip -4 rule add pref 10 lookup local && ip -4 rule del pref 0";
-    let mut command = after(rules, "--linger 1 --hold 1s --timeout 3s");
+    let mut command = after(rules, "--linger 1 --hold 5s --timeout 3s");
     let mut running = Running::start(&mut command);
     proc::until_established(&mut running, 8000);
     // From here on nothing of the client's arrives, its acknowledgement of the FIN least of all.
@@ -106,7 +106,7 @@ fn a_linger_time_that_runs_out_is_told_with_what_the_kernel_does_then() {
     let screen = screen.join(" ");
     for part in [
         "half closed, only the server sent a FIN",
-        "close() 1.0",
+        "close() 1.",
         "returned when the linger time was over. No RST followed",
         "With SetLinger(1) and a peer that does not acknowledge, the capture shows the FIN and its \
          retransmissions",

@@ -15,6 +15,7 @@ use support::fixtures::{FIXTURES, Folder};
 use support::{PROGRAM, Ran, clean, closecheck, quoted_words, run, words};
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
+const LINGER: &str = include_str!("../docs/linger.md");
 const VERDICTS: &str = include_str!("../docs/verdicts.md");
 const COMMAND: &str = "$ closecheck read --ladder ";
 
@@ -34,7 +35,7 @@ fn the_pages_show_what_the_program_prints() {
 #[test]
 fn a_page_that_is_not_current_is_found_and_shown() {
     let folder = Folder::new();
-    for name in ["docs", "scripts", "fixtures", "src"] {
+    for name in ["README.md", "docs", "scripts", "fixtures", "src"] {
         let mut copy = clean("cp");
         run(copy.arg("-r").arg(Path::new(PROJECT).join(name)).arg(folder.root())).succeeded();
     }
@@ -43,7 +44,9 @@ fn a_page_that_is_not_current_is_found_and_shown() {
         ("docs/linger.md", "verdict | `fin` by server", "verdict | `rst` by server"),
         ("docs/linger.md", "8 0.050367       CLOSED", "8 0.050367  ESTABLISHED"),
         ("docs/verdicts.md", "| 5 | `half-closed`", "| 5 | `half-open`"),
-        ("src/verdict/close.rs", "both ends sent a FIN.", "each end sent a FIN."),
+        ("docs/verdicts.md", "`fin`: both ends sent a FIN.", "`fin`: each end sent a FIN."),
+        ("src/verdict/reset.rs", "the same, less sure.", "the same, not so sure."),
+        ("docs/record.md", "| Packets read. |", "| Packets. |"),
         ("fixtures/matrix/linux.txt", "4096 of 4096 bytes", "4095 of 4096 bytes"),
     ];
     for (name, from, to) in stale {
@@ -137,9 +140,27 @@ fn the_marks_of_a_third_box_are_each_shown_alone() {
     assert_eq!(without_ack.ttl_distance, Some(255 - 64));
 }
 
+/// What `scripts/docs` writes comes from one run for both, so that they can differ in nothing but their prose.
+#[test]
+fn the_answer_in_chinese_shows_what_the_english_one_shows() {
+    let [english, chinese] = [LINGER, include_str!("../docs/linger.zh-CN.md")].map(|page| {
+        let written = |line: &&str| {
+            line.starts_with("$ closecheck")
+                || line.starts_with("<!-- scripts/docs")
+                || line.starts_with('#')
+        };
+        let heading =
+            |line: &str| line.starts_with('#').then(|| line.split(' ').next().unwrap().to_owned());
+        let lines = page.lines().filter(written);
+        lines.map(|line| heading(line).unwrap_or_else(|| line.to_owned())).collect::<Vec<_>>()
+    });
+    assert!(english.len() > 20);
+    assert_eq!(chinese, english);
+}
+
 #[test]
 fn the_commands_to_try_are_understood() {
-    let (_, block) = include_str!("../docs/linger.md").rsplit_once("## See for yourself").unwrap();
+    let (_, block) = LINGER.rsplit_once("## See for yourself").unwrap();
     let commands: Vec<&str> =
         block.lines().filter_map(|line| line.strip_prefix("closecheck ")).collect();
     assert!(commands.len() >= 4, "{commands:?}");
@@ -153,7 +174,7 @@ fn the_commands_to_try_are_understood() {
 
 #[test]
 fn the_pages_and_captures_that_the_text_names_exist() {
-    for page in ["linger.md", "verdicts.md"] {
+    for page in ["linger.md", "linger.zh-CN.md", "verdicts.md", "record.md"] {
         let text = fs::read_to_string(Path::new(PROJECT).join("docs").join(page)).unwrap();
         let named = text.split(|c: char| c.is_whitespace() || c == '`');
         let paths: Vec<&str> = named
@@ -167,4 +188,46 @@ fn the_pages_and_captures_that_the_text_names_exist() {
             assert!(Path::new(PROJECT).join(path).exists(), "{page}: {path}");
         }
     }
+}
+
+/// The recipe in docs/record.md in this language.
+fn recipe(language: &str) -> &'static str {
+    let (_, block) =
+        include_str!("../docs/record.md").split_once(&format!("```{language}\n")).unwrap();
+    block.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_recipe_for_jq_counts_who_reset() {
+    let programs = Path::new(PROGRAM).parent().unwrap().display();
+    let path = format!("{programs}:{}", std::env::var("PATH").unwrap());
+    let mut shell = clean("bash");
+    shell.args(["-o", "pipefail", "-c", recipe("sh")]).env("PATH", path).current_dir(PROJECT);
+    let counted = run(&mut shell);
+    let rows: Vec<Vec<&str>> = counted.succeeded().stdout.lines().map(words).collect();
+    let row = |by, cause| vec!["1", "127.0.0.1", "8000", by, cause];
+    assert_eq!(rows, [row("server", "refusal"), row("client", "abort")]);
+}
+
+/// scripts/prepare installs DuckDB beside what cargo builds.
+#[test]
+fn the_recipe_for_duckdb_counts_verdicts() {
+    let python = Path::new(PROGRAM).ancestors().nth(2).unwrap().join("python/bin/python");
+    if !python.exists() {
+        #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+        {
+            eprintln!("skipped: DuckDB is not installed (scripts/prepare test does that)");
+        }
+        return;
+    }
+    let folder = Folder::new();
+    let mut read = closecheck(["read", "--format", "ndjson", "fixtures/stacks/refused.pcap"]);
+    read.args(["fixtures/stacks/abort-linger-0.pcap", "fixtures/linux-linger-1.pcap"]);
+    read.args(["fixtures/linux-linger-off.pcap"]);
+    folder.write("closes.ndjson", run(read.current_dir(PROJECT)).succeeded().stdout.clone());
+    let script = "import duckdb, sys\nfor row in duckdb.sql(sys.argv[1]).fetchall(): print(*row)";
+    let mut query = clean(python);
+    query.args(["-c", script, recipe("sql")]).current_dir(folder.root());
+    let shown = run(&mut query);
+    assert_eq!(shown.succeeded().stdout, "fin server 2 0\nrefused server 1 0\nrst client 1 0\n");
 }

@@ -7,7 +7,9 @@ mod support;
 use std::net::TcpListener;
 use std::process::Command;
 
-use support::{PROGRAM, Public, Ran, clean, closecheck, run, words};
+use nix::sys::signal::Signal;
+use support::live::{ip, private_network};
+use support::{PROGRAM, Public, Ran, Running, clean, closecheck, proc, run, words};
 
 /// The words for a user who may not capture on the loopback.
 const DENIED: &str = "\
@@ -145,6 +147,68 @@ fn a_chroot_without_proc_denies_namespaces_to_nobody_and_nothing_to_root() {
                 first: sudo sysctl -w kernel.unprivileged_userns_clone=1)\n";
     fails(&mut command("65534:65534"), text);
     run(&mut command("0:0")).exits(0).complains("");
+}
+
+/// What is set up again a moment later has been down all the same.
+#[test]
+#[ignore = "needs root"]
+fn an_interface_that_was_down_during_a_run_makes_it_incomplete() {
+    private_network();
+    ip("link add watched type veth peer name other");
+    ip("link set other up");
+    ip("link set watched up");
+    let script = "ip link set watched down && ip link set watched up";
+    let mut command = closecheck(words("run --net host -i watched --expect fin -- sh -c"));
+    let ran = run(command.arg(script));
+    ran.exits(3);
+    for part in ["warning: watched is or was down\n", "incomplete: watched was away once\n"] {
+        assert!(ran.stderr.contains(part), "no {part:?} in\n{}", ran.stderr);
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_loopback_that_was_down_during_an_exchange_makes_it_incomplete() {
+    private_network();
+    let mut command = closecheck(words("--isolate never --hold 60s --format json"));
+    let mut running = Running::start(&mut command);
+    proc::until_established(&mut running, 8000);
+    ip("link set lo down");
+    ip("link set lo up");
+    running.signal(Signal::SIGTERM);
+    let report = running.end().exits(3).json();
+    let gaps = &report["connections"][0]["close"]["gaps"];
+    assert!(gaps.as_array().unwrap().contains(&"interface-away".into()), "{report:#}");
+    let reason = &report["capture"]["incomplete"][0];
+    assert_eq!(reason, "lo was down during the exchange", "{report:#}");
+}
+
+/// Neither is said to be there when it is not; without both, root's rights are given up all the same.
+#[test]
+#[ignore = "needs root"]
+fn a_kernel_without_landlock_or_seccomp_gets_a_note_unless_both_are_asked_for() {
+    let without = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/without.py");
+    for (lacks, note) in [
+        ("landlock", "no Landlock here: this user's files stay within reach"),
+        ("seccomp", "no seccomp here: system calls stay unfiltered"),
+    ] {
+        let command = |options: &str| {
+            let mut command = clean("python3");
+            command.args([without, lacks, PROGRAM]).args(words("--isolate always --linger 0"));
+            command.args(words(options));
+            command
+        };
+        let ran = run(&mut command("--expect rst"));
+        ran.exits(0).complains(&format!("closecheck: {note}\n"));
+        fails(
+            &mut command("--sandbox strict"),
+            &format!(
+                "closecheck: error: not run without a sandbox: {note}\n(hint: `--sandbox auto` takes \
+                 what there is; `closecheck doctor` says what that is)\n"
+            ),
+        );
+        run(&mut command("--sandbox off")).exits(0).complains("");
+    }
 }
 
 #[test]

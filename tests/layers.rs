@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Each layer and the layers that it may use.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("words", &[]),
     ("linger", &[]),
     ("decode", &[]),
     ("flow", &["decode"]),
@@ -14,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("report", &["decode", "flow", "verdict", "linger"]),
     ("compare", &["decode", "flow", "verdict", "report"]),
     ("expected", &["decode", "flow", "verdict", "report"]),
+    ("partial", &["decode"]),
     ("capture", &["decode"]),
     ("netlink", &["flow"]),
     ("sandbox", &["netlink"]),
@@ -22,14 +24,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "decode", "flow", "verdict", "report", "compare", "expected", "linger", "capture",
-            "netlink", "sandbox", "lab", "run",
+            "decode", "flow", "verdict", "report", "compare", "expected", "linger", "partial",
+            "capture", "netlink", "sandbox", "lab", "run",
         ],
     ),
 ];
 
 /// The layers that only compute.
-const PURE: &[&str] = &["linger", "decode", "flow", "verdict", "report", "compare", "expected"];
+const PURE: &[&str] =
+    &["words", "linger", "decode", "flow", "verdict", "report", "compare", "expected", "partial"];
 
 /// What a pure layer must not name.
 const IMPURE: &[&str] = &[

@@ -32,6 +32,38 @@ fn a_full_standard_output_is_an_error_in_every_format() {
     }
 }
 
+/// Closed it is Rust's library that would pretend to write; read-only as well.
+#[test]
+fn a_standard_output_that_is_closed_is_an_error_in_every_command() {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linux-linger-0.pcap");
+    let error = "closecheck: error: cannot write the report to standard output: \
+                 Bad file descriptor (os error 9)\n";
+    for redirection in [">&-", ">&- <&-", "1</dev/null"] {
+        for arguments in [
+            "--isolate always --linger 0 --expect rst",
+            &format!("read {fixture}"),
+            &format!("verify {fixture}"),
+            &format!("compare {fixture} {fixture}"),
+        ] {
+            let script = format!("exec {} {arguments} {redirection}", support::PROGRAM);
+            run(support::clean("sh").args(["-c", &script])).exits(2).complains(error);
+        }
+        let script = format!("exec {} --help {redirection}", support::PROGRAM);
+        run(support::clean("sh").args(["-c", &script])).exits(2);
+    }
+    // Thrown away it is none.
+    let script = format!("exec {} read {fixture} 1<>/dev/null", support::PROGRAM);
+    run(support::clean("sh").args(["-c", &script])).exits(0).complains("");
+}
+
+/// The report of a run goes elsewhere, and the command finds its standard output as closed as it is.
+#[test]
+fn a_command_finds_a_closed_standard_output_closed() {
+    let script = format!("exec {} run -- sh -c 'echo lost' >&-", support::PROGRAM);
+    let ran = run(support::clean("sh").args(["-c", &script]));
+    assert!(ran.code() != 0 && ran.stderr.contains("echo: I/O error"), "{}", ran.stderr);
+}
+
 #[test]
 fn help_that_a_full_standard_output_does_not_take_is_an_error() {
     for option in ["--help", "--version"] {

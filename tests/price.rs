@@ -284,7 +284,7 @@ fn what_makes_no_sense_with_many_connections_is_refused() {
     for (arguments, complaint) in [
         ("--connections 0", "invalid value '0'"),
         ("--connections 2 --scenario unread", "cannot be used with '--scenario <NAME>'"),
-        ("--connections 2 --ladder", "cannot be used with '--ladder'"),
+        ("--connections 2 --ladder", "cannot be used with '--ladder"),
         ("--connections 2 --format csv", "it needs --format table, plain or json"),
         ("--connections 2 --concurrency 401", "not a number from 1 to 400"),
         ("--concurrency 2", "--connections <N>"),

@@ -104,6 +104,48 @@ fn where_more_are_open_than_allowed_some_are_given_up_and_that_is_said() {
     assert!(report["connections"].as_array().unwrap().iter().any(|each| evicted(&each)));
 }
 
+/// The offset of each packet's record in a classic capture.
+fn records(bytes: &[u8]) -> Vec<usize> {
+    let mut at = 24;
+    let mut records = Vec::new();
+    while let Some(length) = bytes.get(at + 8..at + 12) {
+        records.push(at);
+        at += 16 + u32::from_le_bytes(length.try_into().unwrap()) as usize;
+    }
+    records
+}
+
+#[test]
+fn a_clock_that_is_set_back_an_hour_changes_no_verdict_and_gives_no_time() {
+    let (_folder, path) = changed(|bytes| {
+        for at in records(bytes).into_iter().skip(5) {
+            let seconds = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) - 3600;
+            bytes[at..at + 4].copy_from_slice(&seconds.to_le_bytes());
+        }
+    });
+    let output = run(&[name(&path), "--expect", "rst by server", "--packets"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("clock stepped"), "{}", text(&output.stdout));
+    let record = report(&run(&[name(&path), "--format", "json"]), 0);
+    let close = &record["connections"][0]["close"];
+    assert_eq!((&close["verdict"], &close["complete"]), (&"rst".into(), &true.into()), "{close:#}");
+}
+
+#[test]
+fn a_capture_that_begins_in_the_middle_says_so_and_passes_nothing_that_rests_on_the_beginning() {
+    let (_folder, path) = changed(|bytes| {
+        let end = records(bytes)[5];
+        bytes.drain(24..end);
+    });
+    let record = report(&run(&[name(&path), "--format", "json"]), 0);
+    let close = &record["connections"][0]["close"];
+    assert!(close["gaps"].as_array().unwrap().contains(&"midstream".into()), "{close:#}");
+    let output = run(&[name(&path), "--expect", "rst only"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    let reason = "connection 1 leaves that open: the capture began after the connection";
+    assert!(text(&output.stderr).contains(reason), "{}", text(&output.stderr));
+}
+
 #[test]
 fn what_a_filter_leaves_out_is_counted() {
     let of = |filter| report(&run(&[FIXTURE, "-f", filter, "--format", "json"]), 0);

@@ -50,6 +50,25 @@ fn every_command_in_the_readme_is_understood() {
     }
 }
 
+#[test]
+fn every_fault_in_the_readme_has_its_tests() {
+    let readme = include_str!("../README.md");
+    let section = readme.split("## Faults\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert!(rows.len() > 20, "{}", rows.len());
+    for row in rows {
+        let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        for test in tests.split(' ') {
+            let (file, name) = test.trim_matches('`').split_once("::").expect(row);
+            let path = format!("{}/tests/{file}.rs", env!("CARGO_MANIFEST_DIR"));
+            let source = std::fs::read_to_string(path).expect(test);
+            let (before, _) = source.split_once(&format!("\nfn {name}() {{\n")).expect(test);
+            let attributes = before.rsplit("\n\n").next().unwrap();
+            assert!(attributes.contains("#[test]"), "{test}");
+        }
+    }
+}
+
 /// What a line of the recorded matrix says behind its name.
 fn recorded<'a>(block: &'a str, name: &str) -> &'a str {
     block.lines().find_map(|line| line.trim_start().strip_prefix(name)).expect(name)

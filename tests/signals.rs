@@ -287,6 +287,65 @@ fn an_interrupted_read_decides_nothing_of_what_was_not_over() {
 }
 
 #[test]
+fn an_interrupted_comparison_says_so_once() {
+    let (pipe, other) = (NamedPipe::new(), NamedPipe::new());
+    let _held = (pipe.filled(&one_over_and_one_open()), other.filled(&one_over_and_one_open()));
+    let mut command = closecheck(["compare", "--format", "json"]);
+    let mut running = Running::start(command.args([pipe.path(), other.path()]));
+    proc::until_it_waits(&mut running);
+    let ran = signalled(running, Signal::SIGINT, "two named pipes");
+    ran.exits(3).complains(INTERRUPTED);
+}
+
+/// A file of so many packets that it is changed before it is read to its end.
+#[test]
+fn a_file_that_is_cut_or_grows_while_it_is_read_is_incomplete() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, length) in [("cut", 1 << 16), ("cut-in-a-record", (1 << 16) + 3)] {
+        let path = folder.path().join(name);
+        fs::write(&path, &one_over_and_one_open()[..24]).unwrap();
+        let file = OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let mut running = Running::start(read().arg(&path));
+        proc::until_confined(&mut running);
+        file.set_len(length).unwrap();
+        let changed = "cannot be read any further: the file was changed while it was read";
+        let said = running.end();
+        assert!(said.exits(3).stderr.contains(changed), "{}", said.stderr);
+    }
+    // What is at its end when the reader gets there was still being written a moment ago.
+    let pipe = NamedPipe::new();
+    let path = folder.path().join("grown");
+    fs::write(&path, one_over_and_one_open()).unwrap();
+    let mut running = Running::start(read().arg(&path).arg(pipe.path()));
+    proc::until_it_waits(&mut running);
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(&[0; 16]).unwrap();
+    fs::write(pipe.path(), one_over_and_one_open()).unwrap();
+    let ran = running.end();
+    let changed = "grown: cannot be read any further: the file was changed while it was read";
+    assert!(ran.exits(3).stderr.contains(changed), "{}", ran.stderr);
+    assert_eq!(ran.json()["summary"]["connections"], 2, "{}", ran.stdout);
+}
+
+/// A file that another takes the name of is read to its own end.
+#[test]
+fn a_file_that_is_replaced_while_it_is_read_is_read_as_it_was() {
+    let (folder, pipe) = (tempfile::tempdir().unwrap(), NamedPipe::new());
+    let path = folder.path().join("old");
+    fs::write(&path, one_over_and_one_open()).unwrap();
+    let mut running = Running::start(read().arg(&path).arg(pipe.path()));
+    proc::until_it_waits(&mut running);
+    fs::write(folder.path().join("new"), "no capture").unwrap();
+    fs::rename(folder.path().join("new"), &path).unwrap();
+    fs::write(pipe.path(), one_over_and_one_open()).unwrap();
+    let ran = running.end();
+    let report = ran.exits(0).complains("").json();
+    assert_eq!(report["summary"]["connections"], 2, "{report:#}");
+    // Each of them twice.
+    assert_eq!(report["capture"]["packets"], 2 * (8 + 3), "{report:#}");
+}
+
+#[test]
 fn a_second_signal_ends_a_read_whose_report_is_stuck() {
     let (reader, full) = full_pipe();
     let (input, writer) = pipe().unwrap();

@@ -295,7 +295,8 @@ fn an_interface_that_goes_down_and_comes_up_is_told_at_once_and_makes_it_incompl
 fn an_interface_that_is_deleted_and_made_again_is_watched_again() {
     private_network();
     let neighbours = Neighbours::new();
-    let mut watch = Watch::start("-i r1 tcp");
+    // Confined, it could not.
+    let mut watch = Watch::start("-i r1 --sandbox off tcp");
     neighbours.exchange("10.9.2.2:0");
     assert_eq!(watch.connection()["close"]["complete"], true);
     ip("link delete r1");

@@ -40,14 +40,42 @@ impl Filter {
         expression: &str,
         links: impl IntoIterator<Item = LinkType>,
     ) -> Result<Filter, FilterError> {
-        let mut programs = BTreeMap::new();
-        for link in links {
-            programs.insert(link.0, compile(expression, link)?);
+        let mut filter = Filter { expression: expression.to_owned(), programs: BTreeMap::new() };
+        filter.require(links)?;
+        Ok(filter)
+    }
+
+    /// Compiles `expression` for every link type that it can be compiled for, as long as the names in it (of
+    /// hosts, services) can still be looked up: a process that is confined cannot do that.
+    #[must_use]
+    pub fn prepare(expression: &str) -> Filter {
+        let mut filter = Filter { expression: expression.to_owned(), programs: BTreeMap::new() };
+        // Where a name is not known, it is asked for once and not for every link type.
+        if filter.require([LinkType::ETHERNET]).is_ok() {
+            for &link in LinkType::SUPPORTED {
+                // What it does not compile for may never come.
+                let _ = filter.require([link]);
+            }
         }
-        if programs.is_empty() {
-            compile(expression, LinkType::ETHERNET)?;
+        filter
+    }
+
+    /// Makes sure that it works on frames of these link types, or if there are none, on Ethernet.
+    ///
+    /// # Errors
+    /// [`FilterError`] where it does not compile.
+    pub fn require(
+        &mut self,
+        links: impl IntoIterator<Item = LinkType>,
+    ) -> Result<(), FilterError> {
+        let mut links = links.into_iter().peekable();
+        let usual = links.peek().is_none().then_some(LinkType::ETHERNET);
+        for link in links.chain(usual) {
+            if let Entry::Vacant(place) = self.programs.entry(link.0) {
+                place.insert(compile(&self.expression, link)?);
+            }
         }
-        Ok(Filter { expression: expression.to_owned(), programs })
+        Ok(())
     }
 
     /// Whether the frame passes.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::{InterfaceFlags, if_nameindex, if_nametoindex};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use pcap::{Active, Capture, Linktype, Precision};
 use thiserror::Error;
 
@@ -281,6 +282,11 @@ fn is_denial(message: &str) -> bool {
 fn check_interface(name: &str) -> Result<(), LiveError> {
     if name == ANY && cfg!(target_os = "linux") {
         return Ok(());
+    }
+    // Even to ask takes a socket, which a process that is confined cannot have.
+    if let Err(errno) = socket(AddressFamily::Inet, SockType::Datagram, SockFlag::empty(), None) {
+        let (interface, message) = (name.to_owned(), format!("socket: {}", errno.desc()));
+        return Err(LiveError::Denied { interface, message });
     }
     if if_nametoindex(name).is_err() {
         return Err(LiveError::NoSuchInterface { name: name.to_owned(), available: available() });

@@ -10,7 +10,7 @@ use std::collections::BinaryHeap;
 use thiserror::Error;
 
 use super::Stop;
-use super::file::{Frames, Input, Packet, Progress, ReadError};
+use super::file::{Frames, Input, OpenInput, Packet, Progress, ReadError};
 use crate::decode::{Frame, Timestamp};
 
 /// Memory for all files' buffers together, of which each gets at least the smallest and at most the
@@ -64,21 +64,39 @@ impl Merged {
     /// # Errors
     /// [`OpenError`] with the first that cannot be opened or is no capture.
     pub fn open(inputs: &[Input], stop: &Stop) -> Result<Merged, OpenError> {
-        let buffer = BUFFERS.checked_div(inputs.len()).unwrap_or(BUFFERS);
-        let buffer = buffer.clamp(SMALLEST_BUFFER, LARGEST_BUFFER);
+        Merged::read(Merged::open_inputs(inputs, stop)?)
+    }
+
+    /// Opens all captures and reads nothing of them.
+    ///
+    /// # Errors
+    /// [`OpenError`] with the first that cannot be opened.
+    pub fn open_inputs(inputs: &[Input], stop: &Stop) -> Result<Vec<OpenInput>, OpenError> {
         let failed = |input: &Input, source| OpenError { input: input.clone(), source };
         let mut standard_input = inputs.iter().filter(|input| **input == Input::StandardInput);
         if let Some(again) = standard_input.nth(1) {
             return Err(failed(again, ReadError::StandardInputTwice));
         }
+        let open = |input: &Input| input.open(stop).map_err(|error| failed(input, error.into()));
+        inputs.iter().map(open).collect()
+    }
+
+    /// Reads the headers of captures that are open.
+    ///
+    /// # Errors
+    /// [`OpenError`] with the first that is no capture.
+    pub fn read(inputs: Vec<OpenInput>) -> Result<Merged, OpenError> {
+        let buffer = BUFFERS.checked_div(inputs.len()).unwrap_or(BUFFERS);
+        let buffer = buffer.clamp(SMALLEST_BUFFER, LARGEST_BUFFER);
         let mut sources = Vec::with_capacity(inputs.len());
-        for input in inputs {
-            match Frames::open_with(input, buffer, stop) {
+        for opened in inputs {
+            let input = opened.input.clone();
+            match Frames::read(opened, buffer) {
                 Ok(frames) => sources.push(frames),
                 Err(ReadError::Stopped) => {
                     return Ok(Merged { stopped: true, ..Merged::new(Vec::new()) });
                 }
-                Err(source) => return Err(failed(input, source)),
+                Err(source) => return Err(OpenError { input, source }),
             }
         }
         Ok(Merged::new(sources))

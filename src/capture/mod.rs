@@ -15,7 +15,8 @@ mod savefiles;
 mod stop;
 
 pub use file::{
-    CaptureFormat, Compression, Damage, Frames, Input, LONGEST_PACKET, Place, Progress, ReadError,
+    CaptureFormat, Compression, Damage, Frames, Input, LONGEST_PACKET, OpenInput, Place, Progress,
+    ReadError,
 };
 pub use filter::{Filter, FilterError};
 pub use live::{Delivery, LOOPBACK, Live, LiveError};

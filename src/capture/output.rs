@@ -3,9 +3,10 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::unistd::geteuid;
 use tempfile::NamedTempFile;
 use thiserror::Error;
 
@@ -74,6 +75,15 @@ impl Output {
         Ok(Output { path: path.to_owned(), out: BufWriter::new(sink) })
     }
 
+    /// The folder in which it will get its name; `None` where it has that already.
+    #[must_use]
+    pub fn place(&self) -> Option<&Path> {
+        match self.out.get_ref() {
+            Sink::Unnamed(_) | Sink::Beside(_) => Some(folder(&self.path)),
+            Sink::Direct(_) => None,
+        }
+    }
+
     /// Puts the complete file in its place.
     ///
     /// # Errors
@@ -104,6 +114,7 @@ fn open(path: &Path, mode: u32) -> io::Result<Sink> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(metadata) if !metadata.is_file() => {
+            check_owner(path)?;
             OpenOptions::new().write(true).open(path).map(Sink::Direct)
         }
         _ => {
@@ -119,7 +130,23 @@ fn open(path: &Path, mode: u32) -> io::Result<Sink> {
     }
 }
 
-fn folder(path: &Path) -> &Path {
+/// Refuses a pipe, a device or a link to one that somebody else has put where everyone may, as Linux does of
+/// its own accord where fs.protected_symlinks and fs.protected_fifos are set (proc_sys_fs(5)).
+fn check_owner(path: &Path) -> io::Result<()> {
+    const STICKY_AND_OPEN: u32 = 0o1002;
+    let (found, folder) = (fs::symlink_metadata(path)?, fs::metadata(folder(path))?);
+    let is_open = folder.mode() & STICKY_AND_OPEN == STICKY_AND_OPEN;
+    let owners = [geteuid().as_raw(), folder.uid()];
+    if is_open && !owners.contains(&found.uid()) {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it is somebody else's, in a folder that everyone may write to",
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),

@@ -11,8 +11,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use jiff::Zoned;
 use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp as Now, Zoned};
 
 use super::{Output, OutputError, PcapWriter};
 use crate::decode::{Frame, LinkType};
@@ -54,6 +55,8 @@ pub struct Savefiles {
     number: u32,
     periods: u32,
     period_began: Instant,
+    /// Of the names: taken from its file while files can be opened.
+    zone: TimeZone,
     placing: Option<JoinHandle<Result<(), OutputError>>>,
 }
 
@@ -85,6 +88,7 @@ impl Savefiles {
             number: 0,
             periods: 0,
             period_began: now(),
+            zone: TimeZone::system(),
             placing: None,
         };
         files.current = Some(files.begin()?);
@@ -121,6 +125,24 @@ impl Savefiles {
         Ok(Written::Yes)
     }
 
+    /// The folder below which all of them are: no part of its name depends on the time.
+    #[must_use]
+    pub fn place(&self) -> Option<PathBuf> {
+        let first = self.current.as_ref()?.writer.inner().place()?;
+        let is_fixed = |folder: &&Path| !folder.as_os_str().as_bytes().contains(&b'%');
+        let folder = match self.rotation.period {
+            Some(_) => super::output::folder(&self.name).ancestors().find(is_fixed)?,
+            None => first,
+        };
+        Some(if folder == Path::new("") { PathBuf::from(".") } else { folder.to_owned() })
+    }
+
+    /// True where other files follow.
+    #[must_use]
+    pub fn is_changing(&self) -> bool {
+        self.rotation.size.is_some() || self.rotation.period.is_some()
+    }
+
     /// Puts the last file in its place.
     ///
     /// # Errors
@@ -141,7 +163,8 @@ impl Savefiles {
     }
 
     fn begin(&self) -> Result<Current, OutputError> {
-        let path = file_name(&self.name, &self.rotation, self.number, &Zoned::now())
+        let time = Now::now().to_zoned(self.zone.clone());
+        let path = file_name(&self.name, &self.rotation, self.number, &time)
             .map_err(|source| OutputError::new(&self.name, source))?;
         let output = Output::create(&path)?;
         let writer = PcapWriter::new(output, self.link, self.snap_len)

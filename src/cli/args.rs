@@ -1,26 +1,37 @@
 //! The arguments, as clap reads them, and the plan that they come to. Nothing is opened here.
 
 mod compare;
+mod doctor;
 mod lab;
 mod matrix;
+mod merge;
 mod read;
+mod reference;
 mod verify;
 mod watch;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use compare::CompareArgs;
 pub(super) use compare::{ComparePlan, Sought, Source};
+use doctor::DoctorArgs;
+pub(super) use doctor::DoctorPlan;
 use lab::LabArgs;
 pub(super) use lab::{LabPlan, PricePlan};
 use matrix::MatrixArgs;
 pub(super) use matrix::{CellPlan, MatrixPlan};
+use merge::MergeArgs;
+pub(super) use merge::MergePlan;
 use read::ReadArgs;
 pub(super) use read::ReadPlan;
+use reference::{CompletionsArgs, ExplainArgs, ManArgs, SchemaArgs};
+pub(super) use reference::{Document, ExplainPlan};
 use verify::VerifyArgs;
 pub(super) use verify::{Annotations, CaseFilesArgs, CasesArgs, CasesFormat, VerifyPlan};
 use watch::WatchArgs;
@@ -28,6 +39,7 @@ pub(super) use watch::WatchPlan;
 
 use super::run::{GuardArgs, RunArgs, RunPlan};
 use crate::report::{Format, Numbers};
+use crate::sandbox::Confinement;
 use crate::verdict::Expectation;
 
 const EXAMPLES: &str = "\
@@ -44,6 +56,10 @@ Examples:
   tcpdump -w - | closecheck read -      the same of a stream
   closecheck read --only rst --ladder out.pcap
                                         draw how each reset connection ended
+  closecheck read --only rst --ladder=svg out.pcap > resets.svg
+                                        the same as a picture; =mermaid for Markdown
+  closecheck read --html report.html out.pcap
+                                        a page to sort, filter and print, for a browser
   sudo closecheck watch port 443        a line as each connection ends, until Ctrl-C
   sudo closecheck watch -i eth0 --only rst -w 'resets-%H.pcap' -G 3600
                                         those that are reset, and a file of packets for each hour
@@ -53,6 +69,7 @@ Examples:
   closecheck verify --bless fixtures/   record what captures give; without --bless, check them
   closecheck run --expect 'not rst' -- cargo test
                                         fail where a test's connection is reset
+  closecheck explain TIME-WAIT          what a word of the reports means
 
 Exit status:
   0  as expected, or a report was made and nothing was expected
@@ -71,6 +88,7 @@ Exit status:
     name = "closecheck",
     version,
     args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
     after_long_help = EXAMPLES,
     max_term_width = 100
 )]
@@ -79,30 +97,109 @@ pub struct Args {
     command: Option<Command>,
     #[command(flatten)]
     lab: LabArgs,
+    /// Confine closecheck itself, before it reads a packet, to what it still has to do (Landlock, seccomp; root
+    /// without sudo becomes nobody): strict refuses to run where the kernel cannot do that, off does without.
+    #[arg(long, global = true, value_enum, value_name = "HOW", default_value = "auto")]
+    sandbox: SandboxArg,
+}
+
+/// How much of the kernel's confinement is asked for.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SandboxArg {
+    Strict,
+    Auto,
+    Off,
+}
+
+/// What `-h` shows of the lab's options, so that it fits a screen; `--help` shows all.
+const USUAL: &[&str] = &["linger", "expect"];
+/// What `-h` leaves to `--help` with the other commands.
+const RARE: &[&str] = &[
+    "absolute",
+    "annotations",
+    "file_size",
+    "files",
+    "ipv6",
+    "jobs",
+    "junit",
+    "keep",
+    "max_open",
+    "rotate_seconds",
+    "rows",
+    "settle",
+    "snap_len",
+    "snapshot_length",
+    "color",
+];
+
+impl Args {
+    /// The definition that arguments are read by, and help and completions are made from.
+    pub(super) fn definition() -> clap::Command {
+        let hide = |arg: clap::Arg, is_hidden: bool| arg.hide_short_help(is_hidden);
+        let all = Args::command().mut_args(|arg| {
+            let is_usual = USUAL.contains(&arg.get_id().as_str());
+            hide(arg, !is_usual)
+        });
+        all.mut_subcommands(|command| {
+            command.mut_args(|arg| {
+                let is_rare = RARE.contains(&arg.get_id().as_str());
+                hide(arg, is_rare)
+            })
+        })
+    }
+
+    /// Reads arguments; the first is the program's name.
+    pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
+        let matches = Args::definition().try_get_matches_from(arguments)?;
+        Args::from_arg_matches(&matches)
+    }
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Judge every connection in captures: pcap or pcapng files, plain or compressed with gzip or zstd.
-    Read(ReadArgs),
-    /// Judge connections as they happen: a line for each, half a second after its end.
+    /// Judge every connection in captures.
     ///
-    /// Lines for people on a terminal, NDJSON elsewhere, unless --format says otherwise. SIGUSR1 has a summary
-    /// written to standard error. SIGINT or SIGTERM ends it: what is still open is listed then.
+    /// Captures are pcap or pcapng files, plain or compressed with gzip or zstd.
+    Read(ReadArgs),
+    /// Put together what `read --partial` wrote of captures.
+    ///
+    /// On one machine or on many: the report is that of one `read` of all of them.
+    Merge(MergeArgs),
+    /// Judge connections as they happen, a line for each.
+    ///
+    /// The line comes half a second after the connection's end. Lines for people on a terminal, NDJSON elsewhere,
+    /// unless --format says otherwise. SIGUSR1 has a summary written to standard error. SIGINT or SIGTERM ends it: what is still open is listed then.
     Watch(WatchArgs),
-    /// What differs between two captures, at the level of closes, or between the two ends of connections.
+    /// Say what differs between two captures, or between two ends.
     Compare(CompareArgs),
-    /// Check captures against what is expected of them: NAME.verdict, the report recorded beside
-    /// NAME.pcap, or the rules in NAME.expect.toml.
+    /// Check captures against what is expected of them.
+    ///
+    /// That is NAME.verdict, the report recorded beside NAME.pcap, or the rules in NAME.expect.toml.
     Verify(VerifyArgs),
-    /// Run every scenario under linger off, 0 and 1, closed by either end, and show what came of each in
-    /// one table. Linux only.
+    /// Run every scenario under each linger value (Linux).
+    ///
+    /// Each is run under linger off, 0 and 1, closed by either end, and held against what Linux documents.
     Matrix(MatrixArgs),
+    /// Say what works on this machine, and the remedy for what does not.
+    ///
+    /// Exit status 1 where an exchange can be captured neither on the host nor in a private network.
+    Doctor(DoctorArgs),
     /// Have a socket open and do nothing; the lab starts it.
     #[command(name = crate::lab::HOLD_SOCKET, hide = true)]
     HoldSocket,
-    /// Run a command under capture and judge how its connections ended (Linux).
+    /// Run a command and judge how its connections ended (Linux).
     Run(RunArgs),
+    /// Say what a word of the reports means.
+    ///
+    /// A verdict, a cause, a state, a gap, a rule, Zeek's conn_state and whatever else a record may hold, with a
+    /// connection that shows it.
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of the reports.
+    Schema(SchemaArgs),
+    /// Print completions for a shell.
+    Completions(CompletionsArgs),
+    /// Print a man page.
+    Man(ManArgs),
     /// What `run` puts between itself and the command.
     #[command(name = crate::run::GUARD, hide = true)]
     Guard(GuardArgs),
@@ -110,22 +207,47 @@ enum Command {
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct ReportArgs {
-    /// Fail with status 1 unless every connection ended like this: VERDICT [by client|server] or not
-    /// VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
+    /// Exit status 1 unless all end so: 'rst by server'
+    ///
+    /// A rule is VERDICT [only] [by client|server] or not VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
     #[arg(long, value_name = "RULE")]
     pub(super) expect: Option<Expectation>,
     /// How to write the report.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: FormatArg,
-    /// Draw how the connection was closed, a lifeline an endpoint, the deciding packet marked.
-    #[arg(long)]
-    pub(super) ladder: bool,
+    /// Draw how the connection was closed, a lifeline an endpoint, the deciding packet marked. As svg or mermaid, the
+    /// drawings take the place of the report.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "auto"
+    )]
+    pub(super) ladder: Option<LadderForm>,
     /// Whether to use colour.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     pub(super) color: Color,
 }
 
+impl FormatArg {
+    /// True for typed columns, which not every command writes.
+    fn is_columns(self) -> bool {
+        #[cfg(feature = "parquet")]
+        if let FormatArg::Parquet = self {
+            return true;
+        }
+        false
+    }
+}
+
 impl ReportArgs {
+    /// True where typed columns are to be written.
+    pub(super) fn is_columns(&self) -> bool {
+        self.format.is_columns()
+    }
+
     pub(super) fn format(&self) -> Format {
         self.format.into()
     }
@@ -143,6 +265,9 @@ enum FormatArg {
     Ndjson,
     /// A header line, then a line a connection.
     Csv,
+    /// Typed columns, for `read` and `merge`.
+    #[cfg(feature = "parquet")]
+    Parquet,
 }
 
 impl From<FormatArg> for Format {
@@ -153,7 +278,32 @@ impl From<FormatArg> for Format {
             FormatArg::Json => Format::Json,
             FormatArg::Ndjson => Format::Ndjson,
             FormatArg::Csv => Format::Csv,
+            // For whatever is said beside the file itself.
+            #[cfg(feature = "parquet")]
+            FormatArg::Parquet => Format::Ndjson,
         }
+    }
+}
+
+/// A form of a ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LadderForm {
+    /// Text, in Unicode where the locale says UTF-8.
+    Auto,
+    /// Text with box drawing characters.
+    Unicode,
+    /// Text that every terminal shows.
+    Ascii,
+    /// One SVG picture of all connections.
+    Svg,
+    /// Markdown with a Mermaid diagram for each connection.
+    Mermaid,
+}
+
+impl LadderForm {
+    /// True where nothing else is on the page.
+    pub(super) fn stands_alone(self) -> bool {
+        matches!(self, LadderForm::Svg | LadderForm::Mermaid)
     }
 }
 
@@ -174,6 +324,8 @@ pub(super) enum Plan {
     Price(PricePlan),
     /// Judge captures.
     Read(ReadPlan),
+    /// Judge captures by their partial records.
+    Merge(MergePlan),
     /// Judge what goes on.
     Watch(WatchPlan),
     /// Compare captures.
@@ -182,40 +334,74 @@ pub(super) enum Plan {
     Verify(VerifyPlan),
     /// Run all scenarios.
     Matrix(MatrixPlan),
+    /// Say what works here.
+    Doctor(DoctorPlan),
     /// Have a socket open.
     HoldSocket,
     /// Judge the connections of a command.
     Run(RunPlan),
     /// Guard a command.
     Guard(GuardArgs),
+    /// Say what a word means.
+    Explain(ExplainPlan),
+    /// Write the schema of a document.
+    Schema(Document),
+    /// Write completions.
+    Completions(Shell),
+    /// Write the man page of a command, or of closecheck.
+    Man(Option<String>),
 }
 
 impl Args {
+    pub(super) fn confinement(&self) -> Confinement {
+        match self.sandbox {
+            SandboxArg::Strict => Confinement::Strict,
+            SandboxArg::Auto => Confinement::Auto,
+            SandboxArg::Off => Confinement::Off,
+        }
+    }
+
     /// The plan, unless the arguments contradict each other.
     pub(super) fn into_plan(self) -> Result<Plan, clap::Error> {
         let plan = match self.command {
             None => self.lab.into_plan()?,
             Some(Command::Read(read)) => Plan::Read(read.into_plan()),
+            Some(Command::Merge(merge)) => Plan::Merge(merge.into_plan()),
             Some(Command::Watch(watch)) => Plan::Watch(watch.into_plan()),
             Some(Command::Compare(compare)) => Plan::Compare(compare.into_plan()?),
             Some(Command::Verify(verify)) => Plan::Verify(verify.into_plan()),
             Some(Command::Matrix(matrix)) => Plan::Matrix(matrix.into_plan()),
+            Some(Command::Doctor(doctor)) => Plan::Doctor(doctor.into_plan()),
             Some(Command::HoldSocket) => Plan::HoldSocket,
             Some(Command::Run(run)) => Plan::Run(run.into_plan()?),
             Some(Command::Guard(guard)) => Plan::Guard(guard),
+            Some(Command::Explain(explain)) => Plan::Explain(explain.into_plan()),
+            Some(Command::Schema(schema)) => Plan::Schema(schema.document),
+            Some(Command::Completions(completions)) => Plan::Completions(completions.shell),
+            Some(Command::Man(man)) => Plan::Man(man.command),
         };
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),
             Plan::Read(plan) => (&plan.report, plan.packets.is_some()),
             Plan::Run(plan) => (&plan.report, false),
+            Plan::Watch(plan) => (&plan.report, false),
             Plan::Price(_)
-            | Plan::Watch(_)
+            | Plan::Merge(_)
             | Plan::Compare(_)
             | Plan::Verify(_)
             | Plan::Matrix(_)
+            | Plan::Doctor(_)
             | Plan::HoldSocket
-            | Plan::Guard(_) => return Ok(plan),
+            | Plan::Guard(_)
+            | Plan::Explain(_)
+            | Plan::Schema(_)
+            | Plan::Completions(_)
+            | Plan::Man(_) => return Ok(plan),
         };
+        if report.is_columns() && !matches!(plan, Plan::Read(_)) {
+            let message = "--format parquet is for `read` and `merge`";
+            return Err(Args::command().error(ErrorKind::ArgumentConflict, message));
+        }
         if let Plan::Read(ReadPlan { cases: CaseFilesArgs { junit: Some(_), .. }, .. })
         | Plan::Run(RunPlan {
             rules: None, cases: CaseFilesArgs { junit: Some(_), .. }, ..
@@ -230,10 +416,17 @@ impl Args {
             };
             return Err(Args::command().error(ErrorKind::MissingRequiredArgument, message));
         }
+        if report.ladder.is_some_and(LadderForm::stands_alone)
+            && (packets || report.format() != Format::Table)
+        {
+            let message = "--ladder=svg and --ladder=mermaid take the place of the report: they go without \
+                           --format and --packets";
+            return Err(Args::command().error(ErrorKind::ArgumentConflict, message));
+        }
         let option = match (report.ladder, packets) {
-            (true, _) => "--ladder",
-            (false, true) => "--packets",
-            (false, false) => return Ok(plan),
+            (Some(_), _) => "--ladder",
+            (None, true) => "--packets",
+            (None, false) => return Ok(plan),
         };
         if report.format().is_for_people() {
             return Ok(plan);

@@ -2,12 +2,13 @@
 #![expect(clippy::print_stderr, reason = "annotations are no part of the report")]
 
 use std::env;
-use std::fs::OpenOptions;
-use std::io;
-use std::path::PathBuf;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use super::args::{Annotations, CaseFilesArgs, CasesArgs, CasesFormat};
 use super::failure::Failure;
+use super::html::{HtmlArgs, HtmlFile};
 use super::judge::Conclusion;
 use super::out::{Out, Pace, Target, styles};
 use super::status::Status;
@@ -15,6 +16,7 @@ use crate::capture::Output;
 use crate::report::CaptureSummary;
 use crate::report::cases::annotations::{self, annotation};
 use crate::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap};
+use crate::report::html::ChecksPage;
 use crate::verdict::Expectation;
 
 /// Cases while they are reported.
@@ -22,6 +24,7 @@ pub(super) struct Cases {
     out: Out,
     form: Form,
     files: CaseFiles,
+    page: Option<(HtmlFile, ChecksPage)>,
     worst: CaseOutcome,
 }
 
@@ -40,14 +43,16 @@ enum Form {
 /// A JUnit report on its way to a file.
 struct JunitFile {
     path: PathBuf,
+    place: Option<PathBuf>,
     report: Junit<Output>,
 }
 
 impl JunitFile {
     fn begin(name: &str, path: PathBuf) -> Result<JunitFile, Failure> {
         let file = Output::create_shared(&path)?;
+        let place = file.place().map(Path::to_owned);
         match Junit::new(name, file) {
-            Ok(report) => Ok(JunitFile { path, report }),
+            Ok(report) => Ok(JunitFile { path, place, report }),
             Err(source) => Err(Failure::Junit { path, source }),
         }
     }
@@ -58,17 +63,18 @@ impl JunitFile {
     }
 
     fn finish(self) -> Result<(), Failure> {
-        let JunitFile { path, report } = self;
+        let JunitFile { path, report, .. } = self;
         let file = report.finish().map_err(|source| Failure::Junit { path, source })?;
         Ok(file.commit()?)
     }
 }
 
 /// What only a run on GitHub has.
-#[derive(Default)]
 struct Github {
     annotated: usize,
     summary: StepSummary,
+    /// The file that GitHub makes for each step, which other commands of the step may write to as well.
+    file: Option<(PathBuf, File)>,
 }
 
 impl Cases {
@@ -85,14 +91,29 @@ impl Cases {
                 CasesFormat::Tap => Form::Tap(Tap::default()),
             },
             files,
+            page: None,
             worst: CaseOutcome::Met,
         })
+    }
+
+    /// The folders in which files will get their names.
+    pub(super) fn places(&self) -> [Option<&Path>; 2] {
+        [self.files.place(), self.page.as_ref().and_then(|(file, _)| file.place())]
+    }
+
+    /// Makes sure that a page on the checks under these paths can be written as well, where one is wanted.
+    pub(super) fn with_page(mut self, html: &HtmlArgs, paths: &str) -> Result<Cases, Failure> {
+        self.page = html.begin()?.map(|file| (file, ChecksPage::new(self.files.name, paths)));
+        Ok(self)
     }
 
     /// Reports the cases of one capture.
     pub(super) fn group(&mut self, name: &str, cases: &[Case]) -> Result<(), Failure> {
         self.worst = cases.iter().map(|case| case.outcome).fold(self.worst, CaseOutcome::max);
-        let Cases { out, form, .. } = self;
+        let Cases { out, form, page, .. } = self;
+        if let Some((file, page)) = page {
+            page.group(name, cases).map_err(|source| file.failed(source))?;
+        }
         out.write(|out| match form {
             Form::Lines(lines) => lines.group(name, cases, out),
             Form::Tap(tap) => tap.group(name, cases, out),
@@ -102,13 +123,14 @@ impl Cases {
 
     /// Ends the reports, and gives the exit status.
     pub(super) fn finish(self) -> Result<Status, Failure> {
-        let Cases { mut out, form, files, worst } = self;
+        let Cases { mut out, form, files, page, worst } = self;
         out.write(|out| match form {
             Form::Lines(lines) => lines.finish(out),
             Form::Tap(tap) => tap.finish(out),
         })?;
         out.flush()?;
         files.finish()?;
+        page.map_or(Ok(()), |(file, page)| file.write(Ok(page.finish())))?;
         Ok(match worst {
             CaseOutcome::Met | CaseOutcome::Recorded => Status::AsExpected,
             CaseOutcome::NotMet => Status::NotAsExpected,
@@ -122,8 +144,13 @@ impl CaseFiles {
     /// Makes sure that the files can be written.
     pub(super) fn begin(name: &'static str, files: &CaseFilesArgs) -> Result<CaseFiles, Failure> {
         let junit = files.junit.clone().map(|path| JunitFile::begin(name, path)).transpose()?;
-        let github = on_github(files.annotations).then(Github::default);
+        let github = on_github(files.annotations).then(Github::begin).transpose()?;
         Ok(CaseFiles { name, junit, github })
+    }
+
+    /// The folder in which a file will get its name.
+    pub(super) fn place(&self) -> Option<&Path> {
+        self.junit.as_ref()?.place.as_deref()
     }
 
     /// Takes the cases of one capture.
@@ -156,6 +183,16 @@ impl CaseFiles {
 }
 
 impl Github {
+    fn begin() -> Result<Github, Failure> {
+        let path = env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
+        let open = |path: PathBuf| match OpenOptions::new().append(true).create(true).open(&path) {
+            Ok(file) => Ok((path, file)),
+            Err(source) => Err(Failure::StepSummary { path, source }),
+        };
+        let file = path.map(PathBuf::from).map(open).transpose()?;
+        Ok(Github { annotated: 0, summary: StepSummary::default(), file })
+    }
+
     fn group(&mut self, name: &str, cases: &[Case]) {
         let room = annotations::SHOWN - self.annotated;
         for line in cases.iter().filter_map(|case| annotation(name, case)).take(room) {
@@ -165,19 +202,10 @@ impl Github {
         self.summary.group(name, cases);
     }
 
-    /// Adds to the file that GitHub makes for each step, which other commands of the step may write to as
-    /// well.
-    fn write_summary(&self, name: &str) -> Result<(), Failure> {
-        let Some(path) = env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
-            return Ok(());
-        };
-        let path = PathBuf::from(path);
-        let written =
-            OpenOptions::new().append(true).create(true).open(&path).and_then(|mut file| {
-                let mut text = Vec::new();
-                self.summary.write(name, &mut text)?;
-                io::Write::write_all(&mut file, &text)
-            });
+    fn write_summary(self, name: &str) -> Result<(), Failure> {
+        let Some((path, mut file)) = self.file else { return Ok(()) };
+        let mut text = Vec::new();
+        let written = self.summary.write(name, &mut text).and_then(|()| file.write_all(&text));
         written.map_err(|source| Failure::StepSummary { path, source })
     }
 }

@@ -6,17 +6,18 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use super::failure::Failure;
+use super::out::is_closed;
 use super::status::Status;
 use crate::report::{CaptureSummary, Format, escape};
 
 /// A line on standard error for something that does not end the command.
 pub(super) fn warn(text: &str) {
-    eprintln!("closecheck: warning: {text}");
+    eprintln!("closecheck: warning: {}", escape(text));
 }
 
 /// A line on standard error for something that goes as it should.
 pub(super) fn note(text: &str) {
-    eprintln!("closecheck: {text}");
+    eprintln!("closecheck: {}", escape(text));
 }
 
 /// Says on standard error what makes the capture incomplete, unless the same terminal shows it in the
@@ -26,13 +27,14 @@ pub(super) fn warn_incomplete(capture: &CaptureSummary, format: Format) {
         return;
     }
     for reason in &capture.incomplete {
-        warn(&format!("incomplete: {}", escape(reason)));
+        warn(&format!("incomplete: {reason}"));
     }
 }
 
 /// Shows why a command failed, and what to do.
 pub(super) fn show_failure(failure: &Failure) -> Status {
-    eprintln!("closecheck: error: {}", causes(failure));
+    // The words of libraries and of files that were read are in it.
+    eprintln!("closecheck: error: {}", escape(&causes(failure)));
     if let Some(hint) = failure.hint() {
         eprintln!("(hint: {hint})");
     }
@@ -61,17 +63,64 @@ fn causes(failure: &Failure) -> String {
     text
 }
 
+/// What clap complains of and what to do, each in one line as with every other failure. A paragraph is one of these: what
+/// is wrong; what was meant (`  tip: ...`); `Usage: ...`, of use only where something is missing; where to read more.
+fn complaint(text: &str) -> (String, String) {
+    let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut paragraphs = text.split("\n\n");
+    let what = line(paragraphs.next().unwrap_or_default());
+    let mut hint = "`--help` says what there is".to_owned();
+    for paragraph in paragraphs {
+        if let Some(tip) = paragraph.trim_start().strip_prefix("tip: ") {
+            return (what, line(tip));
+        }
+        if what.contains("not provided") && paragraph.starts_with("Usage: ") {
+            hint = line(paragraph).replacen("Usage", "usage", 1);
+        }
+    }
+    (what, hint)
+}
+
 /// Shows clap's help and version on standard output, its complaints on standard error with what the user
 /// typed made harmless.
 pub(super) fn show_usage(error: &clap::Error) -> ExitCode {
     if error.use_stderr() {
         let text = error.render().to_string();
-        let lines: Vec<_> = text.trim_end().split('\n').map(escape).collect();
-        eprintln!("closecheck: {}", lines.join("\n"));
+        let (what, hint) = complaint(&text);
+        eprintln!("closecheck: {}", escape(&what));
+        eprintln!("(hint: {})", escape(&hint));
         return Status::Error.into();
     }
     match error.print() {
+        _ if is_closed() => Status::Error.into(),
         Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Status::Error.into(),
         _ => Status::AsExpected.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Args;
+
+    #[test]
+    fn complaints_are_one_line_and_a_hint() {
+        let complaint = |arguments: &str| {
+            let words = std::iter::once("closecheck").chain(arguments.split_whitespace());
+            complaint(
+                &Args::command().try_get_matches_from(words).unwrap_err().render().to_string(),
+            )
+        };
+        let (what, hint) = complaint("--colour always");
+        assert_eq!(what, "error: unexpected argument '--colour' found");
+        assert_eq!(hint, "a similar argument exists: '--color'");
+        let (what, hint) = complaint("compare a.pcap");
+        assert_eq!(what, "error: the following required arguments were not provided: <B>");
+        assert_eq!(hint, "usage: closecheck compare <A> <B>");
+        let (what, hint) = complaint("--linger soon");
+        assert!(what.starts_with("error: invalid value 'soon' for '--linger"), "{what}");
+        assert_eq!(hint, "`--help` says what there is");
     }
 }

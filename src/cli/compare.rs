@@ -2,34 +2,46 @@
 
 use super::args::{ComparePlan, Sought};
 use super::command::warn_incomplete;
+use super::confine::{confine, placing};
 use super::failure::Failure;
-use super::gather::{Gathered, gather};
+use super::gather::{Gathered, gather, open};
+use super::html::{HtmlFile, PACKETS};
 use super::out::{Target, base_view, print};
+use super::pass::INTERRUPTED;
 use super::status::Status;
 use crate::capture::Stop;
 use crate::compare::{self, Both, Comparison, Outcome, TwoEnded, ends};
 use crate::flow::Pair;
+use crate::report::CaptureSummary;
+use crate::sandbox::{self, Confinement};
 
 /// Reads both captures and reports.
-pub(super) fn run(plan: &ComparePlan) -> Result<Status, Failure> {
+pub(super) fn run(plan: &ComparePlan, confinement: Confinement) -> Result<Status, Failure> {
+    let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
-    let (a, b) = (gather(&plan.a, &stop)?, gather(&plan.b, &stop)?);
+    let (a, b) = (open(&plan.a, &stop)?, open(&plan.b, &stop)?);
+    let html = plan.html.begin()?;
+    confine(confinement, dropped, &placing([html.as_ref().and_then(HtmlFile::place)]))?;
+    let keep = html.is_some().then_some(PACKETS);
+    let (a, b) = (gather(a, keep)?, gather(b, keep)?);
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
-    for gathered in [&a, &b] {
-        warn_incomplete(&gathered.summary, view.format);
-    }
+    warn_incomplete(&a.summary, view.format);
+    warn_incomplete(&without_interruption(&a.summary, b.summary.clone()), view.format);
     let outcome = match plan.sought {
         Sought::Closes(options) => {
             let captures = Both { a: a.summary, b: b.summary };
             let conversations = Both { a: a.conversations, b: b.conversations };
             let comparison = Comparison::new(captures, conversations, options);
             print(|out| compare::write(&comparison, &view, out))?;
+            let traces = Both { a: &a.traces, b: &b.traces };
+            html.map_or(Ok(()), |file| file.write(comparison.page(traces)))?;
             comparison.outcome()
         }
         Sought::TwoEnds => {
             let captured = Pair { client: at_an_end(a), server: at_an_end(b) };
             let found = TwoEnded::new(captured);
             print(|out| compare::write_two_ended(&found, &view, out))?;
+            html.map_or(Ok(()), |file| file.write(found.page()))?;
             found.outcome()
         }
     };
@@ -40,7 +52,13 @@ pub(super) fn run(plan: &ComparePlan) -> Result<Status, Failure> {
     })
 }
 
+/// One signal ends both readings, and is told once.
+fn without_interruption(told: &CaptureSummary, mut capture: CaptureSummary) -> CaptureSummary {
+    capture.incomplete.retain(|reason| reason != INTERRUPTED || !told.incomplete.contains(reason));
+    capture
+}
+
 fn at_an_end(gathered: Gathered) -> ends::Captured {
-    let Gathered { summary, span, conversations } = gathered;
+    let Gathered { summary, span, conversations, .. } = gathered;
     ends::Captured { summary, span, conversations }
 }

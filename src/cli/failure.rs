@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::capture::{FilterError, LiveError, OpenError, OutputError, ReadError};
 use crate::decode::LinkType;
 use crate::lab::LabError;
+use crate::partial::FilesError;
 use crate::report::escape;
 use crate::run::RunError;
 use crate::sandbox::RightsError;
@@ -49,6 +50,21 @@ pub(super) enum Failure {
     Program(io::Error),
     #[error("this command is for the lab alone: {0}")]
     HoldSocket(io::Error),
+    #[error("cannot read {}: {source}", escape(name))]
+    Partial { name: String, source: io::Error },
+    #[error("cannot read {}: line {number}: {}", escape(name), escape(reason))]
+    PartialLine { name: String, number: u64, reason: String },
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    #[error(
+        "packets were skipped for a reason that this version does not know: {}",
+        escape(reason)
+    )]
+    Reason { reason: String },
+    #[error("cannot sort the partial records in a temporary file: {0}")]
+    Temporary(io::Error),
+    #[error("interrupted before everything was merged")]
+    Interrupted,
     #[error("cannot write the report to standard output: {0}")]
     Report(io::Error),
     #[cfg_attr(
@@ -59,6 +75,10 @@ pub(super) enum Failure {
     Rules { path: PathBuf, source: super::rules::Unreadable },
     #[error("cannot write {}: {source}", escape(&.path.display().to_string()))]
     Junit { path: PathBuf, source: io::Error },
+    #[error("no report has the word `{}`", escape(.word))]
+    NoSuchWord { word: String, near: Option<String> },
+    #[error("there is no command `{}`", escape(.0))]
+    NoSuchCommand(String),
     #[error("cannot write the step summary {}: {source}", escape(&.path.display().to_string()))]
     StepSummary { path: PathBuf, source: io::Error },
 }
@@ -72,11 +92,24 @@ impl Failure {
             Failure::Run(error) => error.hint(),
             Failure::Read(error) => hint_for(&error.source),
             Failure::Output(error) => error.hint(),
-            Failure::Rights(_)
-            | Failure::LinkType { .. }
-            | Failure::Filter(_)
+            Failure::Files(error) => Some(hint_for_files(error).to_owned()),
+            Failure::NoSuchWord { near: Some(near), .. } => {
+                Some(format!("did you mean `{near}`? `closecheck explain` lists all words"))
+            }
+            Failure::NoSuchWord { near: None, .. } => {
+                Some("`closecheck explain` lists all words".to_owned())
+            }
+            Failure::Filter(_) => Some("pcap-filter(7) has the language of filters".to_owned()),
+            Failure::NoSuchCommand(_) => Some("`closecheck --help` lists the commands".to_owned()),
+            Failure::Rights(error) => error.hint(),
+            Failure::LinkType { .. }
             | Failure::NotStarted { .. }
             | Failure::Signals(_)
+            | Failure::Partial { .. }
+            | Failure::PartialLine { .. }
+            | Failure::Reason { .. }
+            | Failure::Temporary(_)
+            | Failure::Interrupted
             | Failure::Wait(_)
             | Failure::Cell { .. }
             | Failure::Program(_)
@@ -85,6 +118,20 @@ impl Failure {
             | Failure::Rules { .. }
             | Failure::Junit { .. }
             | Failure::StepSummary { .. } => None,
+        }
+    }
+}
+
+fn hint_for_files(error: &FilesError) -> &'static str {
+    match error {
+        FilesError::Twice(_) => {
+            "name each partial record once; where two captures have the same name and begin at the same \
+             time, `read --partial --place N` tells them apart"
+        }
+        FilesError::None => "`closecheck read --partial` writes them",
+        FilesError::NoLine(_) => "read the capture again, `closecheck read --partial`",
+        FilesError::Incomplete { .. } => {
+            "name all partial records; --some is for all lines of some keys"
         }
     }
 }
@@ -99,6 +146,9 @@ fn hint_for(error: &ReadError) -> Option<String> {
         ReadError::OtherFormat(_) => Some("convert it with `editcap IN OUT`".to_owned()),
         ReadError::OtherCompression(_) => {
             Some("decompress it first; `-` reads standard input".to_owned())
+        }
+        ReadError::StreamDamaged { source, .. } if source.to_string().contains("too much memory") => {
+            Some("its window is over 16 MiB: read it with `zstd -dc FILE | closecheck read -`".into())
         }
         ReadError::Io(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => Some(
             "allow the process more open files with `ulimit -n`, or put some of the captures \

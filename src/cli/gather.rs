@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 
 use super::args::Source;
 use super::failure::Failure;
-use super::pass::{Pass, Sink};
+use super::html::TRACED;
+use super::pass::{Pass, Sink, Traces};
 use crate::capture::Stop;
-use crate::compare::{Collector, Conversation};
+use crate::compare::{self, Collector, Conversation};
 use crate::decode::{Frame, Segment, Timestamp};
 use crate::flow::{Connection, Held, Table};
 use crate::report::{CaptureSummary, Record};
@@ -18,27 +19,36 @@ pub(super) struct Gathered {
     /// The times of the first and the last packet of any kind.
     pub(super) span: Option<(Timestamp, Timestamp)>,
     pub(super) conversations: Vec<Conversation>,
+    /// The packets that are kept to be drawn.
+    pub(super) traces: compare::Traces,
+}
+
+/// Opens the capture, to be read later.
+pub(super) fn open<'a>(source: &'a Source, stop: &'a Stop) -> Result<Pass<'a>, Failure> {
+    let inputs = std::slice::from_ref(&source.input);
+    Pass::open(inputs, source.filter.as_deref(), Table::LIMIT, stop)
 }
 
 /// Reads the capture, or as much of it as there is before a signal comes. What it lacks as a whole stands in its
-/// summary.
-pub(super) fn gather(source: &Source, stop: &Stop) -> Result<Gathered, Failure> {
-    let pass = Pass {
-        inputs: std::slice::from_ref(&source.input),
-        filter: source.filter.as_deref(),
-        max_open: Table::LIMIT,
-        stop,
+/// summary. So many packets of each connection are kept to be drawn as well.
+pub(super) fn gather(pass: Pass<'_>, keep: Option<usize>) -> Result<Gathered, Failure> {
+    let mut gathering = Gathering {
+        span: None,
+        collector: Collector::default(),
+        open: Traces::bounded(keep, TRACED),
+        traces: compare::Traces::default(),
     };
-    let mut gathering = Gathering::default();
     let summary = pass.run(&mut gathering)?;
-    let Gathering { span, collector } = gathering;
-    Ok(Gathered { summary, span, conversations: collector.into_conversations() })
+    let Gathering { span, collector, traces, .. } = gathering;
+    Ok(Gathered { summary, span, conversations: collector.into_conversations(), traces })
 }
 
-#[derive(Default)]
 struct Gathering {
     span: Option<(Timestamp, Timestamp)>,
     collector: Collector,
+    /// Those of connections that go on.
+    open: Traces,
+    traces: compare::Traces,
 }
 
 impl Sink for Gathering {
@@ -53,10 +63,14 @@ impl Sink for Gathering {
 
     fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
         self.collector.push(segment, connection);
+        self.open.push(segment, connection);
     }
 
     fn connection(&mut self, held: Held, close: Close) -> Result<ControlFlow<()>, Failure> {
-        self.collector.conclude(Record::new(&held.whole(), close, None));
+        let connection = held.whole();
+        let packets = self.open.take(connection.id);
+        self.traces.extend(packets.map(|packets| (connection.id, packets)));
+        self.collector.conclude(Record::new(&connection, close, None));
         Ok(ControlFlow::Continue(()))
     }
 }

@@ -5,23 +5,31 @@ use std::path::PathBuf;
 
 use super::args::LabPlan;
 use super::command::{show_failure, warn_incomplete};
+use super::confine::{confine, placing};
 use super::failure::Failure;
 use super::judge::{Evidence, Judge};
 use super::out::{Target, print, view};
+use super::progress::Countdown;
 use super::status::Status;
 use crate::capture::{Output, OutputError, PcapWriter, Stop};
 use crate::lab::{Outcome, SNAP_LEN};
 use crate::report::{LabReport, write_lab};
-use crate::sandbox;
+use crate::sandbox::{self, Confinement, Needs};
 
 /// Prepares, drops rights, runs, reports.
-pub(super) fn run(mut plan: LabPlan) -> Result<Status, Failure> {
+pub(super) fn run(mut plan: LabPlan, confinement: Confinement) -> Result<Status, Failure> {
     plan.exchange.program = program().ok();
+    let hold = plan.exchange.hold;
     let prepared = plan.exchange.prepare()?;
-    sandbox::drop_for_good()?;
+    let dropped = sandbox::drop_for_good()?;
     let output = plan.write.as_deref().map(Output::create).transpose()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
-    let outcome = prepared.run(&stop)?;
+    let placing = placing([output.as_ref().and_then(Output::place)]);
+    confine(confinement, dropped, &Needs { places: placing.places, ..prepared.needs() })?;
+    let countdown = Countdown::start(hold);
+    let outcome = prepared.run(&stop);
+    drop(countdown);
+    let outcome = outcome?;
     // A file that cannot be written takes nothing from the verdict, but the status must tell.
     let written = output.map_or(Ok(()), |output| write_packets(output, &outcome));
     let view = view(&plan.report, plan.numbers, Target::StandardOutput);

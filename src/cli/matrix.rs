@@ -14,14 +14,17 @@ use super::lab::program;
 use super::out::{Target, base_view, print};
 use super::status::Status;
 use crate::report::{Cell, Matrix};
+use crate::sandbox::Confinement;
 
 /// Runs all cells and shows them.
-pub(super) fn run(plan: &MatrixPlan) -> Result<Status, Failure> {
-    let cells = run_all(plan)?;
+pub(super) fn run(plan: &MatrixPlan, confinement: Confinement) -> Result<Status, Failure> {
+    let html = plan.html.begin()?;
+    let cells = run_all(plan, confinement)?;
     let status = status(&cells);
     let matrix = Matrix { cells };
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
     print(|out| matrix.write(&view, out))?;
+    html.map_or(Ok(()), |file| file.write(matrix.page()))?;
     Ok(status)
 }
 
@@ -39,7 +42,7 @@ fn status(cells: &[Cell]) -> Status {
 
 /// Runs every cell, as many at a time as there are jobs, and gives them in their order. The first failure in
 /// that order is the matrix's.
-fn run_all(plan: &MatrixPlan) -> Result<Vec<Cell>, Failure> {
+fn run_all(plan: &MatrixPlan, confinement: Confinement) -> Result<Vec<Cell>, Failure> {
     let program = program().map_err(Failure::Program)?;
     let next = AtomicUsize::new(0);
     let done: Vec<Mutex<Option<Result<Cell, Failure>>>> =
@@ -52,7 +55,7 @@ fn run_all(plan: &MatrixPlan) -> Result<Vec<Cell>, Failure> {
                     let (Some(&cell), Some(slot)) = (plan.cells.get(place), done.get(place)) else {
                         return;
                     };
-                    let ran = run_one(&program, cell, plan.ipv6);
+                    let ran = run_one(&program, cell, plan.ipv6, confinement);
                     if ran.is_err() {
                         // The rest would fail likewise.
                         next.store(plan.cells.len(), Ordering::Relaxed);
@@ -69,7 +72,12 @@ fn run_all(plan: &MatrixPlan) -> Result<Vec<Cell>, Failure> {
     results.collect()
 }
 
-fn run_one(program: &PathBuf, cell: CellPlan, ipv6: bool) -> Result<Cell, Failure> {
+fn run_one(
+    program: &PathBuf,
+    cell: CellPlan,
+    ipv6: bool,
+    confinement: Confinement,
+) -> Result<Cell, Failure> {
     let CellPlan { scenario, closer, linger } = cell;
     let named = format!("{scenario}, closed by the {closer}, linger {linger}");
     let mut command = Command::new(program);
@@ -78,6 +86,7 @@ fn run_one(program: &PathBuf, cell: CellPlan, ipv6: bool) -> Result<Cell, Failur
         .args(["--scenario", scenario.name(), "--closer", &closer.to_string()])
         .args(["--linger", &linger.to_string()])
         .args(ipv6.then_some("--ipv6"))
+        .args(["--sandbox", &confinement.to_string()])
         .stdin(Stdio::null());
     let failed = |reason: String| Failure::Cell { cell: named.clone(), reason };
     let output = command.output().map_err(|error: io::Error| failed(error.to_string()))?;

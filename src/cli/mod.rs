@@ -4,16 +4,24 @@ mod args;
 mod cases;
 mod command;
 mod compare;
+mod confine;
+mod doctor;
+mod explain;
 mod failure;
 mod gather;
+mod generate;
+mod html;
 mod judge;
 mod lab;
 mod matrix;
+mod merge;
 mod out;
+mod partial;
 mod pass;
 mod price;
 mod progress;
 mod read;
+mod reporting;
 mod rules;
 mod run;
 mod status;
@@ -23,30 +31,36 @@ mod watch;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 pub use args::Args;
 pub use status::Status;
 
 /// Runs closecheck with these arguments (the first is the program's name) and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let plan = match Args::try_parse_from(arguments).and_then(Args::into_plan) {
-        Ok(plan) => plan,
+    let arguments = Args::read(arguments);
+    let planned = arguments.and_then(|args| Ok((args.confinement(), args.into_plan()?)));
+    let (confinement, plan) = match planned {
+        Ok(planned) => planned,
         Err(error) => return command::show_usage(&error),
     };
     let result = match plan {
-        args::Plan::Lab(plan) => lab::run(plan),
-        args::Plan::Price(plan) => price::run(plan),
-        args::Plan::Read(plan) => read::run(&plan),
-        args::Plan::Compare(plan) => compare::run(&plan),
-        args::Plan::Verify(plan) => verify::run(&plan),
-        args::Plan::Matrix(plan) => matrix::run(&plan),
+        args::Plan::Lab(plan) => lab::run(plan, confinement),
+        args::Plan::Price(plan) => price::run(plan, confinement),
+        args::Plan::Read(plan) => read::run(&plan, confinement),
+        args::Plan::Merge(plan) => merge::run(&plan, confinement),
+        args::Plan::Compare(plan) => compare::run(&plan, confinement),
+        args::Plan::Verify(plan) => verify::run(&plan, confinement),
+        args::Plan::Matrix(plan) => matrix::run(&plan, confinement),
+        args::Plan::Doctor(plan) => doctor::run(&plan),
         args::Plan::HoldSocket => {
             crate::lab::hold().map(|()| Status::AsExpected).map_err(failure::Failure::HoldSocket)
         }
-        args::Plan::Watch(plan) => watch::run(&plan),
-        args::Plan::Run(plan) => run::run(&plan),
+        args::Plan::Watch(plan) => watch::run(&plan, confinement),
+        args::Plan::Run(plan) => run::run(&plan, confinement),
         args::Plan::Guard(plan) => run::guard(plan),
+        args::Plan::Explain(plan) => explain::run(&plan),
+        args::Plan::Schema(document) => generate::schema(document),
+        args::Plan::Completions(shell) => generate::completions(shell),
+        args::Plan::Man(command) => generate::man(command.as_deref()),
     };
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
 }

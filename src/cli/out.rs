@@ -3,9 +3,12 @@
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use super::args::{Color, ReportArgs};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use super::args::{Color, LadderForm, ReportArgs};
 use super::failure::Failure;
-use crate::report::{Format, Glyphs, Numbers, Styles, View};
+use crate::report::{Drawing, Format, Glyphs, Numbers, Styles, View};
 
 /// Rows of a table on a terminal, and elsewhere, unless asked otherwise.
 const ROWS_ON_A_TERMINAL: usize = 50;
@@ -17,17 +20,27 @@ const BUFFER: usize = 1 << 16;
 
 /// What the report shows and how, by the options and the terminal.
 pub(super) fn view(report: &ReportArgs, numbers: Numbers, target: Target) -> View {
-    let glyphs = glyphs(|name| env::var(name).ok());
     let base = base_view(report.format(), report.color, target);
-    View { numbers, ladder: report.ladder, glyphs, ..base }
+    let glyphs = match report.ladder {
+        Some(LadderForm::Unicode) => Glyphs::Unicode,
+        Some(LadderForm::Ascii) => Glyphs::Ascii,
+        Some(LadderForm::Auto | LadderForm::Svg | LadderForm::Mermaid) | None => base.glyphs,
+    };
+    let ladder = report.ladder.map(|form| match form {
+        LadderForm::Auto | LadderForm::Unicode | LadderForm::Ascii => Drawing::Text,
+        LadderForm::Svg => Drawing::Svg,
+        LadderForm::Mermaid => Drawing::Mermaid,
+    });
+    View { numbers, ladder, glyphs, ..base }
 }
 
-/// The same for a report that has neither packets to list nor a diagram to draw.
+/// The same for a report without packets to list.
 pub(super) fn base_view(format: Format, color: Color, target: Target) -> View {
     let on_terminal = target.is_terminal();
     View {
         format,
         styles: styles(color, on_terminal),
+        glyphs: glyphs(|name| env::var(name).ok()),
         width: on_terminal.then(|| target.width()),
         rows: Some(if on_terminal { ROWS_ON_A_TERMINAL } else { ROWS }),
         ..View::default()
@@ -99,10 +112,31 @@ impl Target {
 
     fn open(self) -> Box<dyn Write> {
         match self {
+            Target::StandardOutput if is_closed() => Box::new(Closed),
             Target::StandardOutput => Box::new(io::stdout().lock()),
             Target::StandardError => Box::new(io::stderr()),
             Target::File => Box::new(io::sink()),
         }
+    }
+}
+
+/// True where standard output cannot be written to: it is closed, or open for reading only. Rust's library would
+/// take what is written there, and lose it.
+pub(super) fn is_closed() -> bool {
+    let flags = fcntl(io::stdout(), FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
+    flags.map_or(true, |flags| flags & OFlag::O_ACCMODE == OFlag::O_RDONLY)
+}
+
+/// Takes nothing.
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+        Err(Errno::EBADF.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Err(Errno::EBADF.into())
     }
 }
 

@@ -9,30 +9,32 @@ use std::ops::ControlFlow;
 
 use super::command::warn;
 use super::failure::Failure;
-use crate::capture::{Filter, Frames, Input, Merged, ReadError, Stop};
+use crate::capture::{Filter, Frames, Input, Merged, OpenInput, ReadError, Stop};
 use crate::decode::{Frame, LinkType, Segment, Skip};
-use crate::flow::{Connection, Held};
-use crate::report::{CaptureSummary, Packet, Trace, escape};
+use crate::flow::{Connection, Held, Table};
+use crate::report::{CaptureSummary, Packet, Trace};
 use crate::verdict::{Close, Gap, judge_held};
 
 /// Why a packet that the filter does not match was not looked at.
-const FILTERED_OUT: &str = "filtered-out";
+pub(super) const FILTERED_OUT: &str = "filtered-out";
 /// What a signal leaves missing.
-const INTERRUPTED: &str = "interrupted before everything was read";
+pub(super) const INTERRUPTED: &str = "interrupted before everything was read";
+/// Packets between two looks whether a signal has come: a fraction of a millisecond.
+pub(super) const BETWEEN_LOOKS: u64 = 1024;
 /// The counter of packets that were captured twice.
-const DUPLICATE: &str = "duplicate";
+pub(super) const DUPLICATE: &str = "duplicate";
 
-/// What is read, and what is kept of it.
-#[derive(Clone, Copy, Debug)]
+/// Captures that are open, with nothing read so far.
 pub(super) struct Pass<'a> {
     /// The captures, as one stream in time order.
-    pub(super) inputs: &'a [Input],
-    /// The BPF expression that packets must match.
-    pub(super) filter: Option<&'a str>,
+    inputs: &'a [Input],
+    opened: Vec<OpenInput>,
+    /// What packets must match.
+    filter: Option<Filter>,
     /// How many connections are held at once.
-    pub(super) max_open: NonZeroUsize,
+    max_open: NonZeroUsize,
     /// What ends the reading early.
-    pub(super) stop: &'a Stop,
+    stop: &'a Stop,
 }
 
 /// Who takes what a pass finds.
@@ -65,25 +67,51 @@ struct Passed {
     broken_off: bool,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// Opens whatever reading takes, so that nothing has to be opened while it lasts.
+    ///
+    /// # Errors
+    /// [`Failure`] where a capture cannot be opened.
+    pub(super) fn open(
+        inputs: &'a [Input],
+        filter: Option<&str>,
+        max_open: NonZeroUsize,
+        stop: &'a Stop,
+    ) -> Result<Pass<'a>, Failure> {
+        let opened = Merged::open_inputs(inputs, stop).map_err(Failure::Read)?;
+        Ok(Pass { inputs, opened, filter: filter.map(Filter::prepare), max_open, stop })
+    }
+
     /// Reads the captures to their ends, or as far as they go before a signal comes, hands what is
     /// found to `sink` until that breaks off, and says where the packets came from.
     ///
     /// # Errors
     /// [`Failure`] where a capture cannot be opened or judged, and whatever `sink` fails with.
     pub(super) fn run(self, sink: &mut impl Sink) -> Result<CaptureSummary, Failure> {
-        let captures = Merged::open(self.inputs, self.stop).map_err(Failure::Read)?;
-        let filter = self
-            .filter
-            .map(|expression| Filter::new(expression, captures.sources().flat_map(Frames::links)))
-            .transpose()?;
+        let Pass { inputs, opened, filter, max_open, stop } = self;
+        let captures = Merged::read(opened).map_err(Failure::Read)?;
+        let mut filter = filter;
+        if let Some(filter) = &mut filter {
+            filter.require(captures.sources().flat_map(Frames::links))?;
+        }
+        let course = Course { inputs, max_open, stop };
         let passed = match sink.takes_packets() {
-            true => self.alone(captures, filter, sink)?,
-            false => self.in_stages(captures, filter, sink)?,
+            true => course.alone(captures, filter, sink)?,
+            false => course.in_stages(captures, filter, sink)?,
         };
-        Ok(self.summary(&passed))
+        Ok(course.summary(&passed))
     }
+}
 
+/// What a pass goes by.
+#[derive(Clone, Copy, Debug)]
+struct Course<'a> {
+    inputs: &'a [Input],
+    max_open: NonZeroUsize,
+    stop: &'a Stop,
+}
+
+impl Course<'_> {
     fn summary(&self, passed: &Passed) -> CaptureSummary {
         let mut capture = CaptureSummary {
             packets: passed.packets,
@@ -93,23 +121,22 @@ impl Pass<'_> {
         };
         describe(&mut capture, self.inputs, passed);
         if passed.evicted > 0 {
-            capture.incomplete.push(format!(
-                "more than {} connections were open at once: {} were given up before their end \
-                 (--max-open)",
-                self.max_open, passed.evicted
-            ));
+            capture.incomplete.push(evicted_words(self.max_open, passed.evicted));
         }
+        let is_read_out = !passed.broken_off && !passed.captures.is_stopped();
+        let read = passed.captures.sources().map(Frames::packets).sum();
+        capture.audit(if is_read_out { read } else { capture.packets });
         capture
     }
 }
 
 /// What any connection may have suffered, as far as the captures have told.
 #[derive(Clone, Copy, Debug, Default)]
-struct Losses {
+pub(super) struct Losses {
     /// Packets were dropped.
-    dropped: bool,
+    pub(super) dropped: bool,
     /// Packets were cut off before they could tell what they are.
-    cut: bool,
+    pub(super) cut: bool,
 }
 
 impl Losses {
@@ -120,26 +147,57 @@ impl Losses {
         close
     }
 
-    /// Judges one that was left when they ended.
-    fn judge_rest(self, held: &Held, captures: &Merged) -> Close {
-        let mut close = judge_held(held);
-        if !held.is_over() && !captures.faults().is_empty() {
-            close.add_gap(Gap::CutOff);
-        }
-        if !held.is_over() && captures.is_stopped() {
-            close.add_gap(Gap::Interrupted);
-        }
-        self.add_to(&mut close);
-        close
-    }
-
-    fn add_to(self, close: &mut Close) {
+    pub(super) fn add_to(self, close: &mut Close) {
         if self.dropped {
             close.add_gap(Gap::Dropped);
         }
         if self.cut {
             close.add_gap(Gap::SnapLength);
         }
+    }
+}
+
+/// How the captures ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// One of them could not be read to its end.
+    pub(super) cut_off: bool,
+    /// A signal came.
+    pub(super) interrupted: bool,
+    pub(super) losses: Losses,
+}
+
+impl End {
+    /// Hands over the connections that are left.
+    pub(super) fn hand_over(self, table: Table, sink: &mut impl Sink) -> Result<(), Failure> {
+        for held in table.into_held() {
+            let close = self.judge(&held);
+            if sink.connection(held, close)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn of(captures: &Merged, losses: Losses) -> End {
+        End {
+            cut_off: !captures.faults().is_empty(),
+            interrupted: captures.is_stopped(),
+            losses: Losses { dropped: dropped(captures), ..losses },
+        }
+    }
+
+    /// Judges a connection that was left.
+    fn judge(self, held: &Held) -> Close {
+        let mut close = judge_held(held);
+        if self.cut_off && !held.is_over() {
+            close.add_gap(Gap::CutOff);
+        }
+        if self.interrupted && !held.is_over() {
+            close.add_gap(Gap::Interrupted);
+        }
+        self.losses.add_to(&mut close);
+        close
     }
 }
 
@@ -209,48 +267,73 @@ pub(super) fn cut(capture: &CaptureSummary) -> u64 {
 /// Says where the packets came from and what is not as it should be with that.
 fn describe(capture: &mut CaptureSummary, inputs: &[Input], passed: &Passed) {
     let captures = &passed.captures;
-    let mut links: Vec<LinkType> = captures.sources().flat_map(Frames::links).collect();
-    links.sort_by_key(|link| link.0);
-    links.dedup();
-    capture.link_types = links.iter().map(ToString::to_string).collect();
+    capture.link_types = link_types(captures.sources().flat_map(Frames::links));
     capture.files = inputs.iter().map(ToString::to_string).collect();
     if captures.is_stopped() && !passed.broken_off {
         capture.incomplete.push(INTERRUPTED.to_owned());
     }
     for (index, error) in captures.faults() {
-        let words = match error {
-            ReadError::Io(error) => format!("cannot be read any further: {error}"),
-            error => error.to_string(),
-        };
-        capture.incomplete.push(format!("{}: {words}", name(inputs, *index)));
+        capture.incomplete.push(format!("{}: {}", name(inputs, *index), fault_words(error)));
     }
     for (index, source) in captures.sources().enumerate() {
-        let Some(dropped) = source.dropped() else { continue };
-        capture.dropped = Some(capture.dropped.unwrap_or(0).saturating_add(dropped));
-        if dropped > 0 {
-            let name = name(inputs, index);
-            capture.incomplete.push(format!("{name}: {dropped} packets were dropped in capturing"));
-        }
+        add_dropped(capture, &name(inputs, index), source.dropped());
     }
+    add_cut(capture);
+    for (index, source) in captures.sources().enumerate() {
+        warn_of_times(&name(inputs, index), source);
+    }
+}
+
+/// The names of link types, each once, in the order of their numbers.
+pub(super) fn link_types(links: impl Iterator<Item = LinkType>) -> Vec<String> {
+    let mut links: Vec<LinkType> = links.collect();
+    links.sort_by_key(|link| link.0);
+    links.dedup();
+    links.iter().map(ToString::to_string).collect()
+}
+
+/// Why a capture could not be read to its end.
+pub(super) fn fault_words(error: &ReadError) -> String {
+    match error {
+        ReadError::Io(error) => format!("cannot be read any further: {error}"),
+        error => error.to_string(),
+    }
+}
+
+/// Adds what one of the captures says was lost when it was made.
+pub(super) fn add_dropped(capture: &mut CaptureSummary, name: &str, dropped: Option<u64>) {
+    let Some(dropped) = dropped else { return };
+    capture.dropped = Some(capture.dropped.unwrap_or(0).saturating_add(dropped));
+    if dropped > 0 {
+        capture.incomplete.push(format!("{name}: {dropped} packets were dropped in capturing"));
+    }
+}
+
+/// Says how many packets were cut off, where some were.
+pub(super) fn add_cut(capture: &mut CaptureSummary) {
     if cut(capture) > 0 {
         let words = format!("packets cut off before their TCP flags: {}", cut(capture));
         capture.incomplete.push(words);
     }
-    for (index, source) in captures.sources().enumerate() {
-        let name = name(inputs, index);
-        let name = escape(&name);
-        if source.clamped_times() > 0 {
-            let count = source.clamped_times();
-            warn(&format!(
-                "{name}: {count} times of packets before 1677 or after 2262 were clamped"
-            ));
-        }
-        if source.missing_times() > 0 {
-            let count = source.missing_times();
-            warn(&format!(
-                "{name}: {count} packets without a time were given that of the one before"
-            ));
-        }
+}
+
+/// What is missing where the table was full.
+pub(super) fn evicted_words(max_open: NonZeroUsize, evicted: u64) -> String {
+    format!(
+        "more than {max_open} connections were open at once: {evicted} were given up before their \
+         end (--max-open)"
+    )
+}
+
+/// Warns of packets whose times are not what the capture says.
+pub(super) fn warn_of_times(name: &str, source: &Frames) {
+    if source.clamped_times() > 0 {
+        let count = source.clamped_times();
+        warn(&format!("{name}: {count} times of packets before 1677 or after 2262 were clamped"));
+    }
+    if source.missing_times() > 0 {
+        let count = source.missing_times();
+        warn(&format!("{name}: {count} packets without a time were given that of the one before"));
     }
 }
 

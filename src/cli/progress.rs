@@ -1,6 +1,9 @@
-//! How far a long read has come, on standard error, only where that is a terminal.
+//! How far a long read has come, and how long the lab holds its connection, on standard error, only where that is a
+//! terminal.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::capture::Progress as Read;
@@ -9,6 +12,8 @@ use crate::capture::Progress as Read;
 const FIRST: Duration = Duration::from_millis(500);
 /// How often what is shown is renewed.
 const EVERY: Duration = Duration::from_millis(100);
+/// A hold that needs no explanation.
+const SHORTEST_HOLD: Duration = Duration::from_secs(1);
 /// Packets between two looks at the clock.
 const PACKETS: u64 = 4096;
 
@@ -58,6 +63,50 @@ impl Drop for Progress {
     }
 }
 
+/// The seconds until the lab closes its connection, counted down in a line that is erased when dropped.
+pub(super) struct Countdown {
+    /// What the thread waits for, and the thread; nothing where there is nothing to show.
+    shown: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+impl Countdown {
+    /// Begins where someone looks on and would otherwise wonder.
+    pub(super) fn start(hold: Duration) -> Countdown {
+        if hold < SHORTEST_HOLD || !io::stderr().is_terminal() {
+            return Countdown { shown: None };
+        }
+        let (ended, until_ended) = channel();
+        let end = now() + hold;
+        let count = move || {
+            loop {
+                let left = end.saturating_duration_since(now());
+                show(&hold_line(left));
+                if until_ended.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
+                    return show("");
+                }
+            }
+        };
+        Countdown { shown: Some((ended, thread::spawn(count))) }
+    }
+}
+
+impl Drop for Countdown {
+    fn drop(&mut self) {
+        if let Some((ended, thread)) = self.shown.take() {
+            drop(ended);
+            // It has nothing to say but that it is done.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn hold_line(left: Duration) -> String {
+    match left.as_millis().div_ceil(1000) {
+        0 => "closecheck: closing".to_owned(),
+        seconds => format!("closecheck: the connection is open, close() in {seconds} s"),
+    }
+}
+
 /// Returns to the start of the line, writes, and clears the rest of it (ECMA-48 EL).
 fn show(line: &str) {
     // A terminal that is gone needs no progress.
@@ -85,6 +134,13 @@ fn now() -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hold_is_counted_in_whole_seconds() {
+        assert!(hold_line(Duration::from_millis(9001)).ends_with("close() in 10 s"));
+        assert!(hold_line(Duration::from_millis(1)).ends_with("close() in 1 s"));
+        assert_eq!(hold_line(Duration::ZERO), "closecheck: closing");
+    }
 
     #[test]
     fn a_share_is_shown_where_the_total_is_known() {

@@ -1,114 +1,86 @@
 //! Judges every connection in captures.
 
-use std::ops::ControlFlow;
-
 use super::args::ReadPlan;
 use super::cases::{CaseFiles, of_expectation};
-use super::command::warn_incomplete;
+use super::confine::{confine, placing};
 use super::failure::Failure;
-use super::judge::{Conclusion, Evidence, Judge};
-use super::out::{Out, Pace, Target, view};
-use super::pass::{Pass, Sink, Traces, cut, name};
+use super::html::{self, HtmlFile, warn_left_out};
+use super::out::{Pace, Target, view};
+use super::partial;
+use super::pass::{Pass, Traces};
+use super::reporting::{Plan, Reporting};
 use super::status::Status;
 use crate::capture::{Input, Stop};
-use crate::decode::Segment;
-use crate::flow::{Connection, Held};
-use crate::report::{CaptureSummary, Format, Listing, Record};
-use crate::verdict::Close;
+use crate::report::html::ConnectionsPage;
+use crate::sandbox::{self, Confinement};
 
+/// What it is called in reports.
+const NAME: &str = "closecheck read";
 /// Packets of each connection that are kept for its diagram.
 const LADDER: usize = 32;
 
 /// Reads the captures to their ends, or as far as they go before a signal comes, and reports.
-pub(super) fn run(plan: &ReadPlan) -> Result<Status, Failure> {
+pub(super) fn run(plan: &ReadPlan, confinement: Confinement) -> Result<Status, Failure> {
+    let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
-    let pass = Pass {
-        inputs: &plan.inputs,
-        filter: plan.filter.as_deref(),
-        max_open: plan.max_open,
-        stop: &stop,
-    };
+    if plan.partial {
+        return partial::run(plan, &stop, |needs| confine(confinement, dropped, needs));
+    }
+    let pass = Pass::open(&plan.inputs, plan.filter.as_deref(), plan.max_open, &stop)?;
     let expected = plan.report.expect.as_ref();
-    let begin = |rule| CaseFiles::begin("closecheck read", &plan.cases).map(|files| (rule, files));
-    let cases = expected.map(begin).transpose()?;
-    let mut report = Reporting::new(plan);
+    let cases = expected.map(|_| CaseFiles::begin(NAME, &plan.cases)).transpose()?;
+    let html = plan.html.begin()?;
+    let places =
+        [cases.as_ref().and_then(CaseFiles::place), html.as_ref().and_then(HtmlFile::place)];
+    confine(confinement, dropped, &placing(places))?;
+    let mut report = reporting(plan)?;
     let capture = pass.run(&mut report)?;
+    let page = report.take_page();
     let conclusion = report.finish(&capture)?;
-    if let Some((rule, files)) = cases {
-        let case = of_expectation(rule, &conclusion, &capture);
+    let case = expected.map(|rule| of_expectation(rule, &conclusion, &capture));
+    if let Some((file, (page, selected_from))) = html.zip(page) {
+        warn_left_out(&page);
+        file.write(Ok(page.finish(&capture, selected_from, case.as_slice())))?;
+    }
+    if let Some((files, case)) = cases.zip(case) {
         files.finish_with(&capture.files.join(", "), &[case])?;
     }
     Ok(conclusion.status)
 }
 
-impl Sink for Reporting<'_> {
-    fn takes_packets(&self) -> bool {
-        self.traces.are_kept()
+fn reporting(plan: &ReadPlan) -> Result<Reporting<'_>, Failure> {
+    let mut view = view(&plan.report, plan.numbers, Target::StandardOutput);
+    view.packets = plan.packets.is_some();
+    if let Some(rows) = plan.rows {
+        view.rows = Some(rows).filter(|&rows| rows > 0);
     }
-
-    fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
-        self.traces.push(segment, connection);
-    }
-
-    fn connection(&mut self, held: Held, close: Close) -> Result<ControlFlow<()>, Failure> {
-        let id = held.id();
-        let packets = self.traces.take(id);
-        if self.judge.selects(id, &close) && !self.listing.only_counts(id, &close) {
-            let connection = held.whole();
-            let file = name(self.inputs, connection.first_frame.file());
-            let record = Record::new(&connection, close, Some(file));
-            let Reporting { listing, out, .. } = self;
-            out.write(|out| listing.connection(record, packets, out))?;
-        }
-        Ok(if self.is_pointless() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    }
+    let live = plan.inputs.contains(&Input::StandardInput);
+    Reporting::new(Plan {
+        view,
+        pace: Pace::of(view.format, live),
+        columns: plan.report.is_columns(),
+        only: plan.only.as_ref(),
+        expect: plan.report.expect.as_ref(),
+        files: plan.inputs.iter().map(ToString::to_string).collect(),
+        traces: match plan.packets.max(plan.report.ladder.map(|_| LADDER)) {
+            Some(keep) => Traces::new(Some(keep)),
+            None => Traces::bounded(plan.html.html.as_ref().map(|_| html::PACKETS), html::TRACED),
+        },
+        page: plan.html.html.is_some().then(|| page(plan)),
+    })
 }
 
-/// The report while it is written, and what the rules come to.
-struct Reporting<'a> {
-    judge: Judge<'a>,
-    listing: Listing,
-    out: Out,
-    format: Format,
-    inputs: &'a [Input],
-    traces: Traces,
-}
-
-impl<'a> Reporting<'a> {
-    fn new(plan: &'a ReadPlan) -> Reporting<'a> {
-        let mut view = view(&plan.report, plan.numbers, Target::StandardOutput);
-        view.packets = plan.packets.is_some();
-        if let Some(rows) = plan.rows {
-            view.rows = Some(rows).filter(|&rows| rows > 0);
-        }
-        let live = plan.inputs.contains(&Input::StandardInput);
-        Reporting {
-            judge: Judge::new(plan.only.as_ref(), plan.report.expect.as_ref()),
-            listing: Listing::new(view),
-            out: Out::new(Target::StandardOutput, Pace::of(view.format, live)),
-            format: view.format,
-            inputs: &plan.inputs,
-            traces: Traces::new(plan.packets.max(plan.report.ladder.then_some(LADDER))),
-        }
+/// A page that says what was asked for.
+fn page(plan: &ReadPlan) -> ConnectionsPage {
+    let is_as_captured = plan.filter.is_none() && plan.inputs.len() == 1;
+    let expect = plan.report.expect.clone();
+    let mut page = ConnectionsPage::new(NAME, plan.numbers, expect, is_as_captured);
+    let files: Vec<String> = plan.inputs.iter().map(ToString::to_string).collect();
+    page.about(files.join(", "));
+    let rules = [("only", &plan.only), ("expected", &plan.report.expect)];
+    for (name, rule) in rules {
+        rule.iter().for_each(|rule| page.about(format!("{name}: {rule}")));
     }
-
-    /// True where no one reads the report and nothing else depends on what is to come.
-    fn is_pointless(&self) -> bool {
-        self.out.reader_is_gone() && self.judge.expects_nothing()
-    }
-
-    fn finish(self, capture: &CaptureSummary) -> Result<Conclusion, Failure> {
-        let Reporting { judge, listing, mut out, format, .. } = self;
-        out.write(|out| listing.finish(capture, judge.selected_from(), out))?;
-        out.flush()?;
-        warn_incomplete(capture, format);
-        // That packets were lost may be told only behind the connections that it makes doubtful.
-        let lost = capture.dropped.is_some_and(|dropped| dropped > 0) || cut(capture) > 0;
-        let evidence = match (lost, capture.incomplete.is_empty()) {
-            (true, _) => Evidence::Doubtful,
-            (false, false) => Evidence::Incomplete,
-            (false, true) => Evidence::Complete,
-        };
-        Ok(judge.conclude(evidence))
-    }
+    plan.filter.iter().for_each(|filter| page.about(format!("filter: {filter}")));
+    page
 }

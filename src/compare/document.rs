@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Both, Comparison, Conversation, Matched, Outcome};
 use crate::decode::Endpoint;
-use crate::report::CaptureSummary;
+use crate::report::{CaptureSummary, write_json};
 use crate::verdict::Gap;
 
 /// Name and version of the form.
@@ -101,8 +101,7 @@ pub(super) fn write(comparison: &Comparison, out: &mut dyn Write) -> io::Result<
         },
         pairs: comparison.matched.iter().map(|matched| pair(comparison, matched)).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    write_json(&document, out)
 }
 
 fn pair(comparison: &Comparison, matched: &Matched) -> Pair {

@@ -12,6 +12,7 @@ mod difference;
 mod document;
 pub mod ends;
 mod level;
+mod page;
 mod pairing;
 mod plain;
 mod race;
@@ -26,6 +27,7 @@ pub use difference::{Difference, Doubt, Field};
 pub use document::SCHEMA;
 pub use ends::TwoEnded;
 pub use level::Level;
+pub use page::Traces;
 pub use sequence::Place;
 
 use std::io::{self, Write};

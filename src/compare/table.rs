@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, Table};
 
 use super::sequence::numbers;
 use super::{Both, Comparison, Conversation, Level, Matched, Outcome, Place};
-use crate::report::{CaptureSummary, View, borderless, counted, escape, grouped};
+use crate::report::{CaptureSummary, View, borderless, counted, escape, grouped, hanging};
 use crate::verdict::Gap;
 
 /// Packets that are shown before the first that differs, and from it on.
@@ -78,7 +78,9 @@ pub(super) fn write_capture(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let file = capture.files.first().map(String::as_str).unwrap_or_default();
-    writeln!(out, "{name}: {}, {}", escape(file), counted(connections as u64, "connection"))?;
+    let text = format!("{}, {}", escape(file), counted(connections as u64, "connection"));
+    let lines = hanging(&format!("{name}: "), &text, view.width);
+    lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     for reason in &capture.incomplete {
         let text = format!("   incomplete: {}", escape(reason));
         writeln!(out, "{}", view.styles.doubtful(text))?;
@@ -86,7 +88,7 @@ pub(super) fn write_capture(
     Ok(())
 }
 
-fn write_pair(
+pub(super) fn write_pair(
     comparison: &Comparison,
     matched: &Matched,
     view: &View,

@@ -20,6 +20,20 @@ pub(super) fn backbone_tag(bytes: Bytes<'_>) -> Step<'_> {
     Ok((Layer::Ethernet, bytes.skip(4)?))
 }
 
+/// Flags, a length and a packet number, with a channel identifier where the flags say so; then the EtherType, unless
+/// the flags say that what follows is encrypted or otherwise changed (IEEE 802.1AE 9.3).
+pub(super) fn macsec(bytes: Bytes<'_>) -> Step<'_> {
+    const HAS_CHANNEL: u8 = 0x20;
+    const ENCRYPTED_OR_CHANGED: u8 = 0x0c;
+    let flags = bytes.byte(0)?;
+    if flags & ENCRYPTED_OR_CHANGED != 0 {
+        return Err(Skip::Encrypted);
+    }
+    let tag = if flags & HAS_CHANNEL == 0 { 6 } else { 14 };
+    let inside = bytes.skip(tag)?;
+    Ok((by_ethertype(inside.be16(0)?)?, inside.skip(2)?))
+}
+
 /// LLC carries IP behind a SNAP header (RFC 1042), whose organisation is zero or that of bridged
 /// networks (IEEE 802.1H).
 pub(super) fn llc(bytes: Bytes<'_>) -> Step<'_> {

@@ -14,6 +14,8 @@ pub(super) enum Layer {
     Vlan,
     /// A backbone service tag behind its EtherType (IEEE 802.1Q 9.7).
     BackboneTag,
+    /// A MACsec tag behind its EtherType (IEEE 802.1AE 9.3).
+    Macsec,
     /// LLC (IEEE 802.2).
     Llc,
     /// An MPLS label (RFC 3032 2.1).
@@ -48,8 +50,7 @@ pub(super) fn by_ethertype(ethertype: u16) -> Result<Layer, Skip> {
         0x880b => Ok(Layer::Ppp),
         0x6558 => Ok(Layer::Ethernet),
         0x88e7 => Ok(Layer::BackboneTag),
-        // MACsec.
-        0x88e5 => Err(Skip::Encrypted),
+        0x88e5 => Ok(Layer::Macsec),
         0..=MAX_LENGTH => Ok(Layer::Llc),
         _ => Err(Skip::OtherLink),
     }

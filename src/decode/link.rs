@@ -33,6 +33,7 @@ pub(super) fn step(layer: Layer, bytes: Bytes<'_>) -> Step<'_> {
         Layer::Ethernet => ethernet::frame(bytes),
         Layer::Vlan => ethernet::vlan(bytes),
         Layer::BackboneTag => ethernet::backbone_tag(bytes),
+        Layer::Macsec => ethernet::macsec(bytes),
         Layer::Llc => ethernet::llc(bytes),
         Layer::Mpls => ethernet::mpls(bytes),
         Layer::Pppoe => ppp::pppoe(bytes),

@@ -92,6 +92,11 @@ fn links() -> Vec<Sample> {
         ether("qinq", &[&[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 0x86, 0xdd], &v6]),
         ether("old qinq", &[&[0x91, 0, 0, 5, 0x81, 0, 0, 6, 8, 0], &v4]),
         ether("backbone tag", &[&[0x88, 0xe7, 0, 0, 1, 2], macs, &[8, 0], &v4]),
+        ether("macsec", &[&[0x88, 0xe5, 0, 0, 0, 0, 0, 1, 8, 0], &v4, &[7; 16]]),
+        ether(
+            "macsec, channel",
+            &[&[0x88, 0xe5, 0x20, 0, 0, 0, 0, 1], &[3; 8], &[0x86, 0xdd], &v6],
+        ),
         ether("mpls", &[&[0x88, 0x47, 0, 1, 0, 64, 0, 1, 0x11, 64], &v4]),
         ether("mpls ipv6", &[&[0x88, 0x48, 0, 1, 0x11, 64], &v6]),
         ether("pseudowire", &[&[0x88, 0x47, 0, 1, 0x11, 64, 0, 0, 0, 0], macs, &[8, 0], &v4]),

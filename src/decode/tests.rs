@@ -140,6 +140,8 @@ fn an_outer_length_bounds_the_inner_packet() {
 fn encrypted_packets_are_counted_as_such() {
     let wifi = [&[0x08, 0x41][..], &[0; 60]].concat();
     assert_eq!(decode(&frame(LinkType::IEEE802_11, &wifi, 62)).unwrap_err(), Skip::Encrypted);
+    let macsec = [&[2; 12][..], &[0x88, 0xe5, 0x0c], &[0; 60]].concat();
+    assert_eq!(decode(&frame(LinkType::ETHERNET, &macsec, 75)).unwrap_err(), Skip::Encrypted);
     let esp = samples::ipv4(IpNumber::ENCAPSULATING_SECURITY_PAYLOAD, &[0; 40]);
     assert_eq!(decode(&frame(LinkType::RAW, &esp, 60)).unwrap_err(), Skip::Encrypted);
 }

@@ -25,6 +25,24 @@ pub struct Outer {
     pub id: Option<u32>,
 }
 
+impl Outer {
+    /// The identifier of the virtual network that the tunnel leads to. Other tunnels' identifiers differ between
+    /// the two directions (GTP-U, PPTP).
+    #[must_use]
+    pub fn network(&self) -> Option<u32> {
+        match self.tunnel {
+            Tunnel::Vxlan | Tunnel::Geneve => self.id,
+            Tunnel::IpInIp
+            | Tunnel::SixInFour
+            | Tunnel::Gre
+            | Tunnel::Erspan
+            | Tunnel::Mpls
+            | Tunnel::Teredo
+            | Tunnel::GtpU => None,
+        }
+    }
+}
+
 /// A kind of tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tunnel {

@@ -4,15 +4,16 @@ use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{End, Pair};
-use crate::decode::{Brief, Endpoint, Outer, Segment, Tunnel};
+use crate::decode::{Brief, Endpoint, Outer, Segment};
 
-/// How client and server were told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Orientation {
-    /// By a SYN or SYN-ACK.
-    Syn,
-    /// By the lower port, for want of a SYN.
-    Guess,
+words! {
+    /// How client and server were told apart.
+    Orientation {
+        /// By a SYN or SYN-ACK.
+        Syn = "syn",
+        /// By the lower port, for want of a SYN.
+        Guess = "guess",
+    }
 }
 
 /// The two ends of a connection. An IPv4 address stands in the first four bytes of its field.
@@ -80,7 +81,8 @@ impl Ends {
         let (source, destination) = (segment.source, segment.destination);
         let has_ends = (self.is(End::Client, source) && self.is(End::Server, destination))
             || (self.is(End::Server, source) && self.is(End::Client, destination));
-        has_ends && segment.outer.as_ref().and_then(network) == outer.and_then(network)
+        has_ends
+            && segment.outer.as_ref().and_then(Outer::network) == outer.and_then(Outer::network)
     }
 
     #[inline]
@@ -95,7 +97,7 @@ impl Ends {
 
     pub(super) fn key(&self, outer: Option<&Outer>) -> Key {
         let (client, server) = (self.endpoint(End::Client), self.endpoint(End::Server));
-        Key::new(client, server, outer.and_then(network))
+        Key::new(client, server, outer.and_then(Outer::network))
     }
 }
 
@@ -156,7 +158,11 @@ impl Key {
 
     #[inline]
     pub(super) fn of(segment: &Segment<'_>) -> Key {
-        Key::new(segment.source, segment.destination, segment.outer.as_ref().and_then(network))
+        Key::new(
+            segment.source,
+            segment.destination,
+            segment.outer.as_ref().and_then(Outer::network),
+        )
     }
 
     #[inline]
@@ -184,20 +190,5 @@ fn bytes(ip: IpAddr) -> [u8; 16] {
             [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
         }
         IpAddr::V6(ip) => ip.octets(),
-    }
-}
-
-/// The identifier of the virtual network that a tunnel leads to. Other tunnels' identifiers differ between
-/// the two directions (GTP-U, PPTP).
-fn network(outer: &Outer) -> Option<u32> {
-    match outer.tunnel {
-        Tunnel::Vxlan | Tunnel::Geneve => outer.id,
-        Tunnel::IpInIp
-        | Tunnel::SixInFour
-        | Tunnel::Gre
-        | Tunnel::Erspan
-        | Tunnel::Mpls
-        | Tunnel::Teredo
-        | Tunnel::GtpU => None,
     }
 }

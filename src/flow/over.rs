@@ -28,7 +28,8 @@ impl Over {
 /// True for one that is so many nanoseconds old.
 #[inline]
 pub(super) fn is_aged(over: &Over, now: Timestamp, limit: i64) -> bool {
-    now.nanoseconds().saturating_sub(over.noted.nanoseconds()) >= limit
+    let age = now.nanoseconds().checked_sub(over.noted.nanoseconds());
+    age.is_some_and(|age| age >= limit)
 }
 
 /// Takes the first of the queue that is so many nanoseconds old.

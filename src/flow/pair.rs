@@ -1,31 +1,20 @@
 //! The two ends of a connection, and what each of them has.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-/// One end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum End {
-    /// The sender of the first SYN, or the better guess where none was seen.
-    Client,
-    /// The end that was called.
-    Server,
+words! {
+    /// One end of a connection.
+    End {
+        /// The sender of the first SYN, or the better guess where none was seen.
+        Client = "client",
+        /// The end that was called.
+        Server = "server",
+    }
 }
 
 impl End {
     /// Both ends, in the order in which they are shown.
     pub const BOTH: [End; 2] = [End::Client, End::Server];
-
-    /// The word as it stands in reports and in JSON.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            End::Client => "client",
-            End::Server => "server",
-        }
-    }
 
     /// The end at the other side.
     #[must_use]
@@ -34,12 +23,6 @@ impl End {
             End::Client => End::Server,
             End::Server => End::Client,
         }
-    }
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
     }
 }
 

@@ -1,72 +1,64 @@
 //! The connection states of RFC 9293 3.3.2, and the path of states that one end went through.
 
-use std::fmt;
-
-/// A state of one end of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// No connection.
-    Closed,
-    /// Waiting for a SYN.
-    Listen,
-    /// SYN sent, nothing acknowledged.
-    SynSent,
-    /// SYN received and answered.
-    SynReceived,
-    /// Both directions open.
-    Established,
-    /// FIN sent, not acknowledged.
-    FinWait1,
-    /// FIN sent and acknowledged; the other end has not closed.
-    FinWait2,
-    /// The other end has closed, this one has not.
-    CloseWait,
-    /// Both sent a FIN, the two crossed, and this end's is not yet acknowledged.
-    Closing,
-    /// Closed after the other end; the FIN is not yet acknowledged.
-    LastAck,
-    /// Closed first; waits until no old segment can arrive any more.
-    TimeWait,
-}
-
-impl State {
-    /// Every state; its place here is its number inside a [`StatePath`], less one.
-    const ALL: [State; 11] = [
-        State::Closed,
-        State::Listen,
-        State::SynSent,
-        State::SynReceived,
-        State::Established,
-        State::FinWait1,
-        State::FinWait2,
-        State::CloseWait,
-        State::Closing,
-        State::LastAck,
-        State::TimeWait,
-    ];
-
-    /// The name as the RFC spells it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            State::Closed => "CLOSED",
-            State::Listen => "LISTEN",
-            State::SynSent => "SYN-SENT",
-            State::SynReceived => "SYN-RECEIVED",
-            State::Established => "ESTABLISHED",
-            State::FinWait1 => "FIN-WAIT-1",
-            State::FinWait2 => "FIN-WAIT-2",
-            State::CloseWait => "CLOSE-WAIT",
-            State::Closing => "CLOSING",
-            State::LastAck => "LAST-ACK",
-            State::TimeWait => "TIME-WAIT",
-        }
+words! {
+    /// A state of one end of a connection.
+    State {
+        /// No connection.
+        ///
+        /// Where both ends begin and end up (RFC 9293 3.3.2); an RST leads here from every other state.
+        Closed = "CLOSED",
+        /// Waiting for a SYN.
+        ///
+        /// The state of a listening socket (RFC 9293 3.3.2). No packet shows it.
+        Listen = "LISTEN",
+        /// SYN sent, nothing acknowledged.
+        ///
+        /// The client within connect() (RFC 9293 3.3.2, 3.10.7.3).
+        SynSent = "SYN-SENT",
+        /// SYN received and answered.
+        ///
+        /// The SYN-ACK is not yet acknowledged (RFC 9293 3.3.2). Linux calls it SYN_RECV.
+        SynReceived = "SYN-RECEIVED",
+        /// Both directions open.
+        ///
+        /// The handshake is complete, and data may flow (RFC 9293 3.3.2).
+        Established = "ESTABLISHED",
+        /// FIN sent, not acknowledged.
+        ///
+        /// This end closed first, or at the same time (RFC 9293 3.6). A socket stays here where the peer
+        /// no longer answers, until the kernel gives up (Linux: `tcp_write_timeout`, net.ipv4.tcp_orphan_retries).
+        FinWait1 = "FIN-WAIT-1",
+        /// FIN sent and acknowledged; the other end has not closed.
+        ///
+        /// This end has closed, the peer's application has not called close() (RFC 9293 3.6). Once no process holds
+        /// the socket, Linux waits for net.ipv4.tcp_fin_timeout, 60 s, or TCP_LINGER2 (`tcp_close`).
+        FinWait2 = "FIN-WAIT-2",
+        /// The other end has closed, this one has not.
+        ///
+        /// The application has read, or will read, end of file, and has to call close() itself (RFC 9293
+        /// 3.6). Sockets that pile up here are a program's that forgets to.
+        CloseWait = "CLOSE-WAIT",
+        /// Both sent a FIN, the two crossed, and this end's is not yet acknowledged.
+        ///
+        /// The simultaneous close (RFC 9293 3.6, figure 13).
+        Closing = "CLOSING",
+        /// Closed after the other end; the FIN is not yet acknowledged.
+        ///
+        /// The last state of the end that closed second (RFC 9293 3.6).
+        LastAck = "LAST-ACK",
+        /// Closed first; waits until no old segment can arrive any more.
+        ///
+        /// Twice the maximum segment lifetime (RFC 9293 3.6.1), 60 s on Linux (`tcp_time_wait`, TCP_TIMEWAIT_LEN).
+        /// Meanwhile the pair of addresses and ports is taken. An end that aborts by RST does not come here.
+        TimeWait = "TIME-WAIT",
     }
 }
 
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+impl State {
+    /// The name as the RFC spells it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.word()
     }
 }
 
@@ -108,7 +100,7 @@ impl StatePath {
         if length == 8 || (length > 0 && self.last() == state) {
             return;
         }
-        let number = (1u32..).zip(State::ALL).find(|(_, each)| *each == state);
+        let number = (1u32..).zip(State::ALL).find(|(_, each)| **each == state);
         self.0 |= number.map_or(0, |(number, _)| number) << (length * 4);
     }
 

@@ -4,7 +4,6 @@
 use std::io::{self, PipeReader, PipeWriter};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -13,6 +12,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use socket2::Socket;
 
+use super::holder::Holder;
 use super::party::{Kept, Party};
 use super::scenario::{Role, Scenario};
 use crate::Linger;
@@ -33,8 +33,6 @@ pub(super) struct Setting {
     pub(super) isolated: bool,
     pub(super) server: SocketAddr,
     pub(super) client: SocketAddr,
-    /// The closecheck program, for the processes of a scenario.
-    pub(super) program: Option<PathBuf>,
 }
 
 impl Setting {
@@ -138,6 +136,8 @@ pub(super) fn lock(progress: &Mutex<Progress>) -> MutexGuard<'_, Progress> {
 pub(super) struct Equipment {
     pub(super) listener: Socket,
     pub(super) client: Socket,
+    /// The process that the end that closes first shares its socket with, in scenarios that have one.
+    pub(super) holder: Option<Holder>,
     /// A table of sockets for each; `None` where there is none to ask.
     pub(super) tables: Option<Pair<SocketTable>>,
 }
@@ -150,7 +150,7 @@ pub(super) fn start(setting: &Setting, equipment: Equipment) -> io::Result<Runni
     let deadline = now() + setting.limit;
     let (client_tells, server_hears) = sync_channel(TELLS);
     let (server_tells, client_hears) = sync_channel(TELLS);
-    let Equipment { listener, client, tables } = equipment;
+    let Equipment { listener, client, holder, tables } = equipment;
     let tables = tables.map_or((None, None), |pair| (Some(pair.client), Some(pair.server)));
     let party = |end: End, tell, hear, table| -> io::Result<Party> {
         Ok(Party {
@@ -170,6 +170,10 @@ pub(super) fn start(setting: &Setting, equipment: Equipment) -> io::Result<Runni
     calling.kept.socket = Some(client);
     let mut serving = party(End::Server, server_tells, server_hears, tables.1)?;
     serving.kept.listener = Some(listener);
+    match setting.closer {
+        End::Client => calling.kept.holder = holder,
+        End::Server => serving.kept.holder = holder,
+    }
     let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
     spawn("server").spawn(move || serving.play())?;
     spawn("client").spawn(move || calling.play())?;

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::holder::Holder;
 use super::kernel::Sampler;
 use super::{LabError, Outcome, Scenario, ends, outcome, watch};
 use crate::Linger;
 use crate::capture::{Delivery, LOOPBACK, Live, Stop};
 use crate::flow::{End, Pair};
-use crate::netlink::SocketTable;
-use crate::sandbox::{Counters, Isolation};
+use crate::netlink::{LinkWatch, SocketTable};
+use crate::sandbox::{CounterFiles, Isolation, Needs, Tcp};
 
 /// Bytes kept of each packet: more than any of the exchange's has.
 pub const SNAP_LEN: u16 = 2048;
@@ -84,12 +85,17 @@ pub struct Prepared {
     pub(super) exchange: Exchange,
     pub(super) isolated: bool,
     pub(super) live: Live,
+    pub(super) changes: Option<LinkWatch>,
     pub(super) listener: Socket,
     pub(super) client: Socket,
     pub(super) server_address: SocketAddr,
     pub(super) client_address: SocketAddr,
     /// The kernel's socket table, for both ends and for the watch; `None` where there is none to ask.
     pub(super) sockets: Option<(Pair<SocketTable>, SocketTable)>,
+    /// The counters of a private namespace; where others raise them as well, they say nothing.
+    pub(super) counters: Option<CounterFiles>,
+    /// The process of a scenario that has one.
+    pub(super) holder: Option<Holder>,
 }
 
 impl Exchange {
@@ -101,6 +107,8 @@ impl Exchange {
     pub fn prepare(self) -> Result<Prepared, LabError> {
         self.check()?;
         let isolated = self.enter_network()?;
+        // Before the capture, lest the interface go down in between.
+        let changes = LinkWatch::open(self.interface()).ok();
         let mut live = self.open_capture(SNAP_LEN, BUFFER, Delivery::AtOnce)?;
         let listener = self.socket().map_err(LabError::socket("make the server's socket"))?;
         let server_address = self.bind_server(&listener)?;
@@ -121,15 +129,22 @@ impl Exchange {
                 reason: source.to_string(),
             });
         }
+        let counters = isolated.then(|| CounterFiles::open().ok()).flatten();
+        let program = self.program.as_deref().filter(|_| self.scenario.needs_process());
+        let holder = program.map(Holder::start).transpose();
+        let holder = holder.map_err(LabError::socket("start a process that holds a socket"))?;
         Ok(Prepared {
             exchange: self,
             isolated,
             live,
+            changes,
             listener,
             client,
             server_address,
             client_address,
             sockets: sockets.ok(),
+            counters,
+            holder,
         })
     }
 
@@ -181,8 +196,11 @@ impl Exchange {
         buffer: i32,
         delivery: Delivery,
     ) -> Result<Live, LabError> {
-        let interface = self.interface.as_deref().unwrap_or(LOOPBACK);
-        Ok(Live::open(interface, snap_len.into(), buffer, delivery)?)
+        Ok(Live::open(self.interface(), snap_len.into(), buffer, delivery)?)
+    }
+
+    pub(super) fn interface(&self) -> &str {
+        self.interface.as_deref().unwrap_or(LOOPBACK)
     }
 
     /// Changes the settings of the private namespace as the scenario wants them.
@@ -249,6 +267,16 @@ impl Prepared {
         self.live.interface()
     }
 
+    /// What it still needs to do: to call the server's port, a second time from the same port where the
+    /// scenario has that.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let makes_sockets = self.exchange.scenario.meets_again();
+        let binds = makes_sockets.then(|| self.client_address.port());
+        let tcp = Tcp { calls: self.server_address.port(), binds, makes_sockets };
+        Needs { tcp: Some(tcp), ..Needs::default() }
+    }
+
     /// Runs the exchange, until both ends are done and the wire is quiet, the time is up, or `stop`
     /// becomes readable.
     ///
@@ -264,18 +292,19 @@ impl Prepared {
             isolated: self.isolated,
             server: self.server_address,
             client: self.client_address,
-            program: self.exchange.program,
         };
         let (tables, table) = self.sockets.unzip();
         let mut sampler = table.map(Sampler::new);
         // Where there are no counters, there are none to hold anything against.
-        let read_counters = || Counters::read().ok().filter(|_| self.isolated);
+        let read_counters = || self.counters.as_ref().and_then(|counters| counters.read().ok());
         let before = read_counters();
-        let equipment = ends::Equipment { listener: self.listener, client: self.client, tables };
+        let (listener, client, holder) = (self.listener, self.client, self.holder);
+        let equipment = ends::Equipment { listener, client, holder, tables };
         let running =
             ends::start(&setting, equipment).map_err(LabError::socket("start the two ends"))?;
         let mut live = self.live;
-        let seen = watch::watch(&mut live, &setting, &running, stop, sampler.as_mut())?;
+        let mut seen = watch::watch(&mut live, &setting, &running, stop, sampler.as_mut())?;
+        seen.was_away = self.changes.is_some_and(|changes| changes.was_away());
         let counters = before.zip(read_counters()).map(|(before, after)| after.since(&before));
         let kernel = outcome::KernelView { sampler, counters };
         Ok(outcome::assemble(&setting, seen, &live, &running.progress(), kernel))

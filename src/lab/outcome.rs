@@ -68,6 +68,9 @@ pub(super) fn assemble(
         if seen.dropped > 0 {
             close.add_gap(Gap::Dropped);
         }
+        if seen.was_away {
+            close.add_gap(Gap::InterfaceAway);
+        }
         if seen.ended != Ended::Quiet {
             close.add_gap(Gap::Interrupted);
         }
@@ -93,6 +96,7 @@ pub(super) fn assemble(
     capture.incomplete =
         shortcomings(&seen, judged.as_ref().map(|(close, ..)| close), setting, live);
     capture.incomplete.extend(End::BOTH.iter().filter_map(|&end| progress.at(end).failure.clone()));
+    capture.audit(live.frames());
     let (close, record, packets) = match judged {
         Some((close, record, packets)) => (Some(close), vec![record], packets),
         None => (None, Vec::new(), Trace::unlimited()),
@@ -144,17 +148,13 @@ fn kernel_facts(setting: &Setting, closing: &Closing, kernel: KernelView) -> Opt
 }
 
 fn summarise_capture(setting: &Setting, seen: &Seen, live: &Live) -> CaptureSummary {
-    let mut skipped = BTreeMap::new();
-    for skip in &seen.skipped {
-        *skipped.entry(skip.reason()).or_insert(0) += 1;
-    }
     CaptureSummary {
         files: Vec::new(),
         interface: Some(live.interface().to_owned()),
         private_namespace: Some(setting.isolated),
         packets: live.frames(),
-        tcp_segments: live.frames() - seen.skipped.len() as u64,
-        skipped,
+        tcp_segments: seen.segments,
+        skipped: seen.skipped.clone(),
         dropped: Some(seen.dropped),
         counters: None,
         link_types: vec![live.link().to_string()],
@@ -167,6 +167,9 @@ fn shortcomings(seen: &Seen, close: Option<&Close>, setting: &Setting, live: &Li
     let mut reasons = Vec::new();
     if seen.dropped > 0 {
         reasons.push(format!("the kernel dropped {} packets", seen.dropped));
+    }
+    if seen.was_away {
+        reasons.push(format!("{} was down during the exchange", live.interface()));
     }
     let limit = setting.limit.as_secs_f64();
     let stopped = seen.ended == Ended::Stopped;

@@ -37,7 +37,7 @@ pub(super) struct Kept {
     pub(super) listener: Option<Socket>,
     pub(super) socket: Option<Socket>,
     duplicate: Option<Socket>,
-    holder: Option<Holder>,
+    pub(super) holder: Option<Holder>,
     met: bool,
 }
 
@@ -116,10 +116,10 @@ impl Party {
                 self.kept.duplicate = Some(self.socket()?.try_clone()?);
                 Ok(())
             }
-            Step::Fork => self.start_holder(),
+            Step::Fork => self.share(),
             Step::Move => {
                 self.socket()?.set_linger(self.setting.linger.duration())?;
-                self.start_holder()?;
+                self.share()?;
                 self.kept.socket = None;
                 Ok(())
             }
@@ -315,11 +315,10 @@ impl Party {
         Ok(())
     }
 
-    fn start_holder(&mut self) -> io::Result<()> {
-        let program = self.setting.program.as_deref().ok_or(io::ErrorKind::Unsupported)?;
-        let socket = self.socket()?.try_clone()?;
-        self.kept.holder = Some(Holder::start(program, socket, self.remaining())?);
-        Ok(())
+    /// Has the process that was started for it hold the socket as well.
+    fn share(&mut self) -> io::Result<()> {
+        let (limit, socket) = (self.remaining(), self.socket()?.try_clone()?);
+        self.kept.holder.as_mut().ok_or(io::ErrorKind::Unsupported)?.hold(&socket, limit)
     }
 
     fn until(&self, whose: Whose, holds: impl Fn(State) -> bool) -> io::Result<()> {

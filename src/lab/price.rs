@@ -23,7 +23,7 @@ use crate::decode::{Frame, LinkType, Skip, decode};
 use crate::flow::{Connection, Pushed, Table};
 use crate::netlink::SocketTable;
 use crate::report::{CaptureSummary, Price as Report};
-use crate::sandbox::Counters;
+use crate::sandbox::{CounterFiles, Needs, Tcp};
 use crate::verdict::{Close, Gap, judge};
 use account::Account;
 use drive::{Driver, Plan, Progress};
@@ -72,6 +72,7 @@ pub struct PreparedPrice {
     isolated: bool,
     live: Live,
     sockets: Option<SocketTable>,
+    counters: Option<CounterFiles>,
 }
 
 /// Who is told of what happens while connections are opened and closed.
@@ -109,7 +110,10 @@ impl Price {
             concurrency: self.concurrency.get().into(),
             ahead: UNREAD + u64::from(self.concurrency.get()),
         };
-        Ok(PreparedPrice { plan, listener, isolated, live, sockets: SocketTable::open().ok() })
+        // Where others raise them as well, they say nothing of these connections.
+        let counters = isolated.then(|| CounterFiles::open().ok()).flatten();
+        let sockets = SocketTable::open().ok();
+        Ok(PreparedPrice { plan, listener, isolated, live, sockets, counters })
     }
 }
 
@@ -118,6 +122,13 @@ impl PreparedPrice {
     #[must_use]
     pub fn link(&self) -> LinkType {
         self.live.link()
+    }
+
+    /// What it still needs to do: to call the server's port again and again.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        let tcp = Tcp { calls: self.plan.server.port(), binds: None, makes_sockets: true };
+        Needs { tcp: Some(tcp), ..Needs::default() }
     }
 
     /// Opens and closes the connections, until all are judged, one of them cannot be opened, or `stop`
@@ -130,9 +141,8 @@ impl PreparedPrice {
         stop: &Stop,
         witness: &mut impl Witness,
     ) -> Result<(Report, CaptureSummary), LabError> {
-        let PreparedPrice { plan, listener, isolated, live, sockets } = self;
-        // Where others raise them as well, they say nothing of these connections.
-        let read_counters = || Counters::read().ok().filter(|_| isolated);
+        let PreparedPrice { plan, listener, isolated, live, sockets, counters } = self;
+        let read_counters = || counters.as_ref().and_then(|counters| counters.read().ok());
         let before = read_counters();
         let driver = Driver::start(plan.clone(), listener)
             .map_err(LabError::socket("start the two ends of each connection"))?;
@@ -332,6 +342,7 @@ impl<W: Witness> Watch<'_, W> {
         ];
         capture.incomplete =
             lacks.into_iter().filter_map(|(lacks, words)| lacks.then_some(words)).collect();
+        capture.audit(capture.packets);
         (report, capture)
     }
 }

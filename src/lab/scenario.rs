@@ -106,6 +106,12 @@ impl Scenario {
         self.about
     }
 
+    /// Where it is documented what must come of it.
+    #[must_use]
+    pub fn source(&self) -> &'static str {
+        self.source
+    }
+
     /// The ends that can be the one that closes first.
     #[must_use]
     pub fn closers(&self) -> &'static [End] {

@@ -1,5 +1,6 @@
 //! Reads the capture while the two ends work, until nothing more is to be expected.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use super::LabError;
 use super::ends::{Running, Setting, now};
 use super::kernel::Sampler;
 use crate::capture::{Live, OwnedFrame, Stop};
-use crate::decode::{Endpoint, Skip, decode};
+use crate::decode::{Endpoint, decode};
 use crate::flow::{Connection, End, Pair, Table};
 use crate::report::{Packet, Trace};
 
@@ -20,6 +21,8 @@ const QUIET: Duration = Duration::from_millis(20);
 /// longer than the delayed acknowledgements and first retransmissions that may still come (RFC 9293
 /// 3.8.6.3, RFC 6298 2.4).
 const QUIET_UNFINISHED: Duration = Duration::from_millis(1500);
+/// How much later than at their limit the ends may be done on a busy machine.
+const HELD_UP: Duration = Duration::from_millis(500);
 /// How often the kernel is asked at least.
 const SAMPLING: Duration = Duration::from_millis(5);
 
@@ -29,8 +32,10 @@ pub(super) struct Seen {
     pub(super) frames: Vec<OwnedFrame>,
     /// The connections in them.
     pub(super) table: Table,
-    /// Why frames held no segment.
-    pub(super) skipped: Vec<Skip>,
+    /// How many of those held a segment.
+    pub(super) segments: u64,
+    /// How many did not, by reason.
+    pub(super) skipped: BTreeMap<&'static str, u64>,
     /// The client's end of the exchange.
     pub(super) client: Endpoint,
     /// How the watch ended.
@@ -39,6 +44,8 @@ pub(super) struct Seen {
     pub(super) watched: Duration,
     /// Packets that the kernel dropped.
     pub(super) dropped: u64,
+    /// True where the interface was not up all the time.
+    pub(super) was_away: bool,
 }
 
 /// Why the watch ended.
@@ -63,11 +70,13 @@ pub(super) fn watch(
     let mut seen = Seen {
         frames: Vec::new(),
         table: Table::default(),
-        skipped: Vec::new(),
+        segments: 0,
+        skipped: BTreeMap::new(),
         client: setting.client.into(),
         ended: Ended::Quiet,
         watched: Duration::ZERO,
         dropped: 0,
+        was_away: false,
     };
     // The ends keep to the limit themselves; a moment more lets the capture see how they end.
     let begun = now();
@@ -83,7 +92,7 @@ pub(super) fn watch(
         }
         let is_over = seen.is_over() || setting.scenario.stays_open;
         let quiet_at = last_packet + if is_over { QUIET } else { QUIET_UNFINISHED };
-        let until = if ends_done { quiet_at.min(deadline) } else { deadline };
+        let until = if ends_done { quiet_at.min(deadline) } else { deadline + HELD_UP };
         if now() >= until {
             seen.ended = if ends_done { Ended::Quiet } else { Ended::OutOfTime };
             break;
@@ -132,15 +141,16 @@ impl Seen {
     }
 
     fn drain(&mut self, live: &mut Live) -> Result<u64, LabError> {
-        let Seen { frames, table, skipped, .. } = self;
+        let Seen { frames, table, segments, skipped, .. } = self;
         let count = live.drain(|frame| {
             frames.push(frame.into());
             match decode(frame) {
                 Ok(segment) => {
                     // The loopback shows each packet once; libpcap leaves the second copy out.
                     table.push(&segment);
+                    *segments += 1;
                 }
-                Err(skip) => skipped.push(skip),
+                Err(skip) => *skipped.entry(skip.reason()).or_insert(0) += 1,
             }
         })?;
         Ok(count)

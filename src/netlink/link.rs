@@ -76,6 +76,12 @@ impl LinkWatch {
         }
     }
 
+    /// True where the link was not up, or may not have been, at some time since the last call.
+    #[must_use]
+    pub fn was_away(&self) -> bool {
+        self.changes().iter().any(|change| *change != LinkChange::Up)
+    }
+
     /// What a message says of this link: in its `struct ifinfomsg`, the family is at 0, the index at 4 and the
     /// flags at 8. Another family than AF_UNSPEC is a bridge's, of its port.
     fn change(&self, (kind, body): (u16, &[u8])) -> Option<LinkChange> {

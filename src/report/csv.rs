@@ -6,7 +6,6 @@
 use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
-use super::record::orientation_word;
 use super::time::add_time;
 use super::{CloseRecord, Lab, Record, Sample, escape};
 use crate::flow::{End, Pair};
@@ -101,7 +100,7 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     line.option(outer.map(|outer| outer.source));
     line.option(outer.map(|outer| outer.destination));
     line.option(outer.and_then(|outer| outer.id));
-    line.word(orientation_word(record.orientation));
+    line.word(record.orientation.word());
     for time in [record.start, record.end] {
         line.begin();
         add_time(time, &mut line.text);

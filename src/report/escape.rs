@@ -24,6 +24,24 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// The same for JSON, where only strings can hold such characters: spelt as JSON has it, so that it means
+/// what it meant. Line ends are left, which in JSON are never inside of a string.
+pub(super) fn escape_json(json: &str) -> Cow<'_, str> {
+    let acts = |character: char| is_active(character) && character != '\n';
+    if !json.chars().any(acts) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for character in json.chars() {
+        if acts(character) {
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 fn is_active(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -47,6 +65,14 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn in_json_the_value_stays_what_it_was(text: String) {
+            let json = serde_json::to_string_pretty(&[&text])?;
+            let escaped = escape_json(&json);
+            proptest::prop_assert!(!escaped.replace('\n', "").chars().any(is_active));
+            proptest::prop_assert_eq!(serde_json::from_str::<[String; 1]>(&escaped)?, [text]);
+        }
+
         #[test]
         fn no_control_character_survives(text: String) {
             proptest::prop_assert!(!escape(&text).chars().any(is_active));

@@ -4,18 +4,17 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::escape::escape_json;
 use super::{CaptureSummary, Record, SCHEMA, Summary};
 
-/// Bytes that most records have room in.
-const LINE: usize = 1536;
+/// Writes a value on one line, in which nothing acts on a terminal.
+pub(super) fn write_line<T: Serialize>(value: &T, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", escape_json(&serde_json::to_string(value)?))
+}
 
-/// Writes one object a connection, one a line.
-pub(super) fn write_line(record: &Record, out: &mut dyn Write) -> io::Result<()> {
-    // Put together first: a writer behind a pointer takes longer for each of many pieces.
-    let mut line = Vec::with_capacity(LINE);
-    serde_json::to_writer(&mut line, record)?;
-    line.push(b'\n');
-    out.write_all(&line)
+/// Writes a value over several lines, in which nothing acts on a terminal.
+pub(crate) fn write_pretty<T: Serialize>(value: &T, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", escape_json(&serde_json::to_string_pretty(value)?))
 }
 
 /// One object with the connections, then the capture and the summary, which are known only at the end.
@@ -63,6 +62,7 @@ impl Document {
 /// string in JSON, where it is written `\n`.
 fn write_indented<T: Serialize>(value: &T, indent: &str, out: &mut dyn Write) -> io::Result<()> {
     let text = serde_json::to_string_pretty(value)?;
+    let text = escape_json(&text);
     let mut lines = text.split('\n');
     write!(out, "{}", lines.next().unwrap_or_default())?;
     lines.try_for_each(|line| write!(out, "\n{indent}{line}"))

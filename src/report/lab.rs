@@ -15,6 +15,8 @@ use crate::verdict::{Shape, Verdict};
 
 /// Columns that running text may take.
 const TEXT_WIDTH: usize = 80;
+/// Columns of the names of facts.
+const NAME: usize = 14;
 /// Looks at the sockets that are shown.
 const SAMPLES: usize = 12;
 
@@ -44,12 +46,14 @@ pub(super) fn write(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> 
         return write_incomplete(&lab.report.capture, styles, out);
     };
     write_in_colour(record.close.verdict, &headline(record), styles, out)?;
-    writeln!(out, "{}", conditions(lab.report, record, facts))?;
+    for line in conditions(lab.report, record, facts).lines() {
+        write_wrapped(line, lab.view.width.unwrap_or(usize::MAX), out)?;
+    }
     write_incomplete(&lab.report.capture, styles, out)?;
     writeln!(out)?;
     packet_list::write(lab.packets, record.start, &lab.view, out)?;
     writeln!(out)?;
-    if lab.view.ladder {
+    if lab.view.ladder.is_some() {
         ladder::write(record, lab.packets, &lab.view, out)?;
         writeln!(out)?;
     }
@@ -78,7 +82,7 @@ pub(super) fn write_plain(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Resul
     }
     for record in &lab.report.connections {
         plain::write(record, out)?;
-        if lab.view.ladder {
+        if lab.view.ladder.is_some() {
             ladder::write(record, lab.packets, &lab.view, out)?;
             writeln!(out)?;
         }
@@ -133,8 +137,15 @@ fn conditions(report: &Report, record: &Record, lab: &Lab) -> String {
 }
 
 fn write_ends(record: &Record, lab: &Lab, view: &View, out: &mut dyn Write) -> io::Result<()> {
-    let mut line = |name: &str, text: String| {
-        writeln!(out, " {} {text}", view.styles.heading(format_args!("{name:<14}")))
+    let mut line = |name: &str, text: String| -> io::Result<()> {
+        let mut name = name;
+        for line in
+            wrap(&text, view.width.map_or(usize::MAX, |width| width.saturating_sub(NAME + 2)))
+        {
+            writeln!(out, " {} {line}", view.styles.heading(format_args!("{name:<NAME$}")))?;
+            name = "";
+        }
+        Ok(())
     };
     if !lab.close_was_called() {
         line("close()", format!("not called by the {}", lab.closer))?;
@@ -202,7 +213,7 @@ fn queues(lab: &Lab) -> String {
     }
 }
 
-fn time_wait_text(time_wait: &TimeWait) -> String {
+pub(super) fn time_wait_text(time_wait: &TimeWait) -> String {
     let ends: Vec<String> = time_wait.ends.iter().map(End::to_string).collect();
     let kernel = match time_wait.kernel {
         Some(true) => "; the kernel's socket table has it",

@@ -59,7 +59,6 @@ pub struct About {
 pub struct Kernel {
     /// The states of the closing socket in the socket table from just before the close, in order; CLOSED
     /// where it had no entry any more.
-    #[serde(serialize_with = "state_names")]
     pub states: Vec<State>,
     /// Both ends' sockets over time, as often as something changed between two looks.
     pub samples: Vec<Sample>,
@@ -76,7 +75,6 @@ pub struct Sample {
     /// Whose socket it is.
     pub end: End,
     /// Its state; CLOSED where there is no entry.
-    #[serde(serialize_with = "state_name")]
     pub state: State,
     /// Bytes received and not read by the application.
     pub recv_q: u32,
@@ -93,60 +91,45 @@ pub struct Finding {
     pub text: String,
 }
 
-/// What a finding is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Topic {
-    /// The state of an end.
-    State,
-    /// The RSTs that were sent.
-    Resets,
-    /// What an application saw or read.
-    Application,
+words! {
+    /// What a finding is about.
+    Topic {
+        /// The state of an end.
+        State = "state",
+        /// The RSTs that were sent.
+        Resets = "resets",
+        /// What an application saw or read.
+        Application = "application",
+    }
 }
 
-/// How a connection ended for the application at one end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Saw {
-    /// It closed the connection itself.
-    ClosedHere,
-    /// End of file: the other end closed.
-    Eof,
-    /// ECONNRESET.
-    Reset,
-    /// EPIPE on a write.
-    BrokenPipe,
-    /// ECONNREFUSED.
-    Refused,
-    /// ETIMEDOUT: its kernel gave the other end up.
-    TimedOut,
-    /// Its process ended with the connection open.
-    ProcessEnded,
-    /// Nothing until the deadline.
-    Timeout,
-    /// Nothing so far when the exchange was interrupted.
-    NothingYet,
-    /// Another error of the socket.
-    Error,
+words! {
+    /// How a connection ended for the application at one end.
+    Saw {
+        /// It closed the connection itself.
+        ClosedHere = "closed-here",
+        /// End of file: the other end closed.
+        Eof = "eof",
+        /// ECONNRESET.
+        Reset = "reset",
+        /// EPIPE on a write.
+        BrokenPipe = "broken-pipe",
+        /// ECONNREFUSED.
+        Refused = "refused",
+        /// ETIMEDOUT: its kernel gave the other end up.
+        TimedOut = "timed-out",
+        /// Its process ended with the connection open.
+        ProcessEnded = "process-ended",
+        /// Nothing until the deadline.
+        Timeout = "timeout",
+        /// Nothing so far when the exchange was interrupted.
+        NothingYet = "nothing-yet",
+        /// Another error of the socket.
+        Error = "error",
+    }
 }
 
 impl Saw {
-    /// The word that programs read.
-    pub(super) fn word(self) -> &'static str {
-        match self {
-            Saw::ClosedHere => "closed-here",
-            Saw::Eof => "eof",
-            Saw::Reset => "reset",
-            Saw::BrokenPipe => "broken-pipe",
-            Saw::Refused => "refused",
-            Saw::TimedOut => "timed-out",
-            Saw::ProcessEnded => "process-ended",
-            Saw::Timeout => "timeout",
-            Saw::NothingYet => "nothing-yet",
-            Saw::Error => "error",
-        }
-    }
-
     /// In words, as the system's error message has them.
     #[must_use]
     pub fn text(self) -> &'static str {
@@ -181,20 +164,6 @@ impl Lab {
     }
 }
 
-impl Serialize for Saw {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
-    }
-}
-
 fn linger<S: Serializer>(value: &Linger, serializer: S) -> Result<S::Ok, S::Error> {
     value.seconds().serialize(serializer)
-}
-
-fn state_name<S: Serializer>(state: &State, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(state.name())
-}
-
-fn state_names<S: Serializer>(states: &[State], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(states.iter().map(|state| state.name()))
 }

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use super::lines::Lines;
 use super::table::{self, Screen};
 use super::tally::{Kind, Tally};
-use super::{CaptureSummary, Format, Record, Trace, View, csv, json, ladder, packet_list, plain};
+use super::{
+    CaptureSummary, Drawing, Format, Record, Trace, View, csv, json, ladder, packet_list, plain,
+};
 use crate::verdict::Close;
 
 /// The report on the connections of captures.
@@ -26,21 +28,41 @@ enum Form {
     Plain,
     Json(json::Document),
     Ndjson,
-    Csv { has_header: bool },
+    Csv {
+        has_header: bool,
+    },
+    Svg(ladder::Drawings),
+    Mermaid,
+    #[cfg(feature = "parquet")]
+    Parquet(super::parquet::Document),
 }
 
 impl Listing {
     /// A report with nothing in it.
     #[must_use]
     pub fn new(view: View) -> Listing {
-        let form = match view.format {
-            Format::Table => Form::Table(Screen::new(view)),
-            Format::Plain => Form::Plain,
-            Format::Json => Form::Json(json::Document::default()),
-            Format::Ndjson => Form::Ndjson,
-            Format::Csv => Form::Csv { has_header: false },
+        let form = match (view.ladder, view.format) {
+            (Some(Drawing::Svg), _) => Form::Svg(ladder::Drawings::new(view.numbers, view.rows)),
+            (Some(Drawing::Mermaid), _) => Form::Mermaid,
+            (_, Format::Table) => Form::Table(Screen::new(view)),
+            (_, Format::Plain) => Form::Plain,
+            (_, Format::Json) => Form::Json(json::Document::default()),
+            (_, Format::Ndjson) => Form::Ndjson,
+            (_, Format::Csv) => Form::Csv { has_header: false },
         };
         Listing { view, tally: Tally::default(), form }
+    }
+
+    /// A report in typed columns: Parquet. It is written in portions of many connections.
+    ///
+    /// # Errors
+    /// Where the writer cannot be had.
+    #[cfg(feature = "parquet")]
+    pub fn columns(view: View) -> io::Result<Listing> {
+        Ok(Listing {
+            form: Form::Parquet(super::parquet::Document::begin()?),
+            ..Listing::new(view)
+        })
     }
 
     /// A report on connections that are watched as they end: in place of a table, a line for each.
@@ -58,7 +80,9 @@ impl Listing {
     pub fn has_summary(&self) -> bool {
         match self.form {
             Form::Table(_) | Form::Lines(_) | Form::Json(_) => true,
-            Form::Plain | Form::Ndjson | Form::Csv { .. } => false,
+            Form::Plain | Form::Ndjson | Form::Csv { .. } | Form::Svg(_) | Form::Mermaid => false,
+            #[cfg(feature = "parquet")]
+            Form::Parquet(_) => false,
         }
     }
 
@@ -107,6 +131,14 @@ impl Listing {
             Form::Plain => write_plain(&record, packets.as_ref(), &self.view, out),
             Form::Json(document) => document.connection(&record, out),
             Form::Ndjson => json::write_line(&record, out),
+            Form::Svg(drawings) => {
+                drawings.add(&record, &packets.unwrap_or_default());
+                Ok(())
+            }
+            Form::Mermaid => {
+                let packets = packets.unwrap_or_default();
+                ladder::write_mermaid(&record, &packets, self.view.numbers, out)
+            }
             Form::Csv { has_header } => {
                 if !*has_header {
                     csv::write_header(out)?;
@@ -114,11 +146,13 @@ impl Listing {
                 }
                 csv::write(&record, out)
             }
+            #[cfg(feature = "parquet")]
+            Form::Parquet(document) => document.connection(record, out),
         }
     }
 
-    /// Counts a connection that is as it should be: a table, which is for people, does not list it; the other
-    /// forms do.
+    /// Counts a connection that is as it should be: a table or a picture, which is for people, does not show it; the
+    /// other forms do.
     ///
     /// # Errors
     /// Whatever the writer fails with.
@@ -129,9 +163,15 @@ impl Listing {
                 screen.pass_over();
                 Ok(())
             }
+            Form::Svg(_) | Form::Mermaid => {
+                self.tally.add(Kind::of_record(&record));
+                Ok(())
+            }
             Form::Lines(_) | Form::Plain | Form::Json(_) | Form::Ndjson | Form::Csv { .. } => {
                 self.connection(record, None, out)
             }
+            #[cfg(feature = "parquet")]
+            Form::Parquet(_) => self.connection(record, None, out),
         }
     }
 
@@ -156,7 +196,10 @@ impl Listing {
                 document.finish(capture, &self.tally.summary(selected_from), out)
             }
             Form::Csv { has_header: false } => csv::write_header(out),
-            Form::Plain | Form::Ndjson | Form::Csv { has_header: true } => Ok(()),
+            Form::Svg(drawings) => drawings.write(out),
+            Form::Plain | Form::Ndjson | Form::Csv { has_header: true } | Form::Mermaid => Ok(()),
+            #[cfg(feature = "parquet")]
+            Form::Parquet(document) => document.finish(out),
         }
     }
 }
@@ -171,7 +214,7 @@ fn write_plain(
         packet_list::write_plain(&packets.rows(), record.start, view.numbers, out)?;
     }
     plain::write(record, out)?;
-    if let Some(packets) = packets.filter(|_| view.ladder) {
+    if let Some(packets) = packets.filter(|_| view.ladder.is_some()) {
         ladder::write(record, packets, view, out)?;
         writeln!(out)?;
     }

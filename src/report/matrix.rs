@@ -3,12 +3,15 @@
 //!
 //! A cell is read from the record that a run of the lab wrote, so that the two cannot differ.
 
+mod page;
+
 use std::io::{self, Write};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use super::json::{write_line, write_pretty};
 use super::text::{borderless, counted};
 use super::{Format, SCHEMA, Styles, View, escape};
 use crate::flow::{End, Pair};
@@ -160,6 +163,26 @@ impl Cell {
         format!("{}{kernel}", ends.join(" and "))
     }
 
+    /// What its row of the table says.
+    fn texts(&self) -> [String; 11] {
+        let lab = &self.facts.lab;
+        let lost: u64 = End::BOTH.iter().map(|&end| self.lost(end)).sum();
+        [
+            lab.scenario.clone(),
+            lab.closer.to_string(),
+            self.linger(),
+            self.verdict(),
+            self.cause(),
+            lab.close_call_seconds
+                .map_or("-".to_owned(), |seconds| format!("{:.1} ms", seconds * 1000.0)),
+            self.saw(lab.closer).to_owned(),
+            self.saw(lab.closer.other()).to_owned(),
+            lost.to_string(),
+            self.time_wait(),
+            self.documented().to_owned(),
+        ]
+    }
+
     fn documented(&self) -> &'static str {
         match self.facts.lab.as_documented {
             Some(true) => "yes",
@@ -228,14 +251,11 @@ impl Matrix {
         match view.format {
             Format::Table | Format::Csv => self.write_table(view, out),
             Format::Plain => self.cells.iter().try_for_each(|cell| write_block(cell, out)),
-            Format::Ndjson => {
-                self.cells.iter().try_for_each(|cell| writeln!(out, "{}", cell.record))
-            }
+            Format::Ndjson => self.cells.iter().try_for_each(|cell| write_line(&cell.record, out)),
             Format::Json => {
                 let cells: Vec<&Value> = self.cells.iter().map(|cell| &cell.record).collect();
                 let whole = json!({"schema": SCHEMA, "matrix": cells});
-                serde_json::to_writer_pretty(&mut *out, &whole)?;
-                writeln!(out)
+                write_pretty(&whole, out)
             }
         }
     }
@@ -271,23 +291,7 @@ impl Matrix {
     fn rows(&self) -> String {
         let mut table = borderless(HEADER);
         for cell in &self.cells {
-            let lab = &cell.facts.lab;
-            let took = lab.close_call_seconds;
-            let lost: u64 = End::BOTH.iter().map(|&end| cell.lost(end)).sum();
-            let fields = [
-                lab.scenario.clone(),
-                lab.closer.to_string(),
-                cell.linger(),
-                cell.verdict(),
-                cell.cause(),
-                took.map_or("-".to_owned(), |seconds| format!("{:.1} ms", seconds * 1000.0)),
-                cell.saw(lab.closer).to_owned(),
-                cell.saw(lab.closer.other()).to_owned(),
-                lost.to_string(),
-                cell.time_wait(),
-                cell.documented().to_owned(),
-            ];
-            table.add_row(fields.map(|field| escape(&field).to_string()));
+            table.add_row(cell.texts().map(|field| escape(&field).to_string()));
         }
         table.to_string()
     }

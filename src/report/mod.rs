@@ -9,6 +9,7 @@ pub mod cases;
 mod csv;
 mod escape;
 mod glyphs;
+pub mod html;
 mod json;
 mod lab;
 mod lab_record;
@@ -18,6 +19,8 @@ mod listing;
 mod matrix;
 mod packet_list;
 mod packets;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod plain;
 mod price;
 mod price_record;
@@ -33,6 +36,7 @@ mod time;
 
 pub use escape::escape;
 pub use glyphs::Glyphs;
+pub(crate) use json::write_pretty as write_json;
 pub use lab::LabReport;
 pub use lab_record::{About, Finding, Kernel, Lab, Sample, Saw, Topic};
 pub use listing::Listing;
@@ -46,7 +50,7 @@ pub use record::{
 };
 pub use recorded::{write_packets, write_recorded};
 pub use style::Styles;
-pub(crate) use text::{borderless, counted, grouped};
+pub(crate) use text::{borderless, counted, grouped, hanging, wrap};
 
 use std::io::{self, Write};
 
@@ -77,6 +81,17 @@ impl Format {
     }
 }
 
+/// A form of a diagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawing {
+    /// Within a report for people, in its characters.
+    Text,
+    /// One SVG picture, in place of the report.
+    Svg,
+    /// A Markdown section with a Mermaid diagram for each connection, in place of the report.
+    Mermaid,
+}
+
 /// What is shown, and how.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct View {
@@ -88,8 +103,8 @@ pub struct View {
     pub numbers: Numbers,
     /// Whether each connection's packets are listed.
     pub packets: bool,
-    /// Whether each connection's teardown is drawn.
-    pub ladder: bool,
+    /// How each connection's teardown is drawn, if it is.
+    pub ladder: Option<Drawing>,
     /// What diagrams and arrows are drawn with.
     pub glyphs: Glyphs,
     /// The columns that there are; `None` where lines may be of any length.
@@ -98,18 +113,32 @@ pub struct View {
     pub rows: Option<usize>,
 }
 
+/// Draws the end of one connection, as `--ladder` does.
+///
+/// # Errors
+/// Whatever the writer fails with.
+pub fn write_ladder(
+    record: &Record,
+    trace: &Trace,
+    view: &View,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    ladder::write(record, trace, view, out)
+}
+
 /// Writes the outcome of one lab exchange.
 ///
 /// # Errors
 /// Whatever the writer fails with.
 pub fn write_lab(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let is_drawn_alone = matches!(lab.view.ladder, Some(Drawing::Svg | Drawing::Mermaid));
     match lab.view.format {
-        Format::Table => lab::write(lab, out),
-        Format::Plain => lab::write_plain(lab, out),
-        Format::Json | Format::Ndjson | Format::Csv => {
+        Format::Table if !is_drawn_alone => lab::write(lab, out),
+        Format::Plain if !is_drawn_alone => lab::write_plain(lab, out),
+        Format::Table | Format::Plain | Format::Json | Format::Ndjson | Format::Csv => {
             let mut listing = Listing::new(lab.view);
             for record in &lab.report.connections {
-                listing.connection(record.clone(), None, out)?;
+                listing.connection(record.clone(), Some(lab.packets.clone()), out)?;
             }
             listing.finish(&lab.report.capture, None, out)
         }

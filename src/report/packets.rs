@@ -68,6 +68,13 @@ impl Packet {
             .unwrap_or_default()
     }
 
+    /// What it takes of its sender's sequence numbers, counted from the SYN: the first, and the one behind the last.
+    pub(super) fn span(&self) -> (u32, u32) {
+        let first = self.number(self.seq, self.from, Numbers::Relative);
+        let controls = u32::from(self.flags.syn()) + u32::from(self.flags.fin());
+        (first, first.wrapping_add(self.payload_len).wrapping_add(controls))
+    }
+
     /// Seconds since the connection began.
     pub(super) fn time_text(&self, start: Timestamp) -> String {
         match self.time.since(start) {
@@ -96,7 +103,7 @@ impl Packet {
 
 /// The packets that are kept of one connection: the newest, and of the older ones those with SYN, FIN or
 /// RST. Their number has a limit, whatever the length of the connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Trace {
     newest_at_most: usize,
     seen: u64,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::price_record::Distribution;
 use super::table::{write_incomplete, write_kinds};
 use super::text::{borderless, counted, grouped, wrap};
-use super::{CaptureSummary, Format, Price, SCHEMA, Styles, TimeWaits, View, escape};
+use super::{CaptureSummary, Format, Price, SCHEMA, Styles, TimeWaits, View, escape, json};
 use crate::flow::{End, Pair};
 
 /// Columns of the longest bar.
@@ -38,14 +38,8 @@ impl PriceReport<'_> {
         match self.view.format {
             Format::Table => self.write_screen(out),
             Format::Plain => self.write_plain(out),
-            Format::Json => {
-                serde_json::to_writer_pretty(&mut *out, &self.document())?;
-                writeln!(out)
-            }
-            Format::Ndjson | Format::Csv => {
-                serde_json::to_writer(&mut *out, &self.document())?;
-                writeln!(out)
-            }
+            Format::Json => json::write_pretty(&self.document(), out),
+            Format::Ndjson | Format::Csv => json::write_line(&self.document(), out),
         }
     }
 

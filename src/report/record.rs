@@ -24,7 +24,7 @@ pub const SCHEMA: &str = "closecheck/1";
 /// Everything that was found in one run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// [`SCHEMA`].
+    /// The name and version of this form.
     pub schema: &'static str,
     /// Where the packets came from and what became of them.
     pub capture: CaptureSummary,
@@ -74,6 +74,25 @@ pub struct CaptureSummary {
     pub incomplete: Vec<String>,
 }
 
+impl CaptureSummary {
+    /// Counts a packet that was not used.
+    pub(crate) fn skip(&mut self, reason: &'static str) {
+        *self.skipped.entry(reason).or_insert(0) += 1;
+    }
+
+    /// Holds that each of the packets that were `read` fell in exactly one counter. Where that is not so,
+    /// closecheck itself is wrong, and nothing it says of the capture may pass for complete.
+    pub(crate) fn audit(&mut self, read: u64) {
+        let counted = self.skipped.values().fold(self.tcp_segments, |sum, count| sum + count);
+        if self.packets != read || counted != read {
+            self.incomplete.push(format!(
+                "{read} packets were read and {counted} accounted for: this is a fault of closecheck itself, \
+                 please report it"
+            ));
+        }
+    }
+}
+
 /// Connections by verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
@@ -89,7 +108,7 @@ pub struct Summary {
 /// One connection and how it ended.
 #[derive(Clone, Debug, Serialize)]
 pub struct Record {
-    /// [`SCHEMA`].
+    /// The name and version of this form.
     pub schema: &'static str,
     /// Number in the order in which connections began, from 1.
     pub id: u64,
@@ -105,7 +124,6 @@ pub struct Record {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "outer")]
     pub outer: Option<Outer>,
     /// `syn` where a SYN told client from server, `guess` otherwise.
-    #[serde(serialize_with = "orientation")]
     pub orientation: Orientation,
     /// Time of the first packet.
     #[serde(serialize_with = "rfc3339")]
@@ -209,7 +227,6 @@ impl fmt::Display for Note {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ZeekRecord {
     /// The state in Zeek's abbreviation.
-    #[serde(serialize_with = "conn_state")]
     pub conn_state: ConnState,
     /// What happened, a letter each.
     pub history: String,
@@ -313,22 +330,6 @@ fn rfc3339<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::E
     serializer.serialize_str(&time_text(*time))
 }
 
-fn orientation<S: Serializer>(value: &Orientation, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(orientation_word(*value))
-}
-
-/// The word that programs read.
-pub(super) fn orientation_word(orientation: Orientation) -> &'static str {
-    match orientation {
-        Orientation::Syn => "syn",
-        Orientation::Guess => "guess",
-    }
-}
-
-fn conn_state<S: Serializer>(value: &ConnState, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(value.word())
-}
-
 fn endpoint<S: Serializer>(value: &Endpoint, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
     struct Form {
@@ -372,5 +373,19 @@ mod tests {
         let ignored = connection(SHORT, &segments).0;
         assert_eq!((ignored.close.gaps, ignored.notes.len()), (vec![], 1));
         assert_eq!(ignored.notes[0].to_string(), "1 RST without effect");
+    }
+
+    #[test]
+    fn a_packet_in_no_counter_or_in_two_makes_a_capture_incomplete() {
+        let counted = |packets, tcp_segments, skipped| {
+            let mut capture = CaptureSummary { packets, tcp_segments, ..CaptureSummary::default() };
+            capture.skipped.insert("not-tcp", skipped);
+            capture.audit(9);
+            capture.incomplete
+        };
+        assert!(counted(9, 7, 2).is_empty());
+        for (packets, segments, skipped) in [(8, 7, 1), (9, 7, 1), (9, 7, 3), (10, 7, 2)] {
+            assert_eq!(counted(packets, segments, skipped).len(), 1);
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use super::{CaptureSummary, Numbers, Record, SCHEMA, Trace, packet_list, plain, record};
+use super::{CaptureSummary, Numbers, Record, SCHEMA, Trace, packet_list, plain};
 use crate::decode::{Endpoint, Timestamp};
 use crate::flow::End;
 
@@ -34,7 +34,7 @@ pub fn write_recorded(
         writeln!(out, "connection: {}", record.id)?;
         writeln!(out, "client: {}", names.client(record.client))?;
         writeln!(out, "server: {}", names.server(record.server))?;
-        writeln!(out, "orientation: {}", record::orientation_word(record.orientation))?;
+        writeln!(out, "orientation: {}", record.orientation)?;
         plain::write_tunnel(record, out)?;
         writeln!(out, "start: {}", seconds(record.start, start))?;
         writeln!(out, "end: {}", seconds(record.end, start))?;

@@ -131,7 +131,8 @@ impl Ord for Kept {
 
 /// The packets of one connection, as a list, a diagram, or both.
 fn write_details(kept: &Kept, view: &View, out: &mut dyn Write) -> io::Result<()> {
-    let Some(packets) = kept.packets.as_ref().filter(|_| view.packets || view.ladder) else {
+    let Some(packets) = kept.packets.as_ref().filter(|_| view.packets || view.ladder.is_some())
+    else {
         return Ok(());
     };
     let record = &kept.record;
@@ -145,10 +146,10 @@ fn write_details(kept: &Kept, view: &View, out: &mut dyn Write) -> io::Result<()
     if view.packets {
         packet_list::write(packets, record.start, view, out)?;
     }
-    if view.packets && view.ladder {
+    if view.packets && view.ladder.is_some() {
         writeln!(out)?;
     }
-    if view.ladder {
+    if view.ladder.is_some() {
         ladder::write(record, packets, view, out)?;
     }
     Ok(())

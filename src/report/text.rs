@@ -9,7 +9,7 @@ use comfy_table::{Table, presets};
 use crate::decode::Outer;
 
 /// Breaks a paragraph between words; a word longer than a line has a line of its own.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
@@ -21,6 +21,17 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
+}
+
+/// A paragraph behind a few characters that stay as they are, its further lines as far to the right.
+pub(crate) fn hanging(lead: &str, text: &str, width: Option<usize>) -> Vec<String> {
+    let indent = lead.chars().count();
+    let lines = wrap(text, width.map_or(usize::MAX, |width| width.saturating_sub(indent)));
+    let line = |(number, line)| match number {
+        0 => format!("{lead}{line}"),
+        _ => format!("{:indent$}{line}", ""),
+    };
+    lines.into_iter().enumerate().map(line).collect()
 }
 
 /// Writes a paragraph, broken between words.
@@ -80,6 +91,12 @@ mod tests {
         assert_eq!(wrap("one two  three four", 9), ["one two", "three", "four"]);
         assert_eq!(wrap("a incomprehensibilities b", 5), ["a", "incomprehensibilities", "b"]);
         assert!(wrap(" ", 5).is_empty());
+    }
+
+    #[test]
+    fn further_lines_hang_behind_the_first() {
+        assert_eq!(hanging(" 1  ", "one two three", Some(11)), [" 1  one two", "    three"]);
+        assert_eq!(hanging(" 1  ", "one two three", None), [" 1  one two three"]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ const SECOND: i64 = 1_000_000_000;
 const DAY: i64 = 86_400;
 
 /// A time in UTC, with microseconds; nanoseconds only where they are not zero.
-pub(super) fn time_text(time: Timestamp) -> String {
+pub(in crate::report) fn time_text(time: Timestamp) -> String {
     let mut text = String::with_capacity(32);
     add_time(time, &mut text);
     text

@@ -22,7 +22,7 @@ mod tree;
 pub use error::RunError;
 #[cfg(target_os = "linux")]
 pub(crate) use recorder::QUIET;
-pub use recorder::{Observer, Recorder, Recording};
+pub use recorder::{Finished, Observer, Recorder, Recording};
 pub use session::{Ended, Ending, Session, Unmet};
 
 /// The word on the command line that makes the program a guard.

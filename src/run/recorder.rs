@@ -7,7 +7,9 @@ use std::time::Duration;
 use crate::capture::{Delivery, LOOPBACK, Live, LiveError};
 use crate::decode::{Frame, LinkType, Segment, decode};
 use crate::flow::{Connection, Pushed, Table};
+use crate::netlink::{LinkChange, LinkWatch};
 use crate::report::CaptureSummary;
+use crate::verdict::Gap;
 
 /// How long the wire must be quiet before connections that are over count as done.
 pub(crate) const QUIET: Duration = Duration::from_millis(20);
@@ -40,6 +42,10 @@ pub struct Recorder {
     table: Table,
     tcp_segments: u64,
     skipped: BTreeMap<&'static str, u64>,
+    changes: Option<LinkWatch>,
+    /// Times that the interface was away, and the last frame before that was known to be over.
+    outages: u64,
+    away_until: u64,
 }
 
 impl Recorder {
@@ -49,11 +55,52 @@ impl Recorder {
     /// [`LiveError`] where it cannot be had.
     pub fn open(recording: &Recording) -> Result<Recorder, LiveError> {
         let interface = recording.interface.as_deref().unwrap_or(LOOPBACK);
+        // Before the capture, lest it go down in between.
+        let changes = LinkWatch::open(interface).ok();
         let mut live = Live::open(interface, recording.snap_len.into(), BUFFER, Delivery::AtOnce)?;
         if let Some(filter) = &recording.filter {
             live.set_filter(filter)?;
         }
-        Ok(Recorder { live, table: Table::default(), tcp_segments: 0, skipped: BTreeMap::new() })
+        Ok(Recorder {
+            live,
+            table: Table::default(),
+            tcp_segments: 0,
+            skipped: BTreeMap::new(),
+            changes,
+            outages: 0,
+            away_until: 0,
+        })
+    }
+
+    /// Whether the interface was away since this was asked last: connections that have begun by now may lack
+    /// packets.
+    pub fn was_away(&mut self) -> bool {
+        let changes: Vec<LinkChange> = self.changes.iter().flat_map(LinkWatch::changes).collect();
+        let outages = changes.iter().filter(|&&change| change != LinkChange::Up).count() as u64;
+        self.outages += outages;
+        if self.outages > 0 && !changes.is_empty() {
+            self.away_until = self.live.frames();
+        }
+        outages > 0
+    }
+
+    /// What the capture lacks of a connection for want of its interface.
+    #[must_use]
+    pub fn gap(&self, connection: &Connection) -> Option<Gap> {
+        let began = connection.first_frame.number();
+        (began <= self.away_until).then_some(Gap::InterfaceAway)
+    }
+
+    /// Readable when something became of the interface.
+    #[must_use]
+    pub fn link_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.changes.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The interface's name.
+    #[must_use]
+    pub fn interface(&self) -> &str {
+        self.live.interface()
     }
 
     /// Takes every packet that has arrived, shows each to `frame` and each TCP segment, with the connection
@@ -62,7 +109,7 @@ impl Recorder {
     /// # Errors
     /// [`LiveError`] where the capture breaks.
     pub fn drain(&mut self, observer: &mut dyn Observer) -> Result<u64, LiveError> {
-        let Recorder { live, table, tcp_segments, skipped } = self;
+        let Recorder { live, table, tcp_segments, skipped, .. } = self;
         live.drain(|frame| {
             observer.frame(frame);
             match decode(frame) {
@@ -104,21 +151,28 @@ impl Recorder {
         self.live.link()
     }
 
-    /// Ends the capture: what became of its packets, and the connections that are left, in the order in
-    /// which they began.
-    pub fn finish(mut self) -> (CaptureSummary, impl Iterator<Item = Connection>) {
+    /// Ends the capture.
+    #[must_use]
+    pub fn finish(mut self) -> Finished {
         let dropped = self.live.dropped().ok();
         let mut capture = CaptureSummary {
             interface: Some(self.live.interface().to_owned()),
             packets: self.live.frames(),
             tcp_segments: self.tcp_segments,
-            skipped: self.skipped,
+            skipped: std::mem::take(&mut self.skipped),
             dropped,
             link_types: vec![self.live.link().to_string()],
             ..CaptureSummary::default()
         };
         if let Some(dropped) = dropped.filter(|&dropped| dropped > 0) {
             capture.incomplete.push(format!("the kernel dropped {dropped} packets"));
+        }
+        if self.outages > 0 {
+            let name = self.live.interface();
+            capture.incomplete.push(match self.outages {
+                1 => format!("{name} was away once"),
+                outages => format!("{name} was away {outages} times"),
+            });
         }
         if self.table.evicted() > 0 {
             capture.incomplete.push(format!(
@@ -127,8 +181,21 @@ impl Recorder {
                 self.table.evicted()
             ));
         }
-        (capture, self.table.into_connections())
+        capture.audit(capture.packets);
+        let table = std::mem::take(&mut self.table);
+        let open = table.into_connections().map(|left| (self.gap(&left), left)).collect();
+        Finished { capture, open }
     }
+}
+
+/// What is left of a capture at its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// What became of its packets.
+    pub capture: CaptureSummary,
+    /// The connections that are left, in the order in which they began, and what the capture lacks of each
+    /// for want of its interface.
+    pub open: Vec<(Option<Gap>, Connection)>,
 }
 
 impl AsFd for Recorder {

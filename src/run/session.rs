@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::RunError;
-use super::recorder::{QUIET, Recorder, Recording};
+use super::recorder::{Finished, QUIET, Recorder, Recording};
 use crate::decode::Endpoint;
 use crate::flow::Connection;
 use crate::report::{CaptureSummary, Record};
@@ -184,7 +184,9 @@ fn read(
         if recorder.drain(&mut ())? > 0 {
             last_packet = now();
         }
-        finished.extend(recorder.take_finished());
+        recorder.was_away();
+        let over: Vec<Connection> = recorder.take_finished().collect();
+        finished.extend(over.into_iter().map(|connection| (recorder.gap(&connection), connection)));
         if let Some((deadline, server)) = stopping {
             let is_over = !recorder.open_connections().any(|open| is_at(open, server));
             if now() >= deadline || (is_over && now() >= last_packet + QUIET) {
@@ -193,33 +195,38 @@ fn read(
         }
         let timeout = if stopping.is_some() { PollTimeout::from(5u8) } else { PollTimeout::NONE };
         let stop = if stopping.is_some() { None } else { Some(stopped.as_fd()) };
-        let watched = [Some(recorder.as_fd()), stop];
+        let watched = [Some(recorder.as_fd()), stop, recorder.link_fd()];
         let mut polled: Vec<PollFd<'_>> =
             watched.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut polled, timeout) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(RunError::system("wait for packets")(errno)),
         }
-        if polled.get(1).is_some_and(|stop| stop.any().unwrap_or(false)) {
+        let is_told = polled.get(1).is_some_and(|stop| stop.any().unwrap_or(false));
+        if is_told && stopping.is_none() {
             stopping = Some((now() + SETTLE, server()));
             last_packet = now();
         }
     }
 }
 
-fn assemble(recorder: Recorder, finished: Vec<Connection>, server: Option<SocketAddr>) -> Ended {
-    let (capture, left) = recorder.finish();
+fn assemble(
+    recorder: Recorder,
+    finished: Vec<(Option<Gap>, Connection)>,
+    server: Option<SocketAddr>,
+) -> Ended {
+    let Finished { capture, open } = recorder.finish();
     let dropped = capture.dropped != Some(0);
-    let ending = |connection: Connection| {
+    let ending = |(gap, connection): (Option<Gap>, Connection)| {
         let mut close = judge(&connection);
-        if dropped {
-            close.add_gap(Gap::Dropped);
+        for gap in gap.into_iter().chain(dropped.then_some(Gap::Dropped)) {
+            close.add_gap(gap);
         }
         Ending { record: Record::new(&connection, close.clone(), None), close }
     };
-    let all = finished.into_iter().chain(left);
+    let all = finished.into_iter().chain(open);
     let mut connections: Vec<Ending> =
-        all.filter(|connection| is_at(connection, server)).map(ending).collect();
+        all.filter(|(_, connection)| is_at(connection, server)).map(ending).collect();
     connections.sort_by_key(|ending| ending.record.id);
     Ended { connections, capture }
 }

@@ -1,8 +1,8 @@
 //! The counters of a network namespace: in a private one, what nobody else raises.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read, Seek};
 
 /// The files of the calling thread's network namespace that hold counters, a line of names and a line of
 /// numbers each (net/ipv4/proc.c).
@@ -31,23 +31,41 @@ const NAMES: &[&str] = &[
     "TCPWinProbe",
 ];
 
+/// The files, open: whoever is confined can still read them.
+#[derive(Debug)]
+pub(crate) struct CounterFiles([File; 2]);
+
 /// The counters at one moment.
 #[derive(Debug)]
 pub(crate) struct Counters(BTreeMap<&'static str, u64>);
 
-impl Counters {
-    /// Reads those of the calling thread's network namespace.
+impl CounterFiles {
+    /// Opens those of the calling thread's network namespace.
     ///
     /// # Errors
     /// Where there is no `/proc`, or no Linux.
-    pub(crate) fn read() -> io::Result<Counters> {
+    pub(crate) fn open() -> io::Result<CounterFiles> {
+        let [first, second] = FILES;
+        Ok(CounterFiles([File::open(first)?, File::open(second)?]))
+    }
+
+    /// Reads the counters as they are now.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub(crate) fn read(&self) -> io::Result<Counters> {
         let mut counters = BTreeMap::new();
-        for file in FILES {
-            counters.extend(parse(&fs::read_to_string(file)?));
+        for mut file in &self.0 {
+            let mut text = String::new();
+            file.rewind()?;
+            file.read_to_string(&mut text)?;
+            counters.extend(parse(&text));
         }
         Ok(Counters(counters))
     }
+}
 
+impl Counters {
     /// By how much each has risen since; those that have not are left out.
     pub(crate) fn since(&self, before: &Counters) -> BTreeMap<&'static str, u64> {
         let risen = |(&name, now): (&&'static str, &u64)| {
@@ -100,7 +118,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn this_kernel_has_every_counter() {
-        let counters = Counters::read().unwrap();
+        let counters = CounterFiles::open().unwrap().read().unwrap();
         let missing: Vec<_> = NAMES.iter().filter(|name| !counters.0.contains_key(*name)).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }

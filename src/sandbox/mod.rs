@@ -1,16 +1,25 @@
 //! The rights of the process: whether it may capture, a private network namespace where it may not, and
 //! giving up every right once the capture is open; and the counters that such a namespace has to itself.
 //!
-//! The order is [`enter`] (where wanted), open the capture, [`drop_for_good`], and all of it before the
-//! second thread starts: capabilities and namespaces belong to threads, not to the process. What is
-//! decided and how an error is explained are pure functions; the rest is system calls in a row, each
-//! failure naming its step.
+//! The order is [`enter`] (where wanted), open the capture, [`drop_for_good`], open the files, [`confine`],
+//! and all of it before the second thread starts: capabilities, namespaces and what confines belong to
+//! threads, not to the process. What is decided and how an error is explained are pure functions; the
+//! rest is system calls in a row, each failure naming its step.
 
+mod confine;
 mod counters;
+#[cfg(target_os = "linux")]
+mod landlock;
 mod namespace;
 mod rights;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")
+))]
+mod seccomp;
 
-pub(crate) use counters::Counters;
+pub use confine::{Confined, Confinement, FormerRoot, Missing, Needs, Tcp, confine};
+pub(crate) use counters::{CounterFiles, Counters};
 pub use namespace::{NamespaceError, Step, allow_low_ports, enter};
 pub use rights::{
     Dropped, RightsError, drop_for_good, may_capture, may_unshare_network, step_down,

@@ -3,7 +3,11 @@
 use std::io;
 
 use nix::unistd::{Gid, Uid, geteuid, getgid, getuid, setuid};
+#[cfg(target_os = "linux")]
+use rustix::thread::CapabilitySet;
 use thiserror::Error;
+
+use super::{FormerRoot, Missing, Needs};
 
 /// What [`drop_for_good`] left of the rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +22,8 @@ pub enum Dropped {
     },
     /// An unprivileged user, who may have had capabilities from setcap or a namespace, has none left.
     Capabilities,
-    /// Root without sudo: nothing changed, as there is no user to become.
+    /// Root without sudo: nothing changed so far, as there is no user to become.
+    /// [`confine`](super::confine) is what gives root up.
     StillRoot,
 }
 
@@ -42,6 +47,25 @@ pub enum RightsError {
         /// The user that was to remain.
         uid: u32,
     },
+    /// The kernel lacks what was asked for.
+    #[error("not run without a sandbox: {0}")]
+    Unconfined(Missing),
+}
+
+impl RightsError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            RightsError::Unconfined(_) => Some(
+                "`--sandbox auto` takes what there is; `closecheck doctor` says what that is"
+                    .to_owned(),
+            ),
+            RightsError::Threads(_) | RightsError::Step { .. } | RightsError::Regained { .. } => {
+                None
+            }
+        }
+    }
 }
 
 /// True where this thread may open a capture. Linux is asked for a packet socket, since CAP_NET_RAW alone
@@ -70,19 +94,24 @@ pub fn may_capture() -> bool {
 #[must_use]
 pub fn may_unshare_network() -> bool {
     #[cfg(target_os = "linux")]
-    return has_capability(rustix::thread::CapabilitySet::SYS_ADMIN);
+    return has_capability(CapabilitySet::SYS_ADMIN);
     #[cfg(not(target_os = "linux"))]
     return false;
 }
 
-/// Gives up every right that the capture, open by now, no longer needs, beyond return: under sudo the
-/// process becomes the user who called sudo; that user, and any other but plain root, loses all
-/// capabilities and can gain none by exec (no_new_privs). To be called once, with one thread.
+/// Becomes who called, beyond return, now that the capture is open: under sudo the user who called sudo;
+/// that user, and any other but plain root, loses all capabilities and can gain none by exec
+/// (no_new_privs). To be called once, with one thread, and followed by [`confine`](super::confine).
 ///
 /// # Errors
 /// A [`RightsError`]: several threads, a system call that failed, or a way back to root.
 pub fn drop_for_good() -> Result<Dropped, RightsError> {
-    let dropped = step_down()?;
+    check_threads()?;
+    let dropped = decision();
+    if dropped != Dropped::StillRoot {
+        empty_bounding_set()?;
+    }
+    become_what_was_decided(dropped)?;
     if dropped != Dropped::StillRoot {
         forbid_new_rights()?;
     }
@@ -95,17 +124,64 @@ pub fn drop_for_good() -> Result<Dropped, RightsError> {
 /// # Errors
 /// As for [`drop_for_good`].
 pub fn step_down() -> Result<Dropped, RightsError> {
+    check_threads()?;
+    let outcome = decision();
+    become_what_was_decided(outcome)?;
+    Ok(outcome)
+}
+
+/// Gives up what root has beyond the needs of a command that nobody called by sudo. Nobody is who it
+/// becomes; but files of root's take being root by name, with the one capability that reaches into folders
+/// of others, and looking after a command of root's takes those over processes.
+pub(super) fn give_up_root(needs: &Needs) -> Result<FormerRoot, RightsError> {
+    check_threads()?;
+    empty_bounding_set()?;
+    let needs_files = !needs.readable.is_empty() || !needs.places.is_empty();
+    let root = match nobody() {
+        Some((uid, gid)) if !needs_files && !needs.processes => {
+            become_what_was_decided(Dropped::ToUser { uid: uid.as_raw(), gid: gid.as_raw() })?;
+            FormerRoot::Nobody
+        }
+        Some(_) | None => {
+            keep_capabilities(needs)?;
+            FormerRoot::NameOnly
+        }
+    };
+    forbid_new_rights()?;
+    Ok(root)
+}
+
+/// True where sudo's variables are set and are no number of a user, which sudo never does.
+pub(super) fn is_sudo_unclear() -> bool {
+    let is_unclear = |name| {
+        std::env::var_os(name).is_some_and(|value| {
+            value.to_str().is_none_or(|text| text != "0" && unprivileged_id(Some(text)).is_none())
+        })
+    };
+    is_unclear("SUDO_UID") || is_unclear("SUDO_GID")
+}
+
+/// Capabilities belong to threads.
+fn check_threads() -> Result<(), RightsError> {
     #[cfg(target_os = "linux")]
     match super::thread_count() {
         0 | 1 => {}
         threads => return Err(RightsError::Threads(threads)),
     }
+    Ok(())
+}
+
+/// What is to become of this process.
+fn decision() -> Dropped {
     let variable = |name| std::env::var(name).ok();
-    let outcome = decide(
+    decide(
         Process { uid: getuid().as_raw(), gid: getgid().as_raw(), euid: geteuid().as_raw() },
         variable("SUDO_UID").as_deref(),
         variable("SUDO_GID").as_deref(),
-    );
+    )
+}
+
+fn become_what_was_decided(outcome: Dropped) -> Result<(), RightsError> {
     match outcome {
         Dropped::StillRoot => {}
         Dropped::Capabilities => drop_capabilities()?,
@@ -117,7 +193,7 @@ pub fn step_down() -> Result<Dropped, RightsError> {
             }
         }
     }
-    Ok(outcome)
+    Ok(())
 }
 
 /// The ids that the decision rests on.
@@ -187,10 +263,87 @@ fn groups_of(uid: Uid, gid: Gid) -> Vec<Gid> {
 /// kernel keeps inside both of the latter (`cap_capset` in security/commoncap.c).
 #[cfg(target_os = "linux")]
 fn drop_capabilities() -> Result<(), RightsError> {
-    use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
-    let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
-    set_capabilities(None, sets).map_err(failed("empty the capability sets"))
+    set_capabilities(CapabilitySet::empty())
+}
+
+#[cfg(target_os = "linux")]
+fn set_capabilities(kept: CapabilitySet) -> Result<(), RightsError> {
+    let sets = rustix::thread::CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, sets).map_err(failed("empty the capability sets"))
+}
+
+/// Leaves root what these needs take, as far as it has that.
+#[cfg(target_os = "linux")]
+fn keep_capabilities(needs: &Needs) -> Result<(), RightsError> {
+    let mut kept = CapabilitySet::empty();
+    if !needs.places.is_empty() {
+        kept |= CapabilitySet::DAC_OVERRIDE;
+    } else if !needs.readable.is_empty() {
+        kept |= CapabilitySet::DAC_READ_SEARCH;
+    }
+    if needs.processes {
+        kept |= CapabilitySet::KILL | CapabilitySet::SYS_PTRACE;
+    }
+    let held = rustix::thread::capabilities(None).map_err(failed("read the capability sets"))?;
+    set_capabilities(kept & held.permitted)
+}
+
+/// Empties the set of capabilities that an exec could give, where that is allowed: elsewhere (with a
+/// capability from setcap alone) no_new_privs is what keeps them out.
+#[cfg(target_os = "linux")]
+fn empty_bounding_set() -> Result<(), RightsError> {
+    use rustix::thread::{capability_is_in_bounding_set, remove_capability_from_bounding_set};
+    if !has_capability(CapabilitySet::SETPCAP) {
+        return Ok(());
+    }
+    // A kernel has those up to its last one.
+    let all = (0..u64::BITS).map(|number| CapabilitySet::from_bits_retain(1 << number));
+    for capability in all.take_while(|&each| capability_is_in_bounding_set(each).is_ok()) {
+        remove_capability_from_bounding_set(capability)
+            .map_err(failed("empty the bounding set of capabilities"))?;
+    }
+    Ok(())
+}
+
+/// The user nobody and its group, where this process may become that: in a user namespace it may have no
+/// number, and in a container root may lack the right.
+#[cfg(target_os = "linux")]
+fn nobody() -> Option<(Uid, Gid)> {
+    let ids = unprivileged_ids();
+    let is_mapped = |file: &str, id: u32| {
+        std::fs::read_to_string(file).is_ok_and(|map| map.lines().any(|line| maps(line, id)))
+    };
+    let may = has_capability(CapabilitySet::SETUID) && has_capability(CapabilitySet::SETGID);
+    let denied =
+        std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|text| text.trim() == "deny");
+    (may && !denied
+        && is_mapped("/proc/self/uid_map", ids.0.as_raw())
+        && is_mapped("/proc/self/gid_map", ids.1.as_raw()))
+    .then_some(ids)
+}
+
+/// True where a line of `/proc/PID/uid_map` (first number inside, outside, how many) has this number.
+#[cfg(target_os = "linux")]
+fn maps(line: &str, id: u32) -> bool {
+    let mut numbers = line.split_whitespace().map_while(|word| word.parse::<u64>().ok());
+    let (Some(first), Some(_), Some(count)) = (numbers.next(), numbers.next(), numbers.next())
+    else {
+        return false;
+    };
+    (first..first.saturating_add(count)).contains(&id.into())
+}
+
+/// The user that owns nothing, by the system's user database, else by its usual number.
+fn unprivileged_ids() -> (Uid, Gid) {
+    const USUAL: u32 = 65534;
+    let found = nix::unistd::User::from_name("nobody").ok().flatten();
+    found
+        .filter(|user| !user.uid.is_root() && user.gid.as_raw() != 0)
+        .map_or((Uid::from_raw(USUAL), Gid::from_raw(USUAL)), |user| (user.uid, user.gid))
 }
 
 /// Takes from every later exec what set-user-ID bits and file capabilities would give.
@@ -211,6 +364,30 @@ fn drop_capabilities() -> Result<(), RightsError> {
     Ok(())
 }
 
+/// There are no capabilities: root stays root where it has files of its own to write.
+#[cfg(not(target_os = "linux"))]
+fn keep_capabilities(_needs: &Needs) -> Result<(), RightsError> {
+    Ok(())
+}
+
+/// There are no capabilities.
+#[cfg(not(target_os = "linux"))]
+fn empty_bounding_set() -> Result<(), RightsError> {
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn nobody() -> Option<(Uid, Gid)> {
+    Some(unprivileged_ids())
+}
+
+/// Names the step that failed for a reason that is no error of the system.
+pub(super) fn failed_by<E: std::error::Error + Send + Sync + 'static>(
+    step: &'static str,
+) -> impl FnOnce(E) -> RightsError {
+    move |error| RightsError::Step { step, source: io::Error::other(error) }
+}
+
 /// Names the step that failed.
 fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> RightsError {
     move |error| RightsError::Step { step, source: error.into() }
@@ -218,7 +395,7 @@ fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> RightsErr
 
 /// True where the calling thread has the capability in effect.
 #[cfg(target_os = "linux")]
-fn has_capability(capability: rustix::thread::CapabilitySet) -> bool {
+fn has_capability(capability: CapabilitySet) -> bool {
     rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(capability))
 }
 

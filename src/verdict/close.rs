@@ -36,15 +36,32 @@ pub struct Close {
     pub opening: Opening,
 }
 
-/// Judges how `connection` ended, as far as the capture goes. The first rule that holds decides:
-///
-/// 1. `refused`: an RST answered the SYN, before any SYN of the other end.
-/// 2. `rst`: an RST took effect, no FIN came before it.
-/// 3. `fin-then-rst`: an RST took effect after a FIN, before both FINs were acknowledged.
-/// 4. `fin`: both ends sent a FIN.
-/// 5. `half-closed`: one end did.
-/// 6. `unanswered`: nothing but SYNs of one end.
-/// 7. `open`: none of these.
+impl Rule {
+    /// The rule that gives a verdict. They are tried in the order of their numbers: the first that holds decides.
+    #[must_use]
+    pub fn of(verdict: Verdict) -> Rule {
+        let (id, citation, holds) = match verdict {
+            Verdict::Refused => (
+                1,
+                "RFC 9293 3.10.7.1",
+                "an RST answered the SYN, before any SYN of the other end.",
+            ),
+            Verdict::Rst => (2, "RFC 9293 3.10.7.4", "an RST took effect, no FIN came before it."),
+            Verdict::FinThenRst => (
+                3,
+                "RFC 9293 3.10.7.4",
+                "an RST took effect after a FIN, before both FINs were acknowledged.",
+            ),
+            Verdict::Fin => (4, "RFC 9293 3.6", "both ends sent a FIN."),
+            Verdict::HalfClosed => (5, "RFC 9293 3.6", "one end did."),
+            Verdict::Unanswered => (6, "RFC 9293 3.5", "nothing but SYNs of one end."),
+            Verdict::Open => (7, "RFC 9293 3.3.2", "none of these."),
+        };
+        Rule { id, citation, holds }
+    }
+}
+
+/// Judges how `connection` ended, as far as the capture goes, by the rules of [`Rule::of`].
 #[must_use]
 pub fn judge(connection: &Connection) -> Close {
     let fins = End::BOTH.iter().filter(|&&end| connection.fin(end).is_some()).count();
@@ -52,16 +69,14 @@ pub fn judge(connection: &Connection) -> Close {
     let opening = opening(connection);
     let refused = opening == Opening::Refused;
 
-    let (verdict, rule) = match (reset, fins) {
-        (Some(_), _) if refused => (Verdict::Refused, rule(1, "RFC 9293 3.10.7.1")),
-        (Some(_), 0) => (Verdict::Rst, rule(2, "RFC 9293 3.10.7.4")),
-        (Some(_), _) => (Verdict::FinThenRst, rule(3, "RFC 9293 3.10.7.4")),
-        (None, 2) => (Verdict::Fin, rule(4, "RFC 9293 3.6")),
-        (None, 1) => (Verdict::HalfClosed, rule(5, "RFC 9293 3.6")),
-        (None, _) if connection.is_only_attempted() => {
-            (Verdict::Unanswered, rule(6, "RFC 9293 3.5"))
-        }
-        (None, _) => (Verdict::Open, rule(7, "RFC 9293 3.3.2")),
+    let verdict = match (reset, fins) {
+        (Some(_), _) if refused => Verdict::Refused,
+        (Some(_), 0) => Verdict::Rst,
+        (Some(_), _) => Verdict::FinThenRst,
+        (None, 2) => Verdict::Fin,
+        (None, 1) => Verdict::HalfClosed,
+        (None, _) if connection.is_only_attempted() => Verdict::Unanswered,
+        (None, _) => Verdict::Open,
     };
     let cause = reset.map(|reset| match refused {
         true => (Cause::Refusal, Confidence::Certain),
@@ -84,7 +99,7 @@ pub fn judge(connection: &Connection) -> Close {
         gaps: gaps(connection, opening, verdict),
         duration: duration(connection),
         evidence,
-        rule,
+        rule: Rule::of(verdict),
         opening,
     }
 }
@@ -115,7 +130,7 @@ fn of_release(release: &Release<'_>) -> Close {
         gaps: Vec::new(),
         duration: release.released.since(release.first.time),
         evidence: evidence::of_release(release),
-        rule: rule(4, "RFC 9293 3.6"),
+        rule: Rule::of(Verdict::Fin),
         opening: Opening::Handshake,
     }
 }
@@ -133,10 +148,6 @@ impl Close {
             self.gaps.push(gap);
         }
     }
-}
-
-fn rule(id: u8, citation: &'static str) -> Rule {
-    Rule { id, citation }
 }
 
 fn opening(connection: &Connection) -> Opening {

@@ -151,7 +151,7 @@ mod tests {
             gaps: gaps.to_vec(),
             duration: None,
             evidence: Vec::new(),
-            rule: Rule { id: 0, citation: "" },
+            rule: Rule::of(verdict),
             opening: Opening::Handshake,
         }
     }

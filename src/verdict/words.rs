@@ -1,55 +1,45 @@
 //! The closed lists of the field's words: verdicts, shapes, causes, stages, gaps.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
-/// Declares an enum whose variants each have one spelling, used in text and in JSON alike.
-macro_rules! words {
-    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$variant_meta])* #[serde(rename = $word)] $variant,)+
-        }
-
-        impl $name {
-            /// Every one of them, in the order of the list.
-            pub const ALL: &[$name] = &[$($name::$variant),+];
-
-            /// The word as it stands in reports and in JSON.
-            #[must_use]
-            pub fn word(self) -> &'static str {
-                match self {
-                    $($name::$variant => $word,)+
-                }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.word())
-            }
-        }
-    };
-}
+use serde::Serialize;
 
 words! {
     /// How a connection ended.
     Verdict {
         /// Both ends sent FIN and no RST came before the release was complete.
+        ///
+        /// The orderly end (RFC 9293 3.6): a FIN says that its sender has nothing more to send, and is acknowledged
+        /// as a byte is. `by` is the end whose FIN came first, which keeps TIME-WAIT unless the FINs crossed. An RST
+        /// behind the acknowledgement of both FINs is a note.
         Fin = "fin",
         /// An established connection ended by RST, no FIN before it.
+        ///
+        /// The receiver drops the connection at once, and its application gets ECONNRESET (RFC 9293 3.10.7.4). Data
+        /// that was not acknowledged is lost: see `at_risk`. `by` is the RST's sender, `cause` why it was sent.
         Rst = "rst",
         /// At least one FIN, then an RST before the release was complete.
+        ///
+        /// One end had said that it was done, then the connection was reset (RFC 9293 3.10.7.4). Common where an end
+        /// writes to a peer that has closed: the peer's kernel answers with an RST. `by` is the RST's sender.
         FinThenRst = "fin-then-rst",
         /// One FIN only; the other direction never closed within the capture.
+        ///
+        /// The end that sent the FIN may still receive (RFC 9293 3.6, RFC 1122 4.2.2.13). Where it stays so, the
+        /// other application has not called close(): on its host the socket is in CLOSE-WAIT.
         HalfClosed = "half-closed",
         /// A SYN answered by RST.
+        ///
+        /// Nobody listens on that port, or something in between answers so (RFC 9293 3.10.7.1). The client's
+        /// connect() fails with ECONNREFUSED.
         Refused = "refused",
         /// A SYN without any answer.
+        ///
+        /// Lost, dropped by a filter, or sent to a host that is not there; the SYN is repeated (RFC 9293 3.5, 3.8.1),
+        /// on Linux with ever longer pauses (`tcp_retransmit_timer`), and connect() fails with ETIMEDOUT in the end.
         Unanswered = "unanswered",
         /// No FIN and no RST within the capture.
+        ///
+        /// That is about the packets (RFC 9293 3.3.2): an application may have called close() all the same, where
+        /// its FIN waits behind data that the peer takes no more of.
         Open = "open",
     }
 }
@@ -74,10 +64,17 @@ words! {
     /// What the segments of a FIN handshake looked like.
     Shape {
         /// FIN, ACK, FIN, ACK.
+        ///
+        /// The first FIN was acknowledged before the other end closed as well (RFC 9293 3.6, figure 12).
         FourSegment = "four-segment",
         /// FIN, FIN with ACK, ACK.
+        ///
+        /// The second end closed before its kernel had acknowledged the FIN, so that one segment does both (RFC 9293
+        /// 3.6). Nothing but a matter of timing.
         ThreeSegment = "three-segment",
-        /// The FINs crossed (RFC 9293 3.6, figure 13).
+        /// The FINs crossed: each end closed before the other's FIN had arrived.
+        ///
+        /// Both ends go through CLOSING to TIME-WAIT (RFC 9293 3.6, figure 13).
         Simultaneous = "simultaneous",
     }
 }
@@ -87,18 +84,40 @@ words! {
     Cause {
         /// The sender's application ended the connection: linger 0, unread input at close, or exit with
         /// either. On the wire these are the same packet.
+        ///
+        /// An RST with ACK flag and the sequence number that comes next (RFC 9293 3.10.5; Linux:
+        /// `tcp_send_active_reset`). Where the kernel's counters tell more, it is `abort-linger-0` or
+        /// `abort-unread-data`.
         Abort = "abort",
         /// An abort that the kernel or the lab knows to come from linger 0.
+        ///
+        /// SO_LINGER on with a time of 0 makes close() send an RST and drop what is queued (Linux: `tcp_disconnect`
+        /// from `__tcp_close`, counter TCPAbortOnData).
         AbortLinger0 = "abort-linger-0",
         /// An abort that the kernel or the lab knows to come from unread input.
+        ///
+        /// A close() with bytes in the receive queue resets, whatever linger says (RFC 9293 3.6.1, RFC 1122 4.2.2.13;
+        /// Linux: `__tcp_close`, counter TCPAbortOnClose). The remedy is to read to the end first.
         AbortUnreadData = "abort-unread-data",
         /// A kernel answered a segment for a socket that it no longer has.
+        ///
+        /// An RST without ACK flag, whose sequence number is the acknowledgement number of the segment that it
+        /// answers (RFC 9293 3.10.7.1; Linux: `tcp_v4_send_reset`). Its application had closed before, or was gone.
         Reply = "reply",
         /// No one listens on the port, or the listener refused.
+        ///
+        /// The RST has sequence number 0 and acknowledges the SYN (RFC 9293 3.10.7.1; Linux: `tcp_v4_send_reset`).
         Refusal = "refusal",
         /// The sender's keep-alive probes were not answered.
+        ///
+        /// RFC 9293 3.8.4 has the probes; Linux gives up with an RST (`tcp_keepalive_timer`). Certain from three
+        /// unanswered probes on.
         Timeout = "timeout",
         /// A box in between sent it in the name of its supposed sender, by the headers.
+        ///
+        /// Its supposed sender went on behind it, its sequence number lags behind, or its time to live is far from
+        /// the sender's others (RFC 791 3.1; RFC 9293 3.10.5: who aborts sends no more). A capture at both ends
+        /// proves it: `closecheck compare --two-ended`.
         Forged = "forged?",
     }
 }
@@ -107,14 +126,27 @@ words! {
     /// A way to end that has a name among those who meet it.
     Pattern {
         /// Only a look whether the port is open.
+        ///
+        /// The client answered the SYN-ACK with an RST (RFC 9293 3.10.7.3), as port scanners and some health checks do.
         Scan = "scan",
         /// Something in between or an end gave the connection up for being idle.
+        ///
+        /// Half a minute of silence or more, then an RST, or a segment that drew one (RFC 9293 3.10.7.1). Load balancers and
+        /// address translators forget connections so; keep-alive probes (RFC 9293 3.8.4) more often than their limit help.
         IdleTimerReset = "idle-timer-reset",
         /// A request on a kept-alive connection crossed the server's close.
+        ///
+        /// The client sent data when the server's FIN was on its way, and the server's kernel answered with an RST
+        /// (RFC 9293 3.10.7.1; RFC 9112 9.5). A retry on another connection is the remedy, or a shorter idle time at the client.
         KeepAliveRace = "keep-alive-race",
         /// The server closed with request bytes unread, and its response may have died with that.
+        ///
+        /// An abort with client data on the way that the server never answered (RFC 9293 3.6.1; RFC 9112 9.6): a client that is
+        /// still sending may get ECONNRESET in place of the response. The server should shut down writing and read on.
         EarlyResponseLost = "early-response-lost",
         /// An RST that came when all was over.
+        ///
+        /// Both FINs had been acknowledged (RFC 9293 3.6): no data was lost, and applications do not notice.
         AbortAfterRelease = "abort-after-release",
     }
 }
@@ -123,6 +155,8 @@ words! {
     /// How sure a cause is.
     Confidence {
         /// Nothing else explains the packets.
+        ///
+        /// For every rule and mark, `docs/verdicts.md` says what it takes.
         Certain = "certain",
         /// The usual explanation; another one is conceivable.
         Likely = "likely",
@@ -253,10 +287,13 @@ impl Gap {
 /// The rule that gave a verdict, and where it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Rule {
-    /// Its number in the list over [`judge`](super::judge).
+    /// Its number: rules are tried in this order.
     pub id: u8,
     /// The section that it rests on.
     pub citation: &'static str,
+    /// When it holds, none before it having done so.
+    #[serde(skip)]
+    pub holds: &'static str,
 }
 
 #[cfg(test)]

@@ -55,6 +55,11 @@ impl Capture {
 
     /// Writes a file with times in nanoseconds.
     pub(crate) fn write(&self, path: &Path) {
+        fs::write(path, self.bytes()).expect("a file can be written");
+    }
+
+    /// What such a file holds.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for word in [NANOSECONDS, 0x0004_0002, 0, 0, 262_144, self.link] {
             bytes.extend(word.to_le_bytes());
@@ -70,7 +75,7 @@ impl Capture {
             bytes.extend(packet.wire_len.to_le_bytes());
             bytes.extend(&packet.data);
         }
-        fs::write(path, bytes).expect("a file can be written");
+        bytes
     }
 
     /// Its connections, as the program makes them of it.

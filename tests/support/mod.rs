@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program takes its part")]
 #![expect(clippy::panic, reason = "what fails here fails the test that called it")]
 
+pub(crate) mod browser;
 pub(crate) mod edit;
 pub(crate) mod fixtures;
 pub(crate) mod live;
@@ -13,7 +14,7 @@ use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -209,6 +210,13 @@ impl Running {
         let child = self.child.as_mut().expect("a program that runs");
         let stdin = child.stdin.as_mut().expect("a pipe");
         writeln!(stdin, "{line}").expect("a program that reads");
+    }
+
+    /// Its standard input, which must be a pipe that nobody has taken.
+    #[track_caller]
+    pub(crate) fn stdin(&mut self) -> ChildStdin {
+        let child = self.child.as_mut().expect("a program that runs");
+        child.stdin.take().expect("a pipe")
     }
 
     pub(crate) fn has_ended(&mut self) -> bool {

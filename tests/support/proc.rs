@@ -29,6 +29,14 @@ pub(crate) fn status_of(pid: u32, name: &str) -> String {
         .unwrap_or_else(|| panic!("no {name} in\n{text}"))
 }
 
+/// The most memory that a process has had, in bytes.
+#[track_caller]
+pub(crate) fn peak_memory(pid: u32) -> u64 {
+    let peak = status_of(pid, "VmHWM");
+    let kibibytes = peak.split(' ').next().and_then(|number| number.parse::<u64>().ok());
+    kibibytes.expect("a number") << 10
+}
+
 /// Waits until both ends of an exchange on this port of 127.0.0.1 have each other, in the network that
 /// the program is in. By then the capture is open and the signals are taken over.
 #[track_caller]
@@ -121,6 +129,15 @@ pub(crate) fn until_signals_are_taken_over(running: &mut Running) {
         assert!(!running.has_ended(), "it has ended instead");
         let caught = u64::from_str_radix(&status(running, "SigCgt"), 16).expect("a mask");
         caught & wanted == wanted
+    });
+}
+
+/// Waits until the program is confined, which it is once everything is open and before anything is read.
+#[track_caller]
+pub(crate) fn until_confined(running: &mut Running) {
+    eventually("it is confined", || {
+        assert!(!running.has_ended(), "it has ended instead");
+        status(running, "Seccomp") == "2"
     });
 }
 

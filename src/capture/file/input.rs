@@ -2,22 +2,33 @@
 
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufReader, Cursor, Read};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use flate2::bufread::MultiGzDecoder;
 use nix::fcntl::OFlag;
+use thiserror::Error;
 
-use super::{Compression, ReadError};
+use super::gzip::Gzip;
+use super::{Compression, ReadError, Stopped};
 use crate::capture::Stop;
 
 /// Compressed bytes read at a time.
 const COMPRESSED_BUFFER: usize = 1 << 17;
+/// Compressed bytes shown to zstd at a time.
+const PORTION: usize = 4096;
+/// The largest window that a zstd stream may ask for, 16 MiB, as a power of two: `zstd` takes no more than half
+/// of that without `--ultra` or `--long`, and RFC 8878 3.1.1.1.2 has every decoder support as much as that.
+const ZSTD_WINDOW_LOG: u32 = 24;
+/// What a compressed stream may hold for each of its bytes once it has held [`ANYHOW`]: deflate cannot hold more
+/// than 1032, zstd thirty times as much, and no capture comes near. So a small file takes a short time.
+const EXPANSION: u64 = 2000;
+/// The bytes that any compressed stream may hold.
+const ANYHOW: u64 = 256 << 20;
 
 /// The name of a capture to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,9 +40,12 @@ pub enum Input {
 }
 
 impl Input {
-    /// Opens it, with a counter of the bytes that are read from it, and its size where that is known. Who
-    /// waits for more of it, or for a named pipe's writer, does so until `stop`.
-    pub(super) fn open(&self, stop: &Stop) -> io::Result<(Box<dyn Read + Send>, Meter)> {
+    /// Opens it, and reads nothing of it. Who waits for more of it, or for a named pipe's writer, does so
+    /// until `stop`.
+    ///
+    /// # Errors
+    /// Whatever the system says, and `IsADirectory` for a folder.
+    pub fn open(&self, stop: &Stop) -> io::Result<OpenInput> {
         let file = match self {
             // A named pipe would not open before it has a writer.
             Input::File(path) => {
@@ -44,10 +58,27 @@ impl Input {
         if metadata.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        let total = metadata.is_file().then_some(metadata.len());
-        let meter = Meter { bytes: Arc::default(), total };
-        let metered = Metered { file, bytes: Arc::clone(&meter.bytes), stop: stop.clone() };
-        Ok((Box::new(metered), meter))
+        let state = metadata.is_file().then(|| State::of(&metadata));
+        let meter = Meter { bytes: Arc::default(), total: state.map(|state| state.length) };
+        let metered = Metered { file, state, bytes: Arc::clone(&meter.bytes), stop: stop.clone() };
+        Ok(OpenInput { input: self.clone(), bytes: Box::new(metered), meter, stop: stop.clone() })
+    }
+}
+
+/// A capture that is open, with nothing read so far.
+pub struct OpenInput {
+    pub(in crate::capture) input: Input,
+    pub(super) bytes: Box<dyn Read + Send>,
+    /// Counts the bytes that are read.
+    pub(super) meter: Meter,
+    pub(super) stop: Stop,
+}
+
+impl OpenInput {
+    /// Its bytes, whatever they are.
+    #[must_use]
+    pub fn into_bytes(self) -> Box<dyn Read + Send> {
+        self.bytes
     }
 }
 
@@ -73,8 +104,37 @@ pub struct Progress {
     pub total: Option<u64>,
 }
 
+/// What changes when a file is written to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct State {
+    length: u64,
+    seconds: i64,
+    nanoseconds: i64,
+}
+
+impl State {
+    fn of(metadata: &Metadata) -> State {
+        let (seconds, nanoseconds) = (metadata.mtime(), metadata.mtime_nsec());
+        State { length: metadata.len(), seconds, nanoseconds }
+    }
+}
+
+/// What was read is no longer what is in the file, or not all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the file was changed while it was read")]
+struct Changed;
+
+/// True where reading failed for a reason of the file's own, whatever decompressor it came through.
+pub(super) fn is_of_file(error: &io::Error) -> bool {
+    error.raw_os_error().is_some()
+        || Stopped::is_cause(error)
+        || matches!(error.get_ref(), Some(cause) if cause.is::<Changed>())
+}
+
 struct Metered {
     file: File,
+    /// As it was opened; `None` for what is no regular file.
+    state: Option<State>,
     bytes: Arc<AtomicU64>,
     stop: Stop,
 }
@@ -87,12 +147,73 @@ impl Read for Metered {
                 // Another reader of the same pipe was faster.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
+                Ok(0) if !buffer.is_empty() => {
+                    let now = self.state.map(|_| self.file.metadata()).transpose()?;
+                    return match now.as_ref().map(State::of) == self.state {
+                        true => Ok(0),
+                        false => Err(io::Error::other(Changed)),
+                    };
+                }
                 Ok(read) => {
                     self.bytes.fetch_add(read as u64, Relaxed);
                     return Ok(read);
                 }
             }
         }
+    }
+}
+
+/// Counts the bytes that go into a decompressor.
+struct Counted {
+    input: Box<dyn Read + Send>,
+    bytes: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.bytes.fetch_add(read as u64, Relaxed);
+        Ok(read)
+    }
+}
+
+/// A buffer of which little is shown at a time: what zstd has decompressed in a call that fails is lost, and from
+/// so few bytes it decompresses one block at the most, unless that is tiny.
+struct Portions<R>(R);
+
+impl<R: BufRead> Read for Portions<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl<R: BufRead> BufRead for Portions<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        let shown = self.0.fill_buf()?;
+        Ok(shown.get(..PORTION).unwrap_or(shown))
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.0.consume(amount);
+    }
+}
+
+/// What a decompressor gives, up to a multiple of what went into it.
+struct Bounded {
+    input: Box<dyn Read + Send>,
+    given: u64,
+    taken: Arc<AtomicU64>,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = self.taken.load(Relaxed).saturating_mul(EXPANSION).max(ANYHOW);
+        if self.given > most {
+            return Err(io::Error::other(format!("it holds over {EXPANSION} times its size")));
+        }
+        let read = self.input.read(buffer)?;
+        self.given = self.given.saturating_add(read as u64);
+        Ok(read)
     }
 }
 
@@ -144,11 +265,19 @@ pub(super) fn decompress(
     read: Vec<u8>,
     input: Box<dyn Read + Send>,
 ) -> io::Result<Box<dyn Read + Send>> {
-    let input = BufReader::with_capacity(COMPRESSED_BUFFER, Cursor::new(read).chain(input));
-    Ok(match compression {
-        Compression::Gzip => Box::new(MultiGzDecoder::new(input)),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(input)?),
-    })
+    let taken = Arc::new(AtomicU64::new(0));
+    let input = Box::new(Cursor::new(read).chain(input));
+    let input = Counted { input, bytes: Arc::clone(&taken) };
+    let input = BufReader::with_capacity(COMPRESSED_BUFFER, input);
+    let input: Box<dyn Read + Send> = match compression {
+        Compression::Gzip => Box::new(Gzip::new(input)),
+        Compression::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(Portions(input))?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            Box::new(decoder)
+        }
+    };
+    Ok(Box::new(Bounded { input, given: 0, taken }))
 }
 
 /// What a file is that is no capture.

@@ -5,12 +5,13 @@
 //! and paths that are not UTF-8. Captures are hostile input: on any bytes there is no panic, every step
 //! consumes at least a byte or ends, and memory stays below a bound whatever lengths are claimed:
 //! [`LONGEST_PACKET`] and 1 MiB for the block around it, 65,536 interfaces, and what a decompressor needs
-//! (zstd: a window of at most 128 MiB). Frames are borrowed from one buffer and never copied.
+//! (zstd: a window of at most 16 MiB). Frames are borrowed from one buffer and never copied.
 #![deny(clippy::indexing_slicing)]
 
 mod clock;
 mod error;
 mod fields;
+mod gzip;
 mod input;
 mod interface;
 mod options;
@@ -31,7 +32,7 @@ use super::Stop;
 use super::stop::Stopped;
 use crate::decode::{Frame, LinkType, Timestamp};
 pub use error::{CaptureFormat, Compression, Damage, Place, ReadError};
-pub use input::{Input, Progress};
+pub use input::{Input, OpenInput, Progress};
 
 use input::{Meter, Stoppable};
 use pcap::Pcap;
@@ -75,7 +76,7 @@ impl Frames {
     /// # Errors
     /// [`ReadError`] where it cannot be opened or is no capture file.
     pub fn open(input: &Input, stop: &Stop) -> Result<Frames, ReadError> {
-        Frames::open_with(input, BUFFER, stop)
+        Frames::read(input.open(stop)?, BUFFER)
     }
 
     /// Reads a capture from any stream of bytes.
@@ -86,14 +87,10 @@ impl Frames {
         Frames::start(Box::new(input), BUFFER, None)
     }
 
-    /// Opens a capture file that is read in portions of `buffer` bytes.
-    pub(super) fn open_with(
-        input: &Input,
-        buffer: usize,
-        stop: &Stop,
-    ) -> Result<Frames, ReadError> {
-        let (input, meter) = input.open(stop)?;
-        Ok(Frames { meter, ..Frames::start(input, buffer, Some(stop))? })
+    /// Reads a capture file in portions of `buffer` bytes, its header now.
+    pub(super) fn read(input: OpenInput, buffer: usize) -> Result<Frames, ReadError> {
+        let OpenInput { bytes, meter, stop, .. } = input;
+        Ok(Frames { meter, ..Frames::start(bytes, buffer, Some(&stop))? })
     }
 
     fn start(
@@ -234,6 +231,12 @@ impl Frames {
         self.meter.progress()
     }
 
+    /// Packets read so far.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.packets
+    }
+
     /// The format it is read as.
     #[must_use]
     pub fn format(&self) -> CaptureFormat {
@@ -341,9 +344,7 @@ impl From<Damage> for Fault {
 /// Tells a decompressor's errors, which have no number of the system's, from those of the file.
 fn explain(fault: Fault, place: Place) -> ReadError {
     match (fault, place.compression) {
-        (Fault::Io(source), Some(compression))
-            if source.raw_os_error().is_none() && !Stopped::is_cause(&source) =>
-        {
+        (Fault::Io(source), Some(compression)) if !input::is_of_file(&source) => {
             if source.kind() == io::ErrorKind::UnexpectedEof {
                 ReadError::StreamCutOff { place, compression }
             } else {

@@ -8,6 +8,7 @@ use clap::{CommandFactory, ValueEnum};
 
 use super::{Args, Color, duration};
 use crate::capture::Input;
+use crate::cli::html::HtmlArgs;
 use crate::compare::{Level, Options};
 use crate::report::Format;
 
@@ -52,6 +53,8 @@ pub(super) struct CompareArgs {
     /// How to write the report.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: FormatArg,
+    #[command(flatten)]
+    html: HtmlArgs,
     /// Whether to use colour.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -101,6 +104,7 @@ pub(in super::super) struct ComparePlan {
     pub(in super::super) b: Source,
     pub(in super::super) sought: Sought,
     pub(in super::super) format: Format,
+    pub(in super::super) html: HtmlArgs,
     pub(in super::super) color: Color,
 }
 
@@ -127,6 +131,6 @@ impl CompareArgs {
             FormatArg::Plain => Format::Plain,
             FormatArg::Json => Format::Json,
         };
-        Ok(ComparePlan { a, b, sought, format, color: self.color })
+        Ok(ComparePlan { a, b, sought, format, html: self.html, color: self.color })
     }
 }

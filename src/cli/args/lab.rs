@@ -8,11 +8,11 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 
-use super::{Args, FormatArg, Plan, ReportArgs, duration, numbers, output};
+use super::{Args, Plan, ReportArgs, duration, numbers, output};
 use crate::Linger;
 use crate::flow::End;
 use crate::lab::{Exchange, Family, Isolation, Price, Scenario};
-use crate::report::Numbers;
+use crate::report::{Format, Numbers};
 
 /// How long a single exchange waits before closing.
 const USUAL_HOLD: Duration = Duration::from_millis(50);
@@ -23,7 +23,9 @@ pub(super) struct LabArgs {
     /// lists them all.
     #[arg(long, value_name = "NAME", default_value = "drained")]
     scenario: &'static Scenario,
-    /// SO_LINGER of the closing socket: off (or -1), or seconds; 0 aborts.
+    /// SO_LINGER of the closing socket
+    ///
+    /// off (or -1), or seconds; 0 aborts.
     #[arg(long, value_name = "off|SECONDS", default_value = "off", allow_hyphen_values = true)]
     pub(super) linger: Linger,
     /// The end that closes first [default: server, or the one that can in this scenario].
@@ -133,7 +135,7 @@ impl LabArgs {
                 report: self.report,
             }));
         };
-        if matches!(self.report.format, FormatArg::Ndjson | FormatArg::Csv) {
+        if matches!(self.report.format(), Format::Ndjson | Format::Csv) {
             let message =
                 "--connections has no line a connection: it needs --format table, plain or json";
             return Err(Args::command().error(ErrorKind::ArgumentConflict, message));

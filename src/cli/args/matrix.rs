@@ -5,12 +5,13 @@ use clap::ValueEnum;
 use super::Color;
 use super::lab::CloserArg;
 use crate::Linger;
+use crate::cli::html::HtmlArgs;
 use crate::flow::End;
 use crate::lab::Scenario;
 use crate::report::Format;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = scenarios())]
+#[command(after_long_help = behind())]
 pub(super) struct MatrixArgs {
     /// Run only this scenario; may be given several times.
     #[arg(long, value_name = "NAME")]
@@ -37,18 +38,31 @@ pub(super) struct MatrixArgs {
     /// every run; the others give what was measured.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
     format: MatrixFormatArg,
+    #[command(flatten)]
+    html: HtmlArgs,
     /// Whether to use colour.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     color: Color,
 }
 
-/// The scenarios with what happens in them, for the help.
-fn scenarios() -> String {
+const EXAMPLES: &str = "\
+Examples:
+  closecheck matrix                     every scenario, closed by either end, under linger off, 0 and 1
+  closecheck matrix --scenario unread --linger 0,5 --format json
+
+Exit status:
+  0  every cell is what Linux documents
+  1  one is not
+  2  the arguments or the system made it impossible
+  3  incomplete: packets dropped, interrupted, deadline reached";
+
+/// What stands below the options in `--help`: the scenarios with what happens in them, and examples.
+fn behind() -> String {
     let lines: Vec<String> = Scenario::ALL
         .iter()
         .map(|scenario| format!("  {scenario:<17} {}", scenario.about()))
         .collect();
-    format!("Scenarios:\n{}", lines.join("\n"))
+    format!("Scenarios:\n{}\n\n{EXAMPLES}", lines.join("\n"))
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -81,6 +95,7 @@ pub(in crate::cli) struct MatrixPlan {
     pub(in crate::cli) ipv6: bool,
     pub(in crate::cli) jobs: usize,
     pub(in crate::cli) format: Format,
+    pub(in crate::cli) html: HtmlArgs,
     pub(in crate::cli) color: Color,
 }
 
@@ -114,6 +129,7 @@ impl MatrixArgs {
             ipv6: self.ipv6,
             jobs: self.jobs.into(),
             format: self.format.into(),
+            html: self.html,
             color: self.color,
         }
     }

@@ -6,11 +6,29 @@ use std::path::PathBuf;
 use super::verify::CaseFilesArgs;
 use super::{ReportArgs, numbers};
 use crate::capture::Input;
+use crate::cli::html::HtmlArgs;
 use crate::flow::Table;
 use crate::report::Numbers;
 use crate::verdict::Expectation;
 
+const EXAMPLES: &str = "\
+Examples:
+  closecheck read out.pcap              how did the connections in a capture end?
+  tcpdump -w - | closecheck read -      the same of a stream
+  closecheck read --only rst --ladder a.pcapng b.pcap.gz
+                                        draw how each reset connection ended
+  closecheck read --expect 'not rst' -f 'port 443' a.pcap
+                                        fail where one at this port is reset
+  closecheck read --format ndjson a.pcap | jq -r 'select(.close.verdict == \"rst\") | .close.cause'
+
+Exit status:
+  0  every connection ended as expected, or nothing was expected
+  1  a connection did not end as expected
+  2  the arguments, an input or the system made it impossible
+  3  incomplete: packets dropped, capture cut off or empty, interrupted";
+
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct ReadArgs {
     /// The captures, read as one stream in time order; - for standard input.
     #[arg(value_name = "FILE", required = true)]
@@ -43,6 +61,16 @@ pub(super) struct ReadArgs {
     /// Show sequence numbers as they are in the header, not counted from the SYN.
     #[arg(short = 'S', long)]
     absolute: bool,
+    /// Write a partial record of each connection, one a line, for `merge` to put together with those of other
+    /// files, read wherever they are.
+    #[arg(long, conflicts_with_all = ["only", "packets", "rows", "max_open", "absolute", "html", "junit", "annotations", "expect", "format", "ladder", "color"])]
+    partial: bool,
+    /// The place of the first FILE among all files that will be merged, counted on for the others. Without this,
+    /// files are in the order of their first packets' times, then of their names.
+    #[arg(long, value_name = "N", requires = "partial")]
+    place: Option<u64>,
+    #[command(flatten)]
+    html: HtmlArgs,
     #[command(flatten)]
     cases: CaseFilesArgs,
     #[command(flatten)]
@@ -60,7 +88,12 @@ pub(in crate::cli) struct ReadPlan {
     pub(in crate::cli) rows: Option<usize>,
     /// How many connections are held at once.
     pub(in crate::cli) max_open: NonZeroUsize,
+    /// Partial records are wanted, no report.
+    pub(in crate::cli) partial: bool,
+    /// The place of the first input among all that are merged, if that was said.
+    pub(in crate::cli) place: Option<u64>,
     pub(in crate::cli) numbers: Numbers,
+    pub(in crate::cli) html: HtmlArgs,
     pub(in crate::cli) cases: CaseFilesArgs,
     pub(in crate::cli) report: ReportArgs,
 }
@@ -74,7 +107,10 @@ impl ReadArgs {
             packets: self.packets.map(|packets| usize::try_from(packets).unwrap_or(usize::MAX)),
             rows: self.rows,
             max_open: self.max_open,
+            partial: self.partial,
+            place: self.place,
             numbers: numbers(self.absolute),
+            html: self.html,
             cases: self.cases,
             report: self.report,
         }

@@ -6,8 +6,22 @@ use clap::ValueEnum;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use super::{Color, output};
+use crate::cli::html::HtmlArgs;
+
+const EXAMPLES: &str = "\
+Examples:
+  closecheck verify --bless fixtures/   record what each capture gives
+  closecheck verify fixtures/           fail where one no longer gives it, with the difference
+  closecheck verify --junit out.xml --format tap fixtures/
+
+Exit status:
+  0  every capture gives what is expected of it; with --bless, all is recorded
+  1  one does not, or has no expectation
+  2  the arguments, an input or the system made it impossible
+  3  a capture is incomplete, or a rule could not be decided";
 
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct VerifyArgs {
     /// Captures, and folders that are searched for them (NAME.pcap or NAME.pcapng, plain, .gz or .zst).
     #[arg(value_name = "PATH", required = true)]
@@ -15,6 +29,8 @@ pub(super) struct VerifyArgs {
     /// Record what each capture gives as what is expected of it, and show what that changes.
     #[arg(long)]
     bless: bool,
+    #[command(flatten)]
+    html: HtmlArgs,
     #[command(flatten)]
     report: CasesArgs,
 }
@@ -64,11 +80,12 @@ pub(in crate::cli) enum Annotations {
 pub(in crate::cli) struct VerifyPlan {
     pub(in crate::cli) paths: Vec<PathBuf>,
     pub(in crate::cli) bless: bool,
+    pub(in crate::cli) html: HtmlArgs,
     pub(in crate::cli) report: CasesArgs,
 }
 
 impl VerifyArgs {
     pub(super) fn into_plan(self) -> VerifyPlan {
-        VerifyPlan { paths: self.paths, bless: self.bless, report: self.report }
+        VerifyPlan { paths: self.paths, bless: self.bless, html: self.html, report: self.report }
     }
 }

@@ -15,7 +15,22 @@ use crate::verdict::Expectation;
 /// The snap length that cuts nothing, as tcpdump has it.
 const WHOLE_PACKETS: u32 = 262_144;
 
+const EXAMPLES: &str = "\
+Examples:
+  sudo closecheck watch port 443        a line as each connection ends, until Ctrl-C
+  sudo closecheck watch -i lo --count 100 --expect 'not rst' tcp port 8000
+                                        fail if one of the next hundred is reset
+  sudo closecheck watch -i eth0 --only rst -w 'resets-%H.pcap' -G 3600
+                                        those that are reset, and a file of packets for each hour
+
+Exit status:
+  0  ended by a signal, --count or --duration, and every connection as expected
+  1  a connection did not end as expected
+  2  the arguments or the system made it impossible
+  3  incomplete: packets dropped, the interface away, or no connection where one was expected";
+
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
 #[command(group = clap::ArgGroup::new("rotation").args(["file_size", "rotate_seconds"]).multiple(true))]
 pub(super) struct WatchArgs {
     /// Take only packets that match this BPF expression, as tcpdump has it.
@@ -65,8 +80,9 @@ pub(super) struct WatchArgs {
     /// unanswered SYNs and then silent connections are given up, and the report says so.
     #[arg(long, value_name = "N", default_value_t = Table::LIMIT)]
     max_open: NonZeroUsize,
-    /// Fail with status 1 unless every connection ended like this: VERDICT [by client|server] or not
-    /// VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
+    /// Exit status 1 unless all end so: 'rst by server'
+    ///
+    /// A rule is VERDICT [only] [by client|server] or not VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
     #[arg(long, value_name = "RULE")]
     expect: Option<Expectation>,
     /// How to write the report [default: table, a line for each, on a terminal; ndjson elsewhere].
@@ -112,7 +128,7 @@ impl WatchArgs {
             report: ReportArgs {
                 expect: self.expect,
                 format: self.format.unwrap_or(usual),
-                ladder: false,
+                ladder: None,
                 color: self.color,
             },
         }

@@ -2,7 +2,7 @@
 
 use super::super::failure::Failure;
 use super::super::progress::Progress;
-use super::{DUPLICATE, FILTERED_OUT, Losses, Pass, Passed, Sink, Skipped, dropped, name};
+use super::{Course, DUPLICATE, End, FILTERED_OUT, Losses, Passed, Sink, Skipped, name};
 use crate::capture::{Filter, Merged};
 use crate::decode::{Frame, Segment, Skip, decode};
 use crate::flow::{Pushed, Table};
@@ -12,7 +12,7 @@ const BETWEEN_LOOKS: usize = 1024;
 
 /// The pass under way.
 struct Alone<'a, S> {
-    pass: Pass<'a>,
+    pass: Course<'a>,
     sink: &'a mut S,
     filter: Option<Filter>,
     table: Table,
@@ -24,7 +24,7 @@ struct Alone<'a, S> {
     broken_off: bool,
 }
 
-impl Pass<'_> {
+impl Course<'_> {
     pub(super) fn alone(
         self,
         mut captures: Merged,
@@ -61,15 +61,10 @@ impl Pass<'_> {
         }
         alone.progress.erase();
         taken?;
-        alone.losses.dropped = dropped(&captures);
         let evicted = alone.table.evicted();
         if !alone.broken_off {
-            for held in std::mem::take(&mut alone.table).into_held() {
-                let close = alone.losses.judge_rest(&held, &captures);
-                if alone.sink.connection(held, close)?.is_break() {
-                    break;
-                }
-            }
+            let table = std::mem::take(&mut alone.table);
+            End::of(&captures, alone.losses).hand_over(table, alone.sink)?;
         }
         let Alone { packets, tcp_segments, skipped, broken_off, .. } = alone;
         Ok(Passed { captures, packets, tcp_segments, skipped: skipped.0, evicted, broken_off })

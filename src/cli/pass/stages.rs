@@ -9,7 +9,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use super::super::failure::Failure;
 use super::super::progress::Progress;
-use super::{DUPLICATE, FILTERED_OUT, Losses, Pass, Passed, Sink, Skipped, dropped, name};
+use super::{Course, DUPLICATE, End, FILTERED_OUT, Losses, Passed, Sink, Skipped, name};
 use crate::capture::{Filter, Merged, Origin, Progress as Read};
 use crate::decode::{Brief, Frame, Gist, Segment, Skip};
 use crate::flow::{Held, Keys, Pushed, Sought, Table};
@@ -62,7 +62,7 @@ struct Sorted {
     evicted: u64,
 }
 
-impl Pass<'_> {
+impl Course<'_> {
     pub(super) fn in_stages(
         self,
         captures: Merged,
@@ -122,8 +122,7 @@ impl Pass<'_> {
                         if reader.failure.is_some() {
                             break 'all;
                         }
-                        losses.dropped = dropped(&reader.captures);
-                        let close = losses.judge_rest(&held, &reader.captures);
+                        let close = End::of(&reader.captures, losses).judge(&held);
                         (held, close)
                     }
                 };
@@ -178,7 +177,7 @@ fn finished<T>(thread: Option<ScopedJoinHandle<'_, T>>) -> T {
 
 /// The first stage.
 struct Reader<'a> {
-    pass: Pass<'a>,
+    pass: Course<'a>,
     captures: Merged,
     filter: Option<Filter>,
     keys: Keys,

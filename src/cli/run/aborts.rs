@@ -1,7 +1,8 @@
 //! Aborts wait for the end of the run, where the kernel's counters may tell why.
 
+use crate::report::html::Listed;
 use crate::report::{Record, Trace};
-use crate::sandbox::Counters;
+use crate::sandbox::{CounterFiles, Counters};
 use crate::verdict::{Cause, Close, Confidence, Resets, Risen};
 
 /// Connections that wait at once: about 1 KB each, beside their packets.
@@ -11,13 +12,15 @@ const WAITING: usize = 10_000;
 pub(super) struct Judged {
     pub(super) record: Record,
     pub(super) packets: Option<Trace>,
+    /// What a page needs to list it, where there is one that does.
+    pub(super) listed: Option<Listed>,
     /// True where it is counted and not listed.
     pub(super) only_counts: bool,
 }
 
 /// The aborts of a run.
 pub(super) struct Aborts {
-    before: Option<Counters>,
+    counters: Option<(CounterFiles, Counters)>,
     risen: Option<Risen>,
     resets: Resets,
     waiting: Vec<Judged>,
@@ -27,16 +30,21 @@ impl Aborts {
     /// To be called before the command is started, in its network namespace. Where that is not `private`,
     /// the counters say nothing.
     pub(super) fn new(private: bool) -> Aborts {
-        let before = private.then(|| Counters::read().ok()).flatten();
-        Aborts { before, risen: None, resets: Resets::default(), waiting: Vec::new() }
+        let open = || {
+            let files = CounterFiles::open().ok()?;
+            let before = files.read().ok()?;
+            Some((files, before))
+        };
+        let counters = private.then(open).flatten();
+        Aborts { counters, risen: None, resets: Resets::default(), waiting: Vec::new() }
     }
 
     /// Reads the counters, once every packet has been taken: an RST that comes later is one too many.
     pub(super) fn count(&mut self) {
         self.risen = self
-            .before
+            .counters
             .as_ref()
-            .and_then(|before| Counters::read().ok().map(|after| after.since(before)));
+            .and_then(|(files, before)| Some(files.read().ok()?.since(before)));
     }
 
     /// Takes every connection there is, whether it is reported or not.
@@ -48,7 +56,7 @@ impl Aborts {
     /// thousand they are given back too, and stay what the packets tell.
     pub(super) fn hold(&mut self, judged: Judged) -> Option<Judged> {
         let is_abort = judged.record.close.cause == Some(Cause::Abort);
-        if self.before.is_none() || !is_abort || self.waiting.len() == WAITING {
+        if self.counters.is_none() || !is_abort || self.waiting.len() == WAITING {
             return Some(judged);
         }
         self.waiting.push(judged);

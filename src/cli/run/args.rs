@@ -9,14 +9,23 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 
 use crate::cli::args::{Args, CaseFilesArgs, ReportArgs, duration, numbers, output};
+use crate::cli::html::HtmlArgs;
 use crate::report::Numbers;
 use crate::run::Recording;
 use crate::verdict::Expectation;
 
-const EXIT_STATUS: &str = "\
+const BEHIND: &str = "\
 The command keeps its user, folder, environment, standard streams and terminal; signals are passed on to it.
 What it has left running at the end is ended. In the private network namespace it has the loopback only,
 with every port free, and no other machine; use --net host for that.
+
+Examples:
+  closecheck run --expect 'not rst' -- cargo test
+                                        fail where a connection of the tests is reset
+  closecheck run --rules closes.toml --junit out.xml -- ./test.sh
+                                        a rule for each server port, outcomes as JUnit
+  closecheck run --net host -i eth0 -f 'port 443' -- ./program
+                                        on the host's network, with the right to capture
 
 Exit status:
   N  the command's own where that is not 0; 126 or 127 where it cannot be started; 128 and the number
@@ -28,7 +37,7 @@ Exit status:
      where one was expected";
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = EXIT_STATUS)]
+#[command(after_long_help = BEHIND)]
 pub(in crate::cli) struct RunArgs {
     /// The command and its arguments.
     #[arg(
@@ -83,6 +92,8 @@ pub(in crate::cli) struct RunArgs {
     #[arg(short = 'S', long)]
     absolute: bool,
     #[command(flatten)]
+    html: HtmlArgs,
+    #[command(flatten)]
     cases: CaseFilesArgs,
     #[command(flatten)]
     form: ReportArgs,
@@ -122,6 +133,7 @@ pub(in crate::cli) struct RunPlan {
     pub(super) write: Option<PathBuf>,
     pub(super) keep: Keep,
     pub(super) numbers: Numbers,
+    pub(super) html: HtmlArgs,
     pub(in crate::cli) cases: CaseFilesArgs,
     pub(in crate::cli) report: ReportArgs,
 }
@@ -158,6 +170,7 @@ impl RunArgs {
             write: self.write,
             keep: self.keep.unwrap_or(default),
             numbers: numbers(self.absolute),
+            html: self.html,
             cases: self.cases,
             report: self.form,
         })

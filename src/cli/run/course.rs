@@ -13,19 +13,22 @@ use super::args::{Net, RunPlan};
 use super::demands;
 use super::reporting::{Intent, Reporting};
 use crate::cli::command::{show_failure, warn};
+use crate::cli::confine::{confine, placing};
 use crate::cli::failure::Failure;
 use crate::cli::status::Status;
+use crate::flow::Connection;
 use crate::report::escape;
 use crate::run::command::{Event, Guarded, Order};
 use crate::run::signals::Signals;
-use crate::run::{QUIET, Recorder, RunError};
-use crate::sandbox;
+use crate::run::{Finished, QUIET, Recorder, RunError};
+use crate::sandbox::{self, Confinement, Needs};
+use crate::verdict::Gap;
 
 /// How often a command's open connections are looked at once it has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Runs the command to its end and reports.
-pub(super) fn run(plan: &RunPlan) -> Result<Status, Failure> {
+pub(super) fn run(plan: &RunPlan, confinement: Confinement) -> Result<Status, Failure> {
     if plan.net == Net::Private {
         sandbox::enter().map_err(RunError::from)?;
         allow_low_ports();
@@ -35,10 +38,12 @@ pub(super) fn run(plan: &RunPlan) -> Result<Status, Failure> {
     let command = Guarded::prepare(&plan.command)?;
     let recorder = Recorder::open(&plan.recording).map_err(RunError::from)?;
     let intent = Intent::new(plan);
-    sandbox::drop_for_good()?;
+    let dropped = sandbox::drop_for_good()?;
     let rules = plan.rules.as_deref().map(demands::read).transpose()?;
     let reporting = intent.open(recorder.link(), rules.as_ref())?;
     let signals = Signals::take_over().map_err(Failure::Signals)?;
+    let needs = Needs { processes: true, ..placing(reporting.places()) };
+    confine(confinement, dropped, &needs)?;
     let mut course = Course {
         command,
         signals,
@@ -113,8 +118,12 @@ impl Course<'_> {
             // The command goes on without.
             Err(error) => self.broken = Some(error.to_string()),
         }
-        for connection in self.recorder.take_finished() {
-            self.reporting.connection(&connection, None)?;
+        if self.recorder.was_away() {
+            warn(&format!("{} is or was down", escape(self.recorder.interface())));
+        }
+        let finished: Vec<Connection> = self.recorder.take_finished().collect();
+        for connection in finished {
+            self.reporting.connection(&connection, self.recorder.gap(&connection))?;
         }
         self.reporting.look_up_processes();
         Ok(())
@@ -143,7 +152,8 @@ impl Course<'_> {
             None => PollTimeout::NONE,
         };
         let packets = self.broken.is_none().then(|| self.recorder.as_fd());
-        let watched = [Some(self.signals.as_fd()), Some(self.command.as_fd()), packets];
+        let (signals, events) = (Some(self.signals.as_fd()), Some(self.command.as_fd()));
+        let watched = [signals, events, packets, self.recorder.link_fd()];
         let mut polled: Vec<PollFd<'_>> =
             watched.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut polled, timeout) {
@@ -200,17 +210,16 @@ impl Course<'_> {
                 process.id
             ));
         }
-        let (mut capture, open) = recorder.finish();
+        let Finished { mut capture, open } = recorder.finish();
         capture.private_namespace = Some(plan.net == Net::Private);
         if interrupted {
             capture.incomplete.push("interrupted before all connections were over".to_owned());
         }
         capture.incomplete.extend(broken.clone());
         let cut_off = interrupted || broken.is_some();
-        for connection in open {
-            let gap =
-                (cut_off && !connection.is_over()).then_some(crate::verdict::Gap::Interrupted);
-            reporting.connection(&connection, gap)?;
+        for (gap, connection) in open {
+            let cut_off = (cut_off && !connection.is_over()).then_some(Gap::Interrupted);
+            reporting.connection(&connection, gap.into_iter().chain(cut_off))?;
         }
         let of_command = (status != 0).then_some(Status::OfCommand(status));
         reporting.finish(capture, of_command)

@@ -17,16 +17,17 @@ pub(super) use args::{GuardArgs, RunArgs, RunPlan};
 use super::failure::Failure;
 use super::status::Status;
 use crate::run::RunError;
+use crate::sandbox::Confinement;
 
 /// Runs the command to its end and reports.
 #[cfg(target_os = "linux")]
-pub(super) fn run(plan: &RunPlan) -> Result<Status, Failure> {
-    course::run(plan)
+pub(super) fn run(plan: &RunPlan, confinement: Confinement) -> Result<Status, Failure> {
+    course::run(plan, confinement)
 }
 
 /// There are no namespaces to run it in.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn run(_plan: &RunPlan) -> Result<Status, Failure> {
+pub(super) fn run(_plan: &RunPlan, _confinement: Confinement) -> Result<Status, Failure> {
     Err(RunError::NotLinux.into())
 }
 

@@ -13,6 +13,7 @@ use crate::capture::Output;
 use crate::cli::cases::{CaseFiles, of_expectation};
 use crate::cli::command::{show_failure, warn, warn_incomplete};
 use crate::cli::failure::Failure;
+use crate::cli::html::{HtmlFile, warn_left_out};
 use crate::cli::judge::{Evidence, Judge};
 use crate::cli::out::{Out, Pace, Target, view};
 use crate::cli::pass::Traces;
@@ -20,7 +21,8 @@ use crate::cli::status::Status;
 use crate::decode::{Frame, LinkType, Segment};
 use crate::expected::Rules;
 use crate::flow::Connection;
-use crate::report::{CaptureSummary, Format, Listing, Record, View, escape};
+use crate::report::html::ConnectionsPage;
+use crate::report::{CaptureSummary, Drawing, Format, Listing, Record, View, escape};
 use crate::run::Observer;
 use crate::run::owners::Owners;
 use crate::verdict::{Gap, judge};
@@ -46,6 +48,7 @@ pub(super) struct Reporting<'a> {
     judge: Judge<'a>,
     demands: Option<Demands<'a>>,
     cases: Option<CaseFiles>,
+    html: Option<(HtmlFile, ConnectionsPage)>,
     plan: &'a RunPlan,
     listing: Listing,
     sink: Sink,
@@ -77,7 +80,8 @@ impl<'a> Intent<'a> {
             Some(_) => Target::File,
         };
         let view = shown(plan, target);
-        let keep = (view.packets || view.ladder).then_some(PACKETS);
+        let is_drawn = view.packets || view.ladder.is_some() || plan.html.html.is_some();
+        let keep = is_drawn.then_some(PACKETS);
         Ok(Reporting {
             dropped: false,
             demands: plan
@@ -89,6 +93,7 @@ impl<'a> Intent<'a> {
             cases: (plan.report.expect.is_some() || plan.rules.is_some())
                 .then(|| CaseFiles::begin("closecheck run", &plan.cases))
                 .transpose()?,
+            html: plan.html.begin()?.map(|file| (file, page(plan))),
             plan,
             sink: Sink::open(plan, target, view.format)?,
             spool: Spool::open(plan, link)?,
@@ -107,7 +112,7 @@ fn shown(plan: &RunPlan, target: Target) -> View {
     let mut view = view(&plan.report, plan.numbers, target);
     if (plan.report.expect.is_some() || plan.rules.is_some()) && view.format == Format::Table {
         view.packets = true;
-        view.ladder = true;
+        view.ladder = view.ladder.or(Some(Drawing::Text));
         view.rows = Some(SHOWN);
     }
     if let Some(rows) = plan.rows {
@@ -116,16 +121,28 @@ fn shown(plan: &RunPlan, target: Target) -> View {
     view
 }
 
+/// A page that says what was asked for. Wireshark sees the packets that are kept.
+fn page(plan: &RunPlan) -> ConnectionsPage {
+    let expect = plan.report.expect.clone();
+    let mut page = ConnectionsPage::new("closecheck run", plan.numbers, expect, true);
+    page.about(plan.command_line());
+    let rules = [("only", &plan.only), ("expected", &plan.report.expect)];
+    for (name, rule) in rules {
+        rule.iter().for_each(|rule| page.about(format!("{name}: {rule}")));
+    }
+    page
+}
+
 impl Reporting<'_> {
     /// Takes a connection that nothing more will come of, and what the capture lacks of it beside the packets
     /// that were dropped.
     pub(super) fn connection(
         &mut self,
         connection: &Connection,
-        gap: Option<Gap>,
+        gaps: impl IntoIterator<Item = Gap>,
     ) -> Result<(), Failure> {
         let mut close = judge(connection);
-        for gap in gap.into_iter().chain(self.dropped.then_some(Gap::Dropped)) {
+        for gap in gaps.into_iter().chain(self.dropped.then_some(Gap::Dropped)) {
             close.add_gap(gap);
         }
         self.aborts.add(&close);
@@ -134,16 +151,27 @@ impl Reporting<'_> {
         if !self.judge.selects(connection.id, &close) {
             return Ok(());
         }
+        let listed = self.html.as_mut().and_then(|(_, page)| page.count(connection, &close));
         let mut record = Record::new(connection, close.clone(), None);
         let only_counts = match &mut self.demands {
             Some(demands) => demands.take(&record, &close),
             None => self.judge.is_met(&close) && !self.judge.expects_nothing(),
         };
         record.process = process;
-        match self.aborts.hold(Judged { record, packets, only_counts }) {
-            Some(judged) => write(&mut self.listing, &mut self.sink, judged),
+        match self.aborts.hold(Judged { record, packets, listed, only_counts }) {
+            Some(judged) => write(&mut self.listing, &mut self.sink, &mut self.html, judged),
             None => Ok(()),
         }
+    }
+
+    /// The folders in which files will get their names.
+    pub(super) fn places(&self) -> [Option<&Path>; 4] {
+        [
+            self.cases.as_ref().and_then(CaseFiles::place),
+            self.html.as_ref().and_then(|(file, _)| file.place()),
+            self.sink.place(),
+            self.spool.place(),
+        ]
     }
 
     /// To be called once every packet is taken, and before anything more is done to the command.
@@ -174,6 +202,7 @@ impl Reporting<'_> {
             judge,
             demands,
             cases,
+            mut html,
             plan,
             mut listing,
             mut sink,
@@ -186,9 +215,10 @@ impl Reporting<'_> {
         let (waiting, counters) = aborts.finish(capture.dropped == Some(0));
         capture.counters = counters;
         for judged in waiting {
-            write(&mut listing, &mut sink, judged)?;
+            write(&mut listing, &mut sink, &mut html, judged)?;
         }
-        sink.write(|out| listing.finish(&capture, judge.selected_from(), out))?;
+        let selected_from = judge.selected_from();
+        sink.write(|out| listing.finish(&capture, selected_from, out))?;
         sink.finish()?;
         if target != Target::StandardError || format != Format::Table {
             warn_incomplete(&capture, format);
@@ -209,6 +239,10 @@ impl Reporting<'_> {
         };
         let written =
             cases.map_or(Ok(()), |files| files.finish_with(&plan.command_line(), &reached));
+        let written = written.and(html.map_or(Ok(()), |(file, page)| {
+            warn_left_out(&page);
+            file.write(Ok(page.finish(&capture, selected_from, &reached)))
+        }));
         let status = of_command.unwrap_or(judged);
         match spool.finish(status != Status::AsExpected) {
             Ok(kept) => tell(&kept),
@@ -225,8 +259,16 @@ impl Reporting<'_> {
     }
 }
 
-fn write(listing: &mut Listing, sink: &mut Sink, judged: Judged) -> Result<(), Failure> {
-    let Judged { record, packets, only_counts } = judged;
+fn write(
+    listing: &mut Listing,
+    sink: &mut Sink,
+    html: &mut Option<(HtmlFile, ConnectionsPage)>,
+    judged: Judged,
+) -> Result<(), Failure> {
+    let Judged { record, packets, listed, only_counts } = judged;
+    if let Some(((file, page), listed)) = html.as_mut().zip(listed) {
+        page.list(&record, listed, packets.as_ref()).map_err(|source| file.failed(source))?;
+    }
     sink.write(|out| match only_counts {
         true => listing.count(record, out),
         false => listing.connection(record, packets, out),
@@ -264,6 +306,9 @@ impl Observer for Reporting<'_> {
 
     fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
         self.traces.push(segment, connection);
+        if let Some((_, page)) = &mut self.html {
+            page.segment(segment, connection);
+        }
         let packets = connection.halves.client.packets + connection.halves.server.packets;
         if let Some(owners) = self.owners.as_mut().filter(|_| packets == 1) {
             owners.begun(connection);
@@ -292,6 +337,13 @@ impl Sink {
         match self {
             Sink::Stream(out) => out.write(render),
             Sink::File(file) => render(file).map_err(|source| Failure::Output(file.failed(source))),
+        }
+    }
+
+    fn place(&self) -> Option<&Path> {
+        match self {
+            Sink::Stream(_) => None,
+            Sink::File(file) => file.place(),
         }
     }
 

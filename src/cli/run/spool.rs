@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::env;
 use std::hash::{BuildHasher, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::{Keep, RunPlan};
 use crate::capture::{Output, OutputError, PcapWriter};
@@ -63,6 +63,11 @@ impl Spool {
         let output = Output::create(&self.path)?;
         let failed = |source| OutputError::new(&self.path, source);
         PcapWriter::new(output, link, snap_len.into()).map_err(failed)
+    }
+
+    /// The folder in which the file will get its name.
+    pub(super) fn place(&self) -> Option<&Path> {
+        self.writer.as_ref()?.inner().place()
     }
 
     /// Takes a packet.

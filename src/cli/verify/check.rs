@@ -161,7 +161,7 @@ fn ambiguous(captures: &[PathBuf]) -> Case {
 /// Judges a capture's connections and holds rules against them.
 fn read(capture: &Path, rules: Option<&Rules>, stop: &Stop) -> Result<Read, Failure> {
     let inputs = [Input::File(capture.to_owned())];
-    let pass = Pass { inputs: &inputs, filter: None, max_open: Table::LIMIT, stop };
+    let pass = Pass::open(&inputs, None, Table::LIMIT, stop)?;
     let mut judged = Judged {
         holding: rules.map(Holding::new),
         connections: Vec::new(),

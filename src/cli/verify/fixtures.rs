@@ -1,6 +1,6 @@
 //! Which captures there are under the paths that were named, and which expectations lie beside them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -75,6 +75,20 @@ impl Found {
         found
     }
 
+    /// Every file of every fixture.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.fixtures.values().flat_map(Fixture::files)
+    }
+
+    /// The folders in which reports are recorded.
+    pub(super) fn places(&self) -> BTreeSet<PathBuf> {
+        let folder = |name: &OsString| match Path::new(name).parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            Some(_) | None => PathBuf::from("."),
+        };
+        self.fixtures.keys().map(folder).collect()
+    }
+
     fn walk(&mut self, root: &Path, folders: &mut HashSet<(u64, u64)>) {
         let mut walk = WalkDir::new(root).follow_links(true).sort_by_file_name().into_iter();
         while let Some(entry) = walk.next() {
@@ -138,6 +152,11 @@ impl Found {
 }
 
 impl Fixture {
+    fn files(&self) -> impl Iterator<Item = &Path> {
+        let files = self.captures.iter().chain(&self.recorded).chain(&self.rules);
+        files.map(PathBuf::as_path)
+    }
+
     /// Where its report is recorded, or would be.
     pub(super) fn recorded_path(name: &Path) -> PathBuf {
         with_ending(name, RECORDED)

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::args::VerifyPlan;
 use super::cases::Cases;
+use super::confine::{confine, placing};
 use super::failure::Failure;
 use super::status::Status;
 use crate::capture::Stop;
 use crate::report::cases::{Case, CaseOutcome};
-use crate::sandbox;
+use crate::sandbox::{self, Confinement};
 use check::Check;
 use fixtures::Found;
 
@@ -19,11 +20,18 @@ use fixtures::Found;
 const NAME: &str = "closecheck verify";
 
 /// Checks every capture under the paths, or records what it gives.
-pub(super) fn run(plan: &VerifyPlan) -> Result<Status, Failure> {
-    sandbox::drop_for_good()?;
+pub(super) fn run(plan: &VerifyPlan, confinement: Confinement) -> Result<Status, Failure> {
+    let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
-    let mut cases = Cases::begin(NAME, &plan.report)?;
+    let mut cases = Cases::begin(NAME, &plan.report)?.with_page(&plan.html, &shown(&plan.paths))?;
     let found = Found::under(&plan.paths);
+    let mut needs = placing(cases.places());
+    needs.readable = found.files().map(Path::to_owned).collect();
+    if plan.bless {
+        needs.makes_files = true;
+        needs.places.extend(found.places());
+    }
+    confine(confinement, dropped, &needs)?;
     let mut captures = 0_u64;
     for (path, problem) in found.problems {
         let path = path.display().to_string();

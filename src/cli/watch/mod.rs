@@ -14,11 +14,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::args::WatchPlan;
 use super::command::{note, warn};
+use super::confine::{confine, placing};
 use super::failure::Failure;
 use super::status::Status;
 use crate::capture::{Delivery, Inquiry, Savefiles, Stop};
 use crate::report::escape;
-use crate::sandbox;
+use crate::sandbox::{self, Confinement, Needs};
 use source::Source;
 use telling::Telling;
 
@@ -49,9 +50,9 @@ enum Ended {
 }
 
 /// Opens the capture, drops rights, watches until the end, reports.
-pub(super) fn run(plan: &WatchPlan) -> Result<Status, Failure> {
+pub(super) fn run(plan: &WatchPlan, confinement: Confinement) -> Result<Status, Failure> {
     let mut source = Source::open(plan)?;
-    sandbox::drop_for_good()?;
+    let dropped = sandbox::drop_for_good()?;
     let files = plan
         .write
         .as_deref()
@@ -59,7 +60,11 @@ pub(super) fn run(plan: &WatchPlan) -> Result<Status, Failure> {
         .transpose()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
     let inquiry = Inquiry::on_signal().map_err(Failure::Signals)?;
+    let place = files.as_ref().and_then(Savefiles::place);
+    let makes_files = files.as_ref().is_some_and(Savefiles::is_changing);
+    let needs = Needs { makes_files, ..placing([place.as_deref()]) };
     let mut telling = Telling::new(plan, files, &source);
+    confine(confinement, dropped, &needs)?;
     let (name, link) = (escape(source.interface()), source.link());
     note(&format!("watching {name} ({link}), {} bytes of each packet", plan.snap_len));
     let ended = Watch { source: &mut source, telling: &mut telling, stop, inquiry, told: now() }

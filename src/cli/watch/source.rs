@@ -24,7 +24,7 @@ pub(super) enum News {
     Gone,
     /// It is captured on again.
     Back,
-    /// It is back, and may not be captured on any more, or not as before.
+    /// It may not be captured on any more, or not as before.
     Lost,
     /// It may have been away: the kernel had more to say than there was room for.
     Unsure,

@@ -118,7 +118,7 @@ impl<'a> Telling<'a> {
             News::Down => "is down",
             News::Gone => "is gone",
             News::Back => "is back",
-            News::Lost => "is back, but the right to capture on it was given up",
+            News::Lost => "cannot be captured on again: the right to capture on it was given up",
             News::Unsure | News::Dropped(_) => "may have been away",
         };
         format!("{name} {words}")
@@ -271,6 +271,7 @@ impl<'a> Telling<'a> {
         ];
         capture.incomplete =
             reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect();
+        capture.audit(capture.packets);
         capture
     }
 }

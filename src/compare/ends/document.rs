@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::super::document::Address;
 use super::{Clock, Connection, Finding, Track, TwoEnded};
 use crate::flow::{End, Pair};
-use crate::report::CaptureSummary;
+use crate::report::{CaptureSummary, write_json};
 
 /// Name and version of the form.
 pub const SCHEMA: &str = "closecheck-two-ended/1";
@@ -77,8 +77,7 @@ pub(crate) fn write(found: &TwoEnded, out: &mut dyn Write) -> io::Result<()> {
         elsewhere: found.elsewhere,
         connections: found.connections.iter().map(connection).collect(),
     };
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    write_json(&document, out)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a clock is not known to a 2^53rd")]

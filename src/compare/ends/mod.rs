@@ -10,6 +10,7 @@
 mod clock;
 pub(super) mod document;
 mod finding;
+mod page;
 mod pairing;
 pub(super) mod plain;
 mod stream;

@@ -7,7 +7,7 @@ use super::super::table::write_capture;
 use super::plain::name;
 use super::{Clock, Connection, Finding, Kind, TwoEnded, What};
 use crate::flow::{End, Pair};
-use crate::report::{CaptureSummary, View, counted, escape, grouped};
+use crate::report::{CaptureSummary, View, counted, escape, grouped, hanging};
 
 /// Frames of one finding that are named.
 const NAMED: usize = 8;
@@ -22,7 +22,7 @@ pub(crate) fn write(found: &TwoEnded, view: &View, out: &mut dyn Write) -> io::R
         let here = usize::try_from(here).unwrap_or(usize::MAX);
         write_capture(&format!("at the {end}"), found.captures.at(end), here, view, out)?;
     }
-    writeln!(out, "clocks: {}", clock_text(found.clock))?;
+    write_hanging("clocks: ", &clock_text(found.clock), view, out)?;
     for end in End::BOTH {
         let count = *found.elsewhere.at(end);
         if count > 0 {
@@ -75,16 +75,18 @@ fn write_headline(found: &TwoEnded, view: &View, out: &mut dyn Write) -> io::Res
     }
 }
 
-fn write_connection(
+pub(super) fn write_connection(
     found: &TwoEnded,
     connection: &Connection,
     view: &View,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let conclusion = connection.conclusion();
-    match connection.differs() {
-        true => writeln!(out, "{}", view.styles.loud(conclusion))?,
-        false => writeln!(out, "{}", view.styles.calm(conclusion))?,
+    for line in hanging("", &conclusion, view.width) {
+        match connection.differs() {
+            true => writeln!(out, "{}", view.styles.loud(line))?,
+            false => writeln!(out, "{}", view.styles.calm(line))?,
+        }
     }
     for end in End::BOTH {
         let track = connection.tracks.at(end).as_ref();
@@ -92,13 +94,19 @@ fn write_connection(
     }
     for finding in &connection.findings {
         let text = finding_text(finding, &found.captures);
-        writeln!(out, "  {:7}  {text}", finding.kind.word())?;
+        write_hanging(&format!("  {:7}  ", finding.kind.word()), &text, view, out)?;
     }
     for hole in &connection.holes {
-        let text = format!("  hole     the capture at the {} lacks {}", hole.at, hole.text);
-        writeln!(out, "{}", view.styles.doubtful(text))?;
+        let text = format!("the capture at the {} lacks {}", hole.at, hole.text);
+        for line in hanging("  hole     ", &text, view.width) {
+            writeln!(out, "{}", view.styles.doubtful(line))?;
+        }
     }
     Ok(())
+}
+
+fn write_hanging(lead: &str, text: &str, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    hanging(lead, text, view.width).iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
 /// How the clocks relate and how sure that is, as a clause.

@@ -1,82 +1,36 @@
 //! Zeek's `conn_state`, from the final states of both ends.
 
-use std::fmt;
-
 use super::endpoint::{Endpoint, State};
 
-/// The abbreviations of `conn_state`, with the meanings that Zeek's manual gives them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ConnState {
-    /// Connection attempt seen, no reply.
-    S0,
-    /// Established, not terminated.
-    S1,
-    /// Established, and the originator closed.
-    S2,
-    /// Established, and the responder closed.
-    S3,
-    /// Normal establishment and termination.
-    Sf,
-    /// Attempt rejected.
-    Rej,
-    /// The originator sent an RST.
-    Rsto,
-    /// The responder sent an RST.
-    Rstr,
-    /// The originator sent a SYN and then an RST, the responder nothing.
-    Rstos0,
-    /// The responder sent an RST, and the originator was not seen to open the connection.
-    Rstrh,
-    /// The originator sent a SYN and then a FIN, the responder nothing.
-    Sh,
-    /// The responder sent a SYN-ACK and then a FIN, and the originator was not seen to open the connection.
-    Shr,
-    /// None of these, midstream traffic for one.
-    Oth,
-}
-
-impl ConnState {
-    /// Every one of them.
-    pub const ALL: &[ConnState] = &[
-        ConnState::S0,
-        ConnState::S1,
-        ConnState::S2,
-        ConnState::S3,
-        ConnState::Sf,
-        ConnState::Rej,
-        ConnState::Rsto,
-        ConnState::Rstr,
-        ConnState::Rstos0,
-        ConnState::Rstrh,
-        ConnState::Sh,
-        ConnState::Shr,
-        ConnState::Oth,
-    ];
-
-    /// The abbreviation as it stands in `conn.log`.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            ConnState::S0 => "S0",
-            ConnState::S1 => "S1",
-            ConnState::S2 => "S2",
-            ConnState::S3 => "S3",
-            ConnState::Sf => "SF",
-            ConnState::Rej => "REJ",
-            ConnState::Rsto => "RSTO",
-            ConnState::Rstr => "RSTR",
-            ConnState::Rstos0 => "RSTOS0",
-            ConnState::Rstrh => "RSTRH",
-            ConnState::Sh => "SH",
-            ConnState::Shr => "SHR",
-            ConnState::Oth => "OTH",
-        }
-    }
-}
-
-impl fmt::Display for ConnState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
+words! {
+    /// The abbreviations of `conn_state`, with the meanings that Zeek's manual gives them.
+    ConnState {
+        /// Connection attempt seen, no reply.
+        S0 = "S0",
+        /// Established, not terminated.
+        S1 = "S1",
+        /// Established, and the originator closed.
+        S2 = "S2",
+        /// Established, and the responder closed.
+        S3 = "S3",
+        /// Normal establishment and termination.
+        Sf = "SF",
+        /// Attempt rejected.
+        Rej = "REJ",
+        /// The originator sent an RST.
+        Rsto = "RSTO",
+        /// The responder sent an RST.
+        Rstr = "RSTR",
+        /// The originator sent a SYN and then an RST, the responder nothing.
+        Rstos0 = "RSTOS0",
+        /// The responder sent an RST, and the originator was not seen to open the connection.
+        Rstrh = "RSTRH",
+        /// The originator sent a SYN and then a FIN, the responder nothing.
+        Sh = "SH",
+        /// The responder sent a SYN-ACK and then a FIN, and the originator was not seen to open the connection.
+        Shr = "SHR",
+        /// None of these, midstream traffic for one.
+        Oth = "OTH",
     }
 }
 

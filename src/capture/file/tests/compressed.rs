@@ -53,6 +53,19 @@ fn a_damaged_stream_ends_the_capture_with_what_came_before() {
 }
 
 #[test]
+fn packets_before_the_damage_in_a_stream_are_given() {
+    // Stored, so that the place of everything is known: member header, block header, bytes; then a block of a
+    // type that there is not (RFC 1951 3.2.3).
+    let plain = two_packets();
+    let length = u16::try_from(plain.len()).unwrap();
+    let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+    let stored = [&[0][..], &length.to_le_bytes(), &(!length).to_le_bytes(), &plain].concat();
+    let (rows, error) = read(&[&header[..], &stored, &[0x07; 9]].concat());
+    assert_eq!(rows, two_rows());
+    assert!(matches!(error, Some(ReadError::StreamDamaged { .. })), "{error:?}");
+}
+
+#[test]
 fn compression_twice_or_of_another_kind_is_named() {
     assert!(error(&gzip(&gzip(&two_packets()))).contains("compressed with gzip twice"));
     assert!(error(b"BZh91AY&SY").contains("compressed with bzip2"));

@@ -1,21 +1,12 @@
-//! The end of a connection as a sequence diagram: a lifeline an endpoint, an arrow a packet.
-//!
-//! Begins shortly before the first FIN or RST. Endpoints are labelled with address and port, since on the
-//! loopback both have the same address. The packet that decided the verdict is marked.
+//! A ladder in characters.
 
 use std::io::{self, Write};
 
-use super::packets::Row;
-use super::text::{counted, wrap, write_wrapped};
-use super::{Packet, Record, Styles, Trace, View};
-use crate::decode::Flags;
+use super::{Arrow, Ladder, Rung, Scope};
 use crate::flow::{Pair, State};
-use crate::verdict::Verdict;
+use crate::report::text::{wrap, write_wrapped};
+use crate::report::{Record, Styles, Trace, View};
 
-/// Packets shown before the first FIN or RST.
-const BEFORE: usize = 2;
-/// Packets shown of a connection without FIN and RST.
-const NEWEST: usize = 8;
 /// Columns that are taken where there is room.
 const WIDTH: usize = 80;
 /// Columns of a state's name: those of SYN-RECEIVED.
@@ -24,119 +15,47 @@ const STATE: usize = 12;
 const SHORTEST_ARROW: usize = 20;
 
 /// Draws the end of a connection.
-pub(super) fn write(
+pub(in crate::report) fn write(
     record: &Record,
     trace: &Trace,
     view: &View,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let rows = trace.rows();
-    let (before, shown) = rows.split_at(first_shown(&rows));
-    let packets: Vec<&Packet> = shown.iter().filter_map(packet).collect();
-    let lanes = Lanes::new(record, &packets, view);
-    let deciding = deciding(record, &packets);
-    lanes.write_labels(record, out)?;
-    let mut states: Pair<Option<State>> = match before.iter().rev().find_map(packet) {
-        Some(packet) => Pair::from_fn(|end| Some(*packet.states.at(end))),
-        None => Pair::default(),
-    };
-    let name = |state: Option<State>| state.map_or("", State::name);
-    lanes.write_line("", name(states.client), "", name(states.server), Styles::PLAIN, out)?;
-    for row in shown {
-        let packet = match row {
-            Row::Packet(packet) => packet,
-            Row::LeftOut(count) => {
-                let text = format!("({} left out)", counted(*count, "packet"));
-                lanes.write_line("", "", &text, "", Styles::PLAIN, out)?;
-                continue;
+    let ladder = Ladder::new(record, trace, Scope::Teardown, view.numbers);
+    let lanes = Lanes::new(&ladder, view);
+    lanes.write_labels(&ladder.parties, out)?;
+    let before = ladder.before;
+    lanes.write_line("", name(before.client), "", name(before.server), Styles::PLAIN, out)?;
+    for rung in &ladder.rungs {
+        match rung {
+            Rung::Arrow(arrow) => write_arrow(arrow, &lanes, view, out)?,
+            Rung::Between(text) => {
+                for line in wrap(text, lanes.arrow) {
+                    lanes.write_line("", "", &line, "", Styles::PLAIN, out)?;
+                }
             }
-        };
-        let decides = deciding.is_some_and(|deciding| std::ptr::eq(*packet, deciding));
-        let styles = if decides { view.styles } else { Styles::PLAIN };
-        let text = packet_text(packet, view);
-        for line in wrap(&text, lanes.arrow.saturating_sub(2)) {
-            lanes.write_line("", "", &format!(" {line}"), "", styles, out)?;
         }
-        let changed = Pair::from_fn(|end| {
-            let state = Some(*packet.states.at(end));
-            if std::mem::replace(states.at_mut(end), state) == state { None } else { state }
-        });
-        let mark = if decides { "*" } else { "" };
-        let number = format!("{mark}{}", packet.frame);
-        let (frame, time) = (lanes.frame, lanes.time);
-        let start = format!("{number:>frame$} {:>time$}", packet.time_text(record.start));
-        let arrow = view.glyphs.arrow(packet.from, decides, lanes.arrow);
-        lanes.write_line(
-            &start,
-            name(changed.client),
-            &arrow,
-            name(changed.server),
-            styles,
-            out,
-        )?;
     }
-    match deciding {
-        Some(packet) => write_wrapped(&reason(record, packet), lanes.width, out),
+    match ladder.reason() {
+        Some(reason) => write_wrapped(&reason, lanes.width, out),
         None => Ok(()),
     }
 }
 
-fn packet<'a>(row: &Row<'a>) -> Option<&'a Packet> {
-    match row {
-        Row::Packet(packet) => Some(packet),
-        Row::LeftOut(_) => None,
+fn write_arrow(arrow: &Arrow, lanes: &Lanes, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    let styles = if arrow.decides { view.styles } else { Styles::PLAIN };
+    for line in wrap(&arrow.label(), lanes.arrow.saturating_sub(2)) {
+        lanes.write_line("", "", &format!(" {line}"), "", styles, out)?;
     }
+    let (frame, time) = (lanes.frame, lanes.time);
+    let start = format!("{:>frame$} {:>time$}", arrow.number(), arrow.time);
+    let line = view.glyphs.arrow(arrow.from, arrow.decides, lanes.arrow);
+    let states = arrow.states;
+    lanes.write_line(&start, name(states.client), &line, name(states.server), styles, out)
 }
 
-/// The row that the diagram begins with.
-fn first_shown(rows: &[Row<'_>]) -> usize {
-    let ends = |row: &Row<'_>| packet(row).is_some_and(Packet::ends);
-    match rows.iter().position(ends) {
-        Some(first) => first.saturating_sub(BEFORE),
-        None => rows.len().saturating_sub(NEWEST),
-    }
-}
-
-/// The packet without which the verdict would be another: the RST; the FIN that came last; the SYN that
-/// was not answered.
-fn deciding<'a>(record: &Record, packets: &[&'a Packet]) -> Option<&'a Packet> {
-    let flag = match record.close.verdict {
-        Verdict::Rst | Verdict::FinThenRst | Verdict::Refused => Flags::RST,
-        Verdict::Fin | Verdict::HalfClosed => Flags::FIN,
-        Verdict::Unanswered => Flags::SYN,
-        Verdict::Open => return None,
-    };
-    let proves = |packet: &Packet| {
-        packet.flags.has(flag)
-            && record.close.evidence.iter().any(|each| each.frame == packet.frame)
-    };
-    packets.iter().rev().find(|packet| proves(packet)).copied()
-}
-
-fn reason(record: &Record, packet: &Packet) -> String {
-    let close = &record.close;
-    let proof = close.evidence.iter().rev().find(|each| each.frame == packet.frame);
-    let by = close.by.map(|by| format!(" by {by}")).unwrap_or_default();
-    format!(
-        "* frame {} decides: {}{by} ({}, {})",
-        packet.frame,
-        close.verdict,
-        proof.map(|proof| proof.fact.to_string()).unwrap_or_default(),
-        close.rule.citation
-    )
-}
-
-fn packet_text(packet: &Packet, view: &View) -> String {
-    let ack = match packet.ack_text(view.numbers) {
-        ack if ack.is_empty() => ack,
-        ack => format!(" ack {ack}"),
-    };
-    format!(
-        "[{}] seq {}{ack} len {}",
-        packet.flags,
-        packet.seq_text(view.numbers),
-        packet.payload_len
-    )
+fn name(state: Option<State>) -> &'static str {
+    state.map_or("", State::name)
 }
 
 /// Where everything stands, in columns.
@@ -149,11 +68,15 @@ struct Lanes {
 }
 
 impl Lanes {
-    fn new(record: &Record, packets: &[&Packet], view: &View) -> Lanes {
-        let digits = |packet: &&Packet| packet.frame.to_string().len() + 1;
-        let time = |packet: &&Packet| packet.time_text(record.start).len();
-        let frame = packets.iter().map(digits).max().unwrap_or(1);
-        let time = packets.iter().map(time).max().unwrap_or(0);
+    fn new(ladder: &Ladder, view: &View) -> Lanes {
+        let arrows = || {
+            ladder.rungs.iter().filter_map(|rung| match rung {
+                Rung::Arrow(arrow) => Some(arrow),
+                Rung::Between(_) => None,
+            })
+        };
+        let frame = arrows().map(|arrow| arrow.frame.to_string().len() + 1).max().unwrap_or(1);
+        let time = arrows().map(|arrow| arrow.time.len()).max().unwrap_or(0);
         let width = view.width.map_or(WIDTH, |width| width.min(WIDTH));
         let taken = frame + 1 + time + 1 + STATE + 2 + 2 + STATE;
         let arrow = width.saturating_sub(taken).max(SHORTEST_ARROW);
@@ -167,12 +90,11 @@ impl Lanes {
     }
 
     /// The endpoints over their lifelines, as far as they fit there.
-    fn write_labels(&self, record: &Record, out: &mut dyn Write) -> io::Result<()> {
+    fn write_labels(&self, parties: &Pair<String>, out: &mut dyn Write) -> io::Result<()> {
         let columns = self.lifelines();
-        let client = format!("client {}", record.client);
+        let Pair { client, server } = parties;
         let column = columns.client.min(self.width.saturating_sub(client.len()));
         writeln!(out, "{}{client}", " ".repeat(column))?;
-        let server = format!("server {}", record.server);
         let column = (columns.server + 1)
             .checked_sub(server.len())
             .unwrap_or_else(|| self.width.saturating_sub(server.len()));
@@ -203,6 +125,7 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decode::Flags;
     use crate::flow::End;
     use crate::report::Glyphs;
     use crate::report::samples::{LONG, RELEASE, RESET, SHORT, connection};

@@ -1,0 +1,68 @@
+//! Frames of every link type and of any bytes: what was captured of a frame never tells of another segment than
+//! the whole frame does, and what etherparse reads in it is what closecheck reads.
+
+use std::fmt::Debug;
+
+use closecheck::decode::{Frame, LinkType, Segment, Skip, Timestamp, decode};
+use etherparse::{SlicedPacket, TransportSlice};
+
+use super::Bytes;
+
+pub fn survives(bytes: &[u8]) {
+    let mut bytes = Bytes(bytes);
+    let link = LinkType::SUPPORTED[usize::from(bytes.byte()) % LinkType::SUPPORTED.len()];
+    let cut = usize::from(bytes.byte());
+    let frame = whole(link, bytes.0);
+    let found = decode(&frame);
+    if let Ok(segment) = &found {
+        assert!(
+            frame.data.as_ptr_range().contains(&segment.payload.as_ptr())
+                || segment.payload.is_empty()
+        );
+        let room = u64::from(frame.wire_len) >= segment.payload.len() as u64;
+        assert!(room, "{segment:?}");
+    }
+    agrees_with_etherparse(&frame, &found);
+    let data = frame.data.get(..cut).unwrap_or(frame.data);
+    knows_no_more(&found, &decode(&Frame { data, ..frame }));
+}
+
+/// A frame that was captured whole.
+pub(crate) fn whole(link: LinkType, data: &[u8]) -> Frame<'_> {
+    let wire_len = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    Frame { number: 1, time: Timestamp::new(1, 0), link, wire_len, data }
+}
+
+/// What a segment is, but for the payload that was captured of it and the options.
+pub(crate) fn essence(segment: &Segment<'_>) -> impl PartialEq + Debug + use<> {
+    let Segment { source, destination, seq, ack, flags, window, payload_len, .. } = *segment;
+    (source, destination, seq, ack, flags, window, payload_len)
+}
+
+fn knows_no_more(whole: &Result<Segment<'_>, Skip>, part: &Result<Segment<'_>, Skip>) {
+    match (whole, part) {
+        (_, Err(Skip::Cut)) => {}
+        (Ok(whole), Ok(part)) => assert_eq!(essence(whole), essence(part)),
+        // What contradicts the rest of the frame may be behind the cut.
+        (Err(Skip::Malformed(_)), _) => {}
+        (Err(whole), Err(part)) => assert_eq!(whole, part),
+        (Ok(_), Err(skip)) => panic!("a segment whose frame is cut off: {skip}"),
+        (Err(skip), Ok(part)) => panic!("{skip}, but cut off: {part:?}"),
+    }
+}
+
+fn agrees_with_etherparse(frame: &Frame<'_>, found: &Result<Segment<'_>, Skip>) {
+    if frame.link != LinkType::ETHERNET {
+        return;
+    }
+    let Ok(theirs) = SlicedPacket::from_ethernet(frame.data) else { return };
+    let Some(TransportSlice::Tcp(tcp)) = theirs.transport else { return };
+    let Ok(ours) = found else { panic!("no segment: {found:?}, {tcp:?}") };
+    let ports = (ours.source.port, ours.destination.port);
+    assert_eq!(ports, (tcp.source_port(), tcp.destination_port()));
+    assert_eq!((ours.seq.0, ours.ack.0), (tcp.sequence_number(), tcp.acknowledgment_number()));
+    assert_eq!(ours.window, tcp.window_size());
+    assert_eq!(ours.flags.fin(), tcp.fin());
+    assert_eq!(ours.flags.syn(), tcp.syn());
+    assert_eq!(ours.flags.ack(), tcp.ack());
+}

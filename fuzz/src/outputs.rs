@@ -1,0 +1,260 @@
+//! Every form of every report with texts from outside in all the places where there are any: nothing in it acts
+//! on a terminal, JSON parses, XML is well-formed.
+
+use std::io::{self, Write};
+
+use closecheck::compare::{self, Both, Comparison};
+use closecheck::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
+use closecheck::flow::{Pair, Table};
+use closecheck::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap, annotations};
+use closecheck::report::{
+    CaptureSummary, Drawing, Format, Glyphs, Listing, Packet, ProcessRecord, Record, Styles, Trace,
+    View, escape,
+};
+use closecheck::verdict::judge;
+use quick_xml::events::Event;
+
+/// The languages that reports are written in, by what must hold of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Language {
+    /// For a terminal, a log, a spreadsheet.
+    Text,
+    /// One document.
+    Json,
+    /// A document a line.
+    JsonLines,
+    Xml,
+}
+
+/// Texts from outside, in turn.
+struct Texts<'a> {
+    texts: Vec<std::borrow::Cow<'a, str>>,
+    next: usize,
+}
+
+impl Texts<'_> {
+    fn next(&mut self) -> String {
+        self.next += 1;
+        self.texts[self.next % self.texts.len()].clone().into_owned()
+    }
+}
+
+pub fn survives(bytes: &[u8]) {
+    // As closecheck reads paths and the kernel's names.
+    let texts = bytes.split(|byte| *byte == 0xfe).map(String::from_utf8_lossy).collect();
+    let mut texts = Texts { texts, next: 0 };
+    let written = reports(&mut texts).into_iter().chain(cases(&mut texts));
+    for (name, language, bytes) in written {
+        let text = String::from_utf8(bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        is_harmless(&name, &text);
+        match language {
+            Language::Text => {}
+            Language::Json => parses(&name, &text),
+            Language::JsonLines => text.lines().for_each(|line| parses(&name, line)),
+            Language::Xml => is_well_formed(&name, &text),
+        }
+    }
+    texts.texts.iter().for_each(|text| is_harmless("escape", &escape(text)));
+}
+
+type Written = (String, Language, Vec<u8>);
+
+fn written(
+    name: impl Into<String>,
+    language: Language,
+    write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+) -> Written {
+    let mut out = Vec::new();
+    write(&mut out).expect("memory to write to");
+    (name.into(), language, out)
+}
+
+fn reports(texts: &mut Texts<'_>) -> Vec<Written> {
+    const FORMATS: [(Format, Language); 5] = [
+        (Format::Table, Language::Text),
+        (Format::Plain, Language::Text),
+        (Format::Json, Language::Json),
+        (Format::Ndjson, Language::JsonLines),
+        (Format::Csv, Language::Text),
+    ];
+    let capture = capture(texts);
+    let (mut record, trace) = connection();
+    record.file = Some(texts.next());
+    let mut process = || Some(ProcessRecord { name: texts.next(), id: Some(7) });
+    record.process = Some(Pair { client: process(), server: process() });
+    let mut all = Vec::new();
+    for (format, language) in FORMATS {
+        for (styles, glyphs) in
+            [(Styles::PLAIN, Glyphs::Ascii), (Styles::COLOURED, Glyphs::Unicode)]
+        {
+            let view = View {
+                format,
+                styles,
+                glyphs,
+                packets: true,
+                ladder: Some(Drawing::Text),
+                width: Some(80),
+                ..View::default()
+            };
+            for listing in [Listing::new, Listing::live] {
+                all.push(written(format!("{format:?}"), language, |out| {
+                    let mut listing = listing(view);
+                    listing.connection(record.clone(), Some(trace.clone()), out)?;
+                    listing.finish(&capture, None, out)
+                }));
+            }
+            if format.is_for_people() || format == Format::Json {
+                let captures = Both { a: capture.clone(), b: capture.clone() };
+                let conversations = Both { a: Vec::new(), b: Vec::new() };
+                let comparison =
+                    Comparison::new(captures, conversations, compare::Options::default());
+                all.push(written(format!("compare {format:?}"), language, |out| {
+                    compare::write(&comparison, &view, out)
+                }));
+            }
+        }
+    }
+    let mut recorded = [(record, trace)];
+    all.push(written("recorded", Language::Text, |out| {
+        closecheck::report::write_recorded(&capture, &mut recorded, out)
+    }));
+    all
+}
+
+fn cases(texts: &mut Texts<'_>) -> Vec<Written> {
+    use CaseOutcome::{Error, Incomplete, Met, NotMet, Recorded};
+    let group = texts.next();
+    let mut case = |outcome| {
+        Case::new(texts.next(), outcome, texts.next())
+            .at(texts.next(), Some(3))
+            .with_details(texts.next())
+    };
+    let cases = [Met, Recorded, Incomplete, NotMet, Error].map(&mut case);
+    let mut annotations: Vec<Written> = Vec::new();
+    for case in &cases {
+        let annotation = annotations::annotation(&group, case).unwrap_or_default();
+        assert!(!annotation.contains('\n'), "{annotation}");
+        annotations.push(written("annotation", Language::Text, |out| {
+            out.write_all(annotation.as_bytes())
+        }));
+    }
+    let lines = |styles| {
+        written("lines", Language::Text, |out| {
+            let mut lines = Lines::new(styles);
+            lines.group(&group, &cases, out)?;
+            lines.finish(out)
+        })
+    };
+    let others = [
+        lines(Styles::PLAIN),
+        lines(Styles::COLOURED),
+        written("TAP", Language::Text, |out| {
+            let mut tap = Tap::default();
+            tap.group(&group, &cases, out)?;
+            tap.finish(out)
+        }),
+        written("step summary", Language::Text, |out| {
+            let mut summary = StepSummary::default();
+            summary.group(&group, &cases);
+            summary.write(&group, out)
+        }),
+        written("JUnit", Language::Xml, |out| {
+            let mut junit = Junit::new(&group, out)?;
+            junit.group(&group, &cases)?;
+            junit.finish().map(drop)
+        }),
+    ];
+    annotations.into_iter().chain(others).collect()
+}
+
+fn capture(texts: &mut Texts<'_>) -> CaptureSummary {
+    CaptureSummary {
+        files: vec![texts.next(), texts.next()],
+        interface: Some(texts.next()),
+        packets: 3,
+        tcp_segments: 3,
+        link_types: vec![texts.next()],
+        incomplete: vec![texts.next(), texts.next()],
+        ..CaptureSummary::default()
+    }
+}
+
+/// A connection that is reset.
+fn connection() -> (Record, Trace) {
+    let end = |host: u8, port| Endpoint { ip: [192, 0, 2, host].into(), port };
+    let segment = |frame: u64, flags, seq, ack| Segment {
+        frame: FrameId::new(frame),
+        time: Timestamp::new(1, i64::try_from(frame).unwrap_or_default()),
+        source: end(1, 50_000),
+        destination: end(2, 80),
+        seq: Seq(seq),
+        ack: Seq(ack),
+        flags,
+        window: 512,
+        options: Options::default(),
+        payload_len: 0,
+        payload: &[],
+        is_whole: true,
+        fragmented: false,
+        ttl: 64,
+        tos: 0,
+        ip_id: None,
+        dont_fragment: true,
+        flow_label: None,
+        outer: None,
+    };
+    let answer = segment(2, Flags::SYN | Flags::ACK, 8, 1);
+    let answer = Segment { source: answer.destination, destination: answer.source, ..answer };
+    let mut table = Table::default();
+    let mut trace = Trace::new(4);
+    for segment in [segment(1, Flags::SYN, 0, 0), answer, segment(3, Flags::RST | Flags::ACK, 1, 9)]
+    {
+        table.push(&segment);
+        trace.push(Packet::new(&segment, table.newest().expect("it was used")));
+    }
+    let connection = table.into_connections().next().expect("three segments");
+    (Record::new(&connection, judge(&connection), None), trace)
+}
+
+/// Nothing but line ends, printed characters and our own colours.
+fn is_harmless(name: &str, text: &str) {
+    for (at, character) in text.char_indices() {
+        let is_line_end = character == '\n' || text[at..].starts_with("\r\n");
+        let acts = character.is_control()
+            && !is_line_end
+            && !(character == '\u{1b}' && is_colour(&text[at..]));
+        let reorders = matches!(character,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        assert!(!acts && !reorders, "{name}: {character:?} in {text:?}");
+    }
+}
+
+/// True where text begins with a colour as closecheck writes them (ECMA-48 8.3.117).
+fn is_colour(text: &str) -> bool {
+    ["32", "1;31", "35", "1", "0"].iter().any(|code| text[1..].starts_with(&format!("[{code}m")))
+}
+
+fn parses(name: &str, text: &str) {
+    let parsed = serde_json::from_str::<serde_json::Value>(text);
+    assert!(parsed.is_ok(), "{name}: {parsed:?}: {text}");
+}
+
+fn is_well_formed(name: &str, text: &str) {
+    let mut reader = quick_xml::Reader::from_str(text);
+    reader.config_mut().check_end_names = true;
+    loop {
+        match reader.read_event().unwrap_or_else(|error| panic!("{name}: {error}: {text}")) {
+            Event::Eof => break,
+            Event::Start(element) | Event::Empty(element) => {
+                for attribute in element.attributes() {
+                    let attribute =
+                        attribute.unwrap_or_else(|error| panic!("{name}: {error}: {text}"));
+                    assert!(!attribute.value.contains('<'), "{name}: {text}");
+                }
+            }
+            _ => {}
+        }
+    }
+    // XML 1.0, 2.2: what is left beside the controls.
+    assert!(!text.contains(['\u{fffe}', '\u{ffff}']), "{name}: {text:?}");
+}

@@ -1,0 +1,67 @@
+//! gzip (RFC 1952) as a stream of which nothing is lost: what was decompressed before damage is given before the
+//! error is. flate2's own readers drop what they have decompressed in the call that fails, up to all of a
+//! small capture.
+
+use std::io::{self, BufRead, Read};
+
+use flate2::{Decompress, FlushDecompress, Status};
+
+/// The window of deflate, as a power of two.
+const WINDOW_LOG: u8 = 15;
+
+/// Files that were put behind one another are read as one.
+pub(super) struct Gzip<R> {
+    input: R,
+    member: Decompress,
+    /// True where a member has ended and no other has begun.
+    is_between: bool,
+    /// What comes behind the bytes that were given last.
+    error: Option<io::Error>,
+}
+
+impl<R: BufRead> Gzip<R> {
+    pub(super) fn new(input: R) -> Gzip<R> {
+        Gzip { input, member: Decompress::new_gzip(WINDOW_LOG), is_between: false, error: None }
+    }
+
+    /// Decompresses once, and says whether that was the end and how many bytes it gave.
+    fn step(&mut self, room: &mut [u8]) -> io::Result<(bool, usize)> {
+        let input = self.input.fill_buf()?;
+        let at_end = input.is_empty();
+        if at_end && self.is_between {
+            return Ok((true, 0));
+        }
+        let (taken, given) = (self.member.total_in(), self.member.total_out());
+        let done = self.member.decompress(input, room, FlushDecompress::None);
+        let less = |now: u64, before: u64| usize::try_from(now.saturating_sub(before)).unwrap_or(0);
+        let given = less(self.member.total_out(), given);
+        self.input.consume(less(self.member.total_in(), taken));
+        self.is_between = false;
+        match done {
+            Ok(Status::StreamEnd) => {
+                self.member = Decompress::new_gzip(WINDOW_LOG);
+                self.is_between = true;
+            }
+            Ok(Status::Ok | Status::BufError) if at_end && given == 0 => {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            Ok(Status::Ok | Status::BufError) => {}
+            Err(error) => self.error = Some(error.into()),
+        }
+        Ok((false, given))
+    }
+}
+
+impl<R: BufRead> Read for Gzip<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(error) = self.error.take() {
+                return Err(error);
+            }
+            let (is_over, given) = self.step(room)?;
+            if is_over || given > 0 || room.is_empty() {
+                return Ok(given);
+            }
+        }
+    }
+}

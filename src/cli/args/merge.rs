@@ -1,0 +1,102 @@
+//! The arguments of `merge`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use super::verify::CaseFilesArgs;
+use super::{Color, FormatArg};
+use crate::capture::Input;
+use crate::flow::Table;
+use crate::report::Format;
+use crate::verdict::Expectation;
+
+const EXAMPLES: &str = "\
+Examples:
+  closecheck read --partial a.pcap > a.partial
+                                        the first half, here or on another machine
+  closecheck merge a.partial b.partial  the report of one read of both captures
+  closecheck merge --expect 'not rst' a.partial b.partial
+
+Exit status:
+  0  every connection ended as expected, or nothing was expected
+  1  a connection did not end as expected
+  2  the arguments, an input or the system made it impossible
+  3  incomplete: packets dropped, capture cut off or empty, interrupted";
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(super) struct MergeArgs {
+    /// What `read --partial` or `merge --partial` wrote, in any order; - for standard input.
+    #[arg(value_name = "PARTIAL", required = true)]
+    partials: Vec<PathBuf>,
+    /// Write partial records again, all of them together, for another `merge`.
+    #[arg(long, conflicts_with_all = ["only", "expect", "format", "rows", "color", "junit", "annotations"])]
+    partial: bool,
+    /// Take the lines of some keys only, all that there are of these, with the lines of all files. Without this,
+    /// packets that are missing are an error.
+    #[arg(long)]
+    some: bool,
+    /// List only the connections that ended like this, by what was seen of them; --expect, if it is given,
+    /// is about these alone.
+    #[arg(long, value_name = "RULE")]
+    only: Option<Expectation>,
+    /// List at most N connections in a table, the worst first; 0 for all, which takes memory for all
+    /// [default: 50 on a terminal, 1000 elsewhere].
+    #[arg(long, value_name = "N")]
+    rows: Option<usize>,
+    /// Hold at most N connections at once, 256 bytes each and twice that while they close. Where more are open,
+    /// unanswered SYNs and then silent connections are given up, and the report says so.
+    #[arg(long, value_name = "N", default_value_t = Table::LIMIT)]
+    max_open: NonZeroUsize,
+    /// Exit status 1 unless all end so: 'rst by server'
+    ///
+    /// A rule is VERDICT [only] [by client|server] or not VERDICT, e.g. 'fin', 'rst by server', 'not rst'.
+    #[arg(long, value_name = "RULE")]
+    expect: Option<Expectation>,
+    /// How to write the report.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
+    format: FormatArg,
+    /// Whether to use colour.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+    #[command(flatten)]
+    cases: CaseFilesArgs,
+}
+
+#[derive(Debug)]
+pub(in crate::cli) struct MergePlan {
+    pub(in crate::cli) partials: Vec<Input>,
+    /// Partial records are wanted, no report.
+    pub(in crate::cli) partial: bool,
+    /// The partial records are of some keys only.
+    pub(in crate::cli) some: bool,
+    pub(in crate::cli) only: Option<Expectation>,
+    /// How many connections a table lists, if that was said.
+    pub(in crate::cli) rows: Option<usize>,
+    /// How many connections are held at once.
+    pub(in crate::cli) max_open: NonZeroUsize,
+    pub(in crate::cli) expect: Option<Expectation>,
+    pub(in crate::cli) format: Format,
+    /// Typed columns are to be written.
+    pub(in crate::cli) columns: bool,
+    pub(in crate::cli) color: Color,
+    pub(in crate::cli) cases: CaseFilesArgs,
+}
+
+impl MergeArgs {
+    pub(super) fn into_plan(self) -> MergePlan {
+        MergePlan {
+            partials: self.partials.into_iter().map(Input::from).collect(),
+            partial: self.partial,
+            some: self.some,
+            only: self.only,
+            rows: self.rows,
+            max_open: self.max_open,
+            expect: self.expect,
+            columns: self.format.is_columns(),
+            format: self.format.into(),
+            color: self.color,
+            cases: self.cases,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The arguments of the commands that tell about closecheck itself.
+
+use clap::ValueEnum;
+use clap_complete::Shell;
+
+use super::Color;
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  closecheck explain fin-then-rst       what the verdict means, and a connection that ended so
+  closecheck explain TIME_WAIT          a state, in any spelling
+  closecheck explain gap                everything that a capture may lack
+  closecheck explain rule 2             what gives a verdict
+  closecheck explain RSTO               Zeek's conn_state
+
+Exit status:
+  0  explained
+  2  no report has such a word";
+
+const SCHEMA_EXAMPLES: &str = "\
+Examples:
+  closecheck schema > closecheck.schema.json
+  closecheck schema compare             that of `closecheck compare --format json`
+
+Exit status:
+  0  written
+  2  it could not be written";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  closecheck completions bash > ~/.local/share/bash-completion/completions/closecheck
+  closecheck completions zsh > ~/.zfunc/_closecheck     with ~/.zfunc in $fpath
+  closecheck completions fish > ~/.config/fish/completions/closecheck.fish
+
+Exit status:
+  0  written
+  2  it could not be written";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  closecheck man | man -l -
+  closecheck man watch > closecheck-watch.1
+
+Exit status:
+  0  written
+  2  there is no such command, or it could not be written";
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXPLAIN_EXAMPLES)]
+pub(super) struct ExplainArgs {
+    /// A word of a report, in any spelling; a kind of words; or both. Without it, all are listed.
+    #[arg(value_name = "WORD")]
+    words: Vec<String>,
+    /// Whether to use colour.
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+}
+
+#[derive(Debug)]
+pub(in crate::cli) struct ExplainPlan {
+    /// Nothing, `KIND`, `WORD` or `KIND WORD`.
+    pub(in crate::cli) words: Vec<String>,
+    pub(in crate::cli) color: Color,
+}
+
+impl ExplainArgs {
+    pub(super) fn into_plan(self) -> ExplainPlan {
+        ExplainPlan { words: self.words, color: self.color }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = SCHEMA_EXAMPLES)]
+pub(super) struct SchemaArgs {
+    /// Whose JSON it describes.
+    #[arg(value_enum, default_value = "record")]
+    pub(super) document: Document,
+}
+
+/// What a schema describes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(in crate::cli) enum Document {
+    /// The record of connections, which every command but compare writes.
+    Record,
+    /// What compare writes.
+    Compare,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = COMPLETIONS_EXAMPLES)]
+pub(super) struct CompletionsArgs {
+    /// The shell.
+    pub(super) shell: Shell,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = MAN_EXAMPLES)]
+pub(super) struct ManArgs {
+    /// The command whose page it is; without it, that of closecheck.
+    #[arg(value_name = "COMMAND")]
+    pub(super) command: Option<String>,
+}

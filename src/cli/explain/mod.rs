@@ -1,0 +1,155 @@
+//! Says what a word of the reports means: a paragraph, where that is written, and a connection that shows it.
+
+mod samples;
+mod words;
+
+use std::io::{self, Write};
+
+use super::args::ExplainPlan;
+use super::failure::Failure;
+use super::out::{Target, base_view, print};
+use super::status::Status;
+use crate::report::{Format, View, wrap, write_ladder};
+use samples::Shown;
+use words::{Entry, Kind, same};
+
+/// Columns that are taken where there is room.
+const WIDTH: usize = 80;
+
+/// Explains the words that were asked for, or lists those that there are.
+pub(super) fn run(plan: &ExplainPlan) -> Result<Status, Failure> {
+    let view = base_view(Format::Table, plan.color, Target::StandardOutput);
+    match find(&plan.words)? {
+        Found::All => print(|out| write_kinds(&view, out))?,
+        Found::Kind(kind) => print(|out| write_kind(kind, &view, out))?,
+        Found::Entries(entries) => print(|out| write_entries(&entries, &view, out))?,
+    }
+    Ok(Status::AsExpected)
+}
+
+enum Found {
+    All,
+    Kind(&'static Kind),
+    /// One at least.
+    Entries(Vec<Entry>),
+}
+
+/// What `KIND`, `WORD` or `KIND WORD` stands for, however it is spelt: `TIME_WAIT`, `gaps midstream`.
+fn find(asked: &[String]) -> Result<Found, Failure> {
+    let asked: Vec<&str> = asked.iter().flat_map(|each| each.split_whitespace()).collect();
+    let Some((first, rest)) = asked.split_first() else { return Ok(Found::All) };
+    let kind = Kind::ALL.iter().find(|kind| kind.is_called(first));
+    let (kinds, word) = match kind {
+        Some(kind) if rest.is_empty() => return Ok(Found::Kind(kind)),
+        Some(kind) => (std::slice::from_ref(kind), rest.concat()),
+        None => (Kind::ALL, asked.concat()),
+    };
+    let entries: Vec<Entry> =
+        kinds.iter().flat_map(Kind::entries).filter(|entry| same(&entry.word, &word)).collect();
+    match entries.is_empty() {
+        false => Ok(Found::Entries(entries)),
+        true => Err(Failure::NoSuchWord { word: asked.join(" "), near: nearest(kinds, &word) }),
+    }
+}
+
+/// The word, or the kind of words, that is spelt most alike, unless none is alike.
+fn nearest(kinds: &'static [Kind], word: &str) -> Option<String> {
+    let words = kinds.iter().flat_map(Kind::entries).map(|entry| entry.word);
+    let names = kinds.iter().map(|kind| kind.name.to_owned());
+    let alike = |known: &String| {
+        strsim::jaro_winkler(&known.to_ascii_lowercase(), &word.to_ascii_lowercase())
+    };
+    words
+        .chain(names)
+        .map(|known| (alike(&known), known))
+        .filter(|(alike, _)| *alike > 0.7)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, known)| known)
+}
+
+/// Every word, by kind.
+fn write_kinds(view: &View, out: &mut dyn Write) -> io::Result<()> {
+    for kind in Kind::ALL {
+        let words: Vec<String> = kind.entries().into_iter().map(|entry| entry.word).collect();
+        let heading = format!("{}: {}", kind.name, kind.about);
+        writeln!(out, "{}", view.styles.heading(heading))?;
+        write_indented(&words.join(", "), view, out)?;
+    }
+    writeln!(
+        out,
+        "\nclosecheck explain WORD says what one means, explain KIND what all of a kind do."
+    )
+}
+
+/// The words of a kind, each with the first sentence on it.
+fn write_kind(kind: &'static Kind, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    let entries = kind.entries();
+    let column = entries.iter().map(|entry| entry.word.len()).max().unwrap_or_default();
+    let room = view.width.map_or(usize::MAX, |width| width.saturating_sub(column + 3).max(20));
+    for entry in entries {
+        let mut word = entry.word.as_str();
+        for line in wrap(entry.paragraphs().next().unwrap_or_default(), room) {
+            writeln!(out, " {}  {line}", view.styles.heading(format_args!("{word:<column$}")))?;
+            word = "";
+        }
+    }
+    Ok(())
+}
+
+/// Each meaning of a word, then the first of the samples that shows it.
+fn write_entries(entries: &[Entry], view: &View, out: &mut dyn Write) -> io::Result<()> {
+    for entry in entries {
+        let heading = format!("{} ({}: {})", entry.word, entry.kind.name, entry.kind.about);
+        writeln!(out, "{}", view.styles.heading(heading))?;
+        for paragraph in entry.paragraphs() {
+            write_indented(paragraph, view, out)?;
+        }
+        writeln!(out)?;
+    }
+    let Some(Shown { name, record, trace }) = entries.iter().find_map(samples::showing) else {
+        return Ok(());
+    };
+    let from = format!("For example, on Linux 6.18 (fixtures/stacks/{name}.pcap):");
+    writeln!(out, "{}\n", view.styles.heading(from))?;
+    write_ladder(&record, &trace, view, out)
+}
+
+fn write_indented(text: &str, view: &View, out: &mut dyn Write) -> io::Result<()> {
+    let width = view.width.unwrap_or(WIDTH).min(WIDTH);
+    wrap(text, width.saturating_sub(2)).iter().try_for_each(|line| writeln!(out, "  {line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(words: &[&str]) -> Vec<String> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        match find(&words).unwrap() {
+            Found::Entries(entries) => {
+                entries.iter().map(|entry| format!("{} {}", entry.kind.name, entry.word)).collect()
+            }
+            Found::All | Found::Kind(_) => panic!("{words:?} is no word"),
+        }
+    }
+
+    #[test]
+    fn a_word_is_found_however_it_is_spelt_and_in_every_meaning() {
+        assert_eq!(entries(&["FIN_WAIT2"]), ["state FIN-WAIT-2"]);
+        assert_eq!(entries(&["forged"]), ["cause forged?"]);
+        assert_eq!(entries(&["midstream"]), ["gap midstream", "opening midstream"]);
+        assert_eq!(entries(&["gaps midstream"]), ["gap midstream"]);
+        assert_eq!(entries(&["rule", "2"]), ["rule 2"]);
+    }
+
+    #[test]
+    fn a_word_that_is_unknown_has_the_nearest_suggested() {
+        let near = |word: &str| match find(&[word.to_owned()]) {
+            Err(Failure::NoSuchWord { near, .. }) => near,
+            Ok(_) | Err(_) => panic!("{word} is known"),
+        };
+        assert_eq!(near("time-wai").as_deref(), Some("TIME-WAIT"));
+        assert_eq!(near("verdicst").as_deref(), Some("verdict"));
+        assert_eq!(near("zzz"), None);
+    }
+}

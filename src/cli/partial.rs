@@ -1,0 +1,156 @@
+//! Reads captures into partial records, one file after the other, for `merge` to put together.
+
+use serde::Serialize;
+
+use super::args::ReadPlan;
+use super::command::warn_incomplete;
+use super::failure::Failure;
+use super::out::{Out, Pace, Target};
+use super::pass::{
+    BETWEEN_LOOKS, FILTERED_OUT, INTERRUPTED, add_cut, add_dropped, fault_words, link_types,
+    warn_of_times,
+};
+use super::progress::Progress;
+use super::status::Status;
+use crate::capture::{Filter, Frames, Input, Merged, OpenInput, Stop};
+use crate::decode::{LinkType, Skip, decode};
+use crate::partial::{FileLine, Files, Recorder};
+use crate::report::{CaptureSummary, Format};
+use crate::sandbox::Needs;
+
+/// Reads each capture to its end, or as far as it goes before a signal comes.
+pub(super) fn run(
+    plan: &ReadPlan,
+    stop: &Stop,
+    confine: impl FnOnce(&Needs) -> Result<(), Failure>,
+) -> Result<Status, Failure> {
+    let opened = Merged::open_inputs(&plan.inputs, stop).map_err(Failure::Read)?;
+    let mut filter = plan.filter.as_deref().map(Filter::prepare);
+    confine(&Needs::default())?;
+    let mut out = Out::new(Target::StandardOutput, Pace::Buffered);
+    let mut lines = Vec::with_capacity(plan.inputs.len());
+    for ((input, opened), nth) in plan.inputs.iter().zip(opened).zip(0..) {
+        let place = plan.place.map(|first| first.saturating_add(nth));
+        let reading = Reading { input, place, filter: filter.as_mut(), stop };
+        lines.push(reading.run(opened, &mut out)?);
+        if out.reader_is_gone() {
+            break;
+        }
+    }
+    out.flush()?;
+    let capture = summary(&Files::new(lines)?)?;
+    warn_incomplete(&capture, Format::Ndjson);
+    Ok(if capture.incomplete.is_empty() { Status::AsExpected } else { Status::Incomplete })
+}
+
+/// One file to be read.
+struct Reading<'a> {
+    input: &'a Input,
+    place: Option<u64>,
+    filter: Option<&'a mut Filter>,
+    stop: &'a Stop,
+}
+
+impl Reading<'_> {
+    /// Writes the lines of a file, and gives the last of them, which is of the file itself.
+    fn run(mut self, opened: OpenInput, out: &mut Out) -> Result<FileLine, Failure> {
+        let mut captures = Merged::read(vec![opened]).map_err(Failure::Read)?;
+        if let Some(filter) = &mut self.filter {
+            filter.require(captures.sources().flat_map(Frames::links))?;
+        }
+        let mut recorder = Recorder::new(self.input.to_string(), self.place);
+        let mut progress = Progress::new();
+        let (mut packets, mut next_look) = (0, 0);
+        loop {
+            progress.update(packets, || captures.progress());
+            if packets >= next_look {
+                next_look = packets + BETWEEN_LOOKS;
+                if self.stop.is_requested() {
+                    captures.stop();
+                }
+            }
+            let Some((_, frame)) = captures.next_frame() else { break };
+            packets += 1;
+            recorder.frame(&frame);
+            let accepted =
+                self.filter.as_mut().map_or(Ok(true), |filter| filter.accepts(&frame))?;
+            match (accepted, decode(&frame)) {
+                (false, _) => recorder.skip(FILTERED_OUT, false),
+                (true, Ok(segment)) => recorder.segment(&segment),
+                (true, Err(Skip::UnsupportedLink)) => {
+                    let name = self.input.to_string();
+                    return Err(Failure::LinkType { name, link: frame.link });
+                }
+                (true, Err(skip)) => recorder.skip(skip.reason(), skip == Skip::Cut),
+            }
+            if recorder.is_full() {
+                write_lines(recorder.take_lines(), out)?;
+            }
+        }
+        progress.erase();
+        write_lines(recorder.take_lines(), out)?;
+        recorder.dropped(captures.sources().find_map(Frames::dropped));
+        captures.sources().for_each(|source| warn_of_times(&self.input.to_string(), source));
+        let line = FileLine {
+            links: captures.sources().flat_map(Frames::links).map(|link| link.0).collect(),
+            fault: captures.faults().first().map(|(_, error)| fault_words(error)),
+            interrupted: captures.is_stopped(),
+            ..recorder.finish()
+        };
+        write_lines([&line], out)?;
+        Ok(line)
+    }
+}
+
+/// Writes partial records, one a line.
+pub(super) fn write_lines<T: Serialize>(
+    lines: impl IntoIterator<Item = T>,
+    out: &mut Out,
+) -> Result<(), Failure> {
+    lines.into_iter().try_for_each(|line| {
+        out.write(|out| {
+            serde_json::to_writer(&mut *out, &line)?;
+            writeln!(out)
+        })
+    })
+}
+
+/// What one pass over the files says of them as a whole, but for what depends on their connections.
+pub(super) fn summary(files: &Files) -> Result<CaptureSummary, Failure> {
+    let lines = files.lines();
+    let links = lines.iter().flat_map(|line| &line.links).map(|&number| LinkType(number));
+    let mut capture = CaptureSummary {
+        files: lines.iter().map(|line| line.name.clone()).collect(),
+        packets: lines.iter().map(|line| line.packets).sum(),
+        link_types: link_types(links),
+        ..CaptureSummary::default()
+    };
+    for (reason, count) in lines.iter().flat_map(|line| &line.skipped) {
+        let known = reasons().find(|known| known == reason);
+        let known = known.ok_or_else(|| Failure::Reason { reason: reason.clone() })?;
+        *capture.skipped.entry(known).or_insert(0) += count;
+    }
+    if lines.iter().any(|line| line.interrupted) {
+        capture.incomplete.push(INTERRUPTED.to_owned());
+    }
+    let faults = files.faults();
+    capture.incomplete.extend(faults.iter().map(|(name, words)| format!("{name}: {words}")));
+    for line in lines {
+        add_dropped(&mut capture, &line.name, line.dropped);
+    }
+    add_cut(&mut capture);
+    Ok(capture)
+}
+
+/// The reasons for which packets are skipped when a file is read.
+fn reasons() -> impl Iterator<Item = &'static str> {
+    let skips = [
+        Skip::NotTcp,
+        Skip::OtherLink,
+        Skip::Encrypted,
+        Skip::Fragment,
+        Skip::Malformed(""),
+        Skip::Cut,
+    ];
+    skips.into_iter().map(Skip::reason).chain([FILTERED_OUT])
+}

@@ -1,0 +1,98 @@
+//! What was found between two ends as a page.
+
+use std::io;
+
+use super::super::Outcome;
+use super::super::page::weight;
+use super::table::{clock_text, write_connection};
+use super::{Connection, TwoEnded};
+use crate::flow::{End, Pair};
+use crate::report::View;
+use crate::report::html::{Detail, Kind, Page, Table, Tone};
+
+/// The column of outcomes.
+const OUTCOME: usize = 1;
+
+impl TwoEnded {
+    /// All of it as a page.
+    ///
+    /// # Errors
+    /// A connection that cannot be written as JSON, of which none is known.
+    pub fn page(&self) -> io::Result<Page> {
+        let columns = [
+            ("#", Kind::Id),
+            ("outcome", Kind::Word),
+            ("conclusion", Kind::Text),
+            ("client", Kind::Text),
+            ("server", Kind::Text),
+            ("findings", Kind::Number),
+            ("holes", Kind::Number),
+        ];
+        let title = "closecheck compare --two-ended";
+        let mut page = Page::new(title, "connection", Table::new(&columns));
+        for end in End::BOTH {
+            let capture = self.captures.at(end);
+            page.about(format!("at the {end}: {}", capture.files.join(", ")));
+            for reason in &capture.incomplete {
+                page.notice(&format!("incomplete at the {end}"), reason, Tone::Doubt);
+            }
+        }
+        page.about(format!("clocks: {}", clock_text(self.clock)));
+        page.figure(self.connections.len() as u64, "connections", Tone::Plain);
+        let bars: Vec<(String, u64, Tone)> =
+            [Outcome::Different, Outcome::Undecided, Outcome::Equal]
+                .into_iter()
+                .map(|outcome| {
+                    let count = self.connections.iter().filter(|each| come_to(each) == outcome);
+                    (word(outcome).to_owned(), count.count() as u64, weight(outcome).1)
+                })
+                .collect();
+        bars.iter().for_each(|(name, count, tone)| page.figure(*count, name, *tone));
+        page.bars("What arrived", &bars);
+        for (number, connection) in (1_u64..).zip(&self.connections) {
+            self.row(number, connection, &mut page)?;
+        }
+        Ok(page)
+    }
+
+    fn row(&self, number: u64, connection: &Connection, page: &mut Page) -> io::Result<()> {
+        let outcome = come_to(connection);
+        let (rank, tone) = weight(outcome);
+        let track = connection.tracks.client.as_ref().or(connection.tracks.server.as_ref());
+        let ends = track.map(|track| Pair {
+            client: track.endpoints.client.to_string(),
+            server: track.endpoints.server.to_string(),
+        });
+        let ends = ends.unwrap_or_default();
+        let cells = vec![
+            number.into(),
+            page.table().word(OUTCOME, word(outcome), rank, tone),
+            Table::text(&connection.conclusion()),
+            Table::text(&ends.client),
+            Table::text(&ends.server),
+            connection.findings.len().into(),
+            connection.holes.len().into(),
+        ];
+        let mut text = Vec::new();
+        write_connection(self, connection, &View::default(), &mut text)?;
+        let mut detail = Detail::default();
+        detail.text(&String::from_utf8_lossy(&text));
+        page.row(cells, &detail)
+    }
+}
+
+fn come_to(connection: &Connection) -> Outcome {
+    match (connection.differs(), connection.holes.is_empty()) {
+        (true, _) => Outcome::Different,
+        (false, false) => Outcome::Undecided,
+        (false, true) => Outcome::Equal,
+    }
+}
+
+fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Different => "not received as sent",
+        Outcome::Undecided => "undecided",
+        Outcome::Equal => "received as sent",
+    }
+}

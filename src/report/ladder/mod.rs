@@ -1,0 +1,395 @@
+//! The course of a connection as a sequence diagram: a lifeline an endpoint, an arrow a packet, time down.
+//!
+//! A [`Ladder`] says what is drawn, the modules below how: as text, as SVG, as Mermaid. Endpoints are labelled with
+//! address and port, since on the loopback both have the same address. The packet that decided the verdict is marked.
+//! What was not kept, not captured, or is of no interest between others is said in its place.
+
+mod mermaid;
+mod svg;
+mod text;
+
+pub(super) use mermaid::write as write_mermaid;
+pub(super) use svg::Drawings;
+pub(super) use text::write;
+
+use super::packets::Row;
+use super::text::{counted, grouped};
+use super::{Numbers, Packet, Record, Trace};
+use crate::decode::{Flags, FrameId};
+use crate::flow::{End, Pair, State};
+use crate::verdict::Verdict;
+
+/// Packets shown before the first FIN or RST.
+const BEFORE: usize = 2;
+/// Packets shown of a connection without FIN and RST.
+const NEWEST: usize = 8;
+/// Of a run of packets that neither open, close nor reset, those that are shown at its beginning and its end.
+const UNFOLDED: (usize, usize) = (1, BEFORE);
+/// The least packets that are worth a line that says they are folded.
+const FOLD: usize = 3;
+
+/// How much of a connection is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// From shortly before the first FIN or RST on; the newest packets where there is neither.
+    Teardown,
+    /// All that was kept.
+    Whole,
+}
+
+/// What is drawn of a connection.
+#[derive(Clone, Debug)]
+pub(super) struct Ladder {
+    /// The heads of the lifelines: `client 127.0.0.1:50000`.
+    pub(super) parties: Pair<String>,
+    /// The states before the first row, as far as they are known.
+    pub(super) before: Pair<Option<State>>,
+    /// From top to bottom.
+    pub(super) rungs: Vec<Rung>,
+    /// The frame of the marked packet and what it decides; nothing where none does.
+    pub(super) deciding: Option<(FrameId, String)>,
+}
+
+/// A row of the diagram.
+#[derive(Clone, Debug)]
+pub(super) enum Rung {
+    /// A packet.
+    Arrow(Arrow),
+    /// Packets between two others, in words.
+    Between(String),
+}
+
+/// A packet as it is drawn.
+#[derive(Clone, Debug)]
+pub(super) struct Arrow {
+    pub(super) frame: FrameId,
+    /// Seconds since the connection began.
+    pub(super) time: String,
+    pub(super) from: End,
+    pub(super) flags: Flags,
+    /// `1:12`, as in lists of packets.
+    pub(super) seq: String,
+    /// Nothing without the ACK flag.
+    pub(super) ack: String,
+    /// Its payload in bytes.
+    pub(super) len: u32,
+    /// The states that it led to, where they changed.
+    pub(super) states: Pair<Option<State>>,
+    /// Without it, the verdict would be another.
+    pub(super) decides: bool,
+}
+
+impl Arrow {
+    /// `[P.] seq 1:12 ack 1 len 11`
+    pub(super) fn label(&self) -> String {
+        let Arrow { flags, seq, ack, len, .. } = self;
+        let ack = if ack.is_empty() { String::new() } else { format!(" ack {ack}") };
+        format!("[{flags}] seq {seq}{ack} len {len}")
+    }
+
+    /// `*9`: the frame, marked where it decides.
+    pub(super) fn number(&self) -> String {
+        format!("{}{}", if self.decides { "*" } else { "" }, self.frame)
+    }
+}
+
+impl Ladder {
+    /// What the mark means, in a line.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.deciding.as_ref().map(|(frame, reason)| format!("* frame {frame} {reason}"))
+    }
+
+    pub(super) fn new(record: &Record, trace: &Trace, scope: Scope, numbers: Numbers) -> Ladder {
+        let rows = trace.rows();
+        let first = match scope {
+            Scope::Teardown => first_shown(&rows),
+            Scope::Whole => 0,
+        };
+        let deciding = deciding(record, rows.iter().skip(first).filter_map(packet));
+        let mut drawing = Drawing {
+            record,
+            numbers,
+            deciding: deciding.map(|packet| packet.frame),
+            folds: scope == Scope::Whole || rows.iter().filter_map(packet).any(Packet::ends),
+            states: Pair::default(),
+            run: Vec::new(),
+            rungs: Vec::new(),
+        };
+        let missing = missing(&rows);
+        let mut before = Pair::default();
+        for (place, row) in rows.iter().enumerate() {
+            if place == first {
+                before = drawing.states;
+            }
+            match row {
+                Row::Packet(packet) if place < first => drawing.states = known(packet),
+                Row::Packet(packet) => {
+                    let holes = missing.iter().filter(|hole| hole.place == place);
+                    holes.for_each(|hole| drawing.say(hole.text()));
+                    drawing.packet(packet);
+                }
+                Row::LeftOut(count) if place >= first => {
+                    drawing.say(format!("({} left out)", counted(*count, "packet")));
+                }
+                Row::LeftOut(_) => {}
+            }
+        }
+        drawing.unfold();
+        Ladder {
+            parties: Pair {
+                client: format!("client {}", record.client),
+                server: format!("server {}", record.server),
+            },
+            before,
+            rungs: drawing.rungs,
+            deciding: deciding.map(|packet| (packet.frame, reason(record, packet))),
+        }
+    }
+}
+
+/// A ladder while its rows are put together.
+struct Drawing<'a> {
+    record: &'a Record,
+    numbers: Numbers,
+    deciding: Option<FrameId>,
+    folds: bool,
+    /// The states so far.
+    states: Pair<Option<State>>,
+    /// The packets since the last row that is none to be folded.
+    run: Vec<&'a Packet>,
+    rungs: Vec<Rung>,
+}
+
+impl<'a> Drawing<'a> {
+    fn packet(&mut self, packet: &'a Packet) {
+        let proves = self.record.close.evidence.iter().any(|each| each.frame == packet.frame);
+        let is_plain = !packet.is_control() && !proves && known(packet) == self.states;
+        if is_plain && self.folds {
+            self.run.push(packet);
+        } else {
+            self.unfold();
+            self.arrow(packet);
+        }
+    }
+
+    /// Takes what is no packet.
+    fn say(&mut self, text: String) {
+        self.unfold();
+        self.rungs.push(Rung::Between(text));
+    }
+
+    /// Draws the packets of the run, the middle of a long one as a line.
+    fn unfold(&mut self) {
+        let run = std::mem::take(&mut self.run);
+        let (first, last) = UNFOLDED;
+        let folded = run.len().saturating_sub(first + last);
+        if folded < FOLD {
+            run.iter().for_each(|packet| self.arrow(packet));
+            return;
+        }
+        run.iter().take(first).for_each(|packet| self.arrow(packet));
+        let middle: Vec<&Packet> = run.iter().skip(first).take(folded).copied().collect();
+        self.rungs.push(Rung::Between(folded_text(&middle)));
+        run.iter().skip(first + folded).for_each(|packet| self.arrow(packet));
+    }
+
+    fn arrow(&mut self, packet: &Packet) {
+        let before = std::mem::replace(&mut self.states, known(packet));
+        let changed = |end| self.states.at(end).filter(|&state| *before.at(end) != Some(state));
+        self.rungs.push(Rung::Arrow(Arrow {
+            frame: packet.frame,
+            time: packet.time_text(self.record.start),
+            from: packet.from,
+            flags: packet.flags,
+            seq: packet.seq_text(self.numbers),
+            ack: packet.ack_text(self.numbers),
+            len: packet.payload_len,
+            states: Pair::from_fn(changed),
+            decides: self.deciding == Some(packet.frame),
+        }));
+    }
+}
+
+fn known(packet: &Packet) -> Pair<Option<State>> {
+    Pair::from_fn(|end| Some(*packet.states.at(end)))
+}
+
+/// `(12 packets folded: client 8 with 11,680 bytes, server 4)`
+fn folded_text(packets: &[&Packet]) -> String {
+    let of = |end: End| {
+        let sent = packets.iter().filter(|packet| packet.from == end);
+        let count = sent.clone().count() as u64;
+        let bytes: u64 = sent.map(|packet| u64::from(packet.payload_len)).sum();
+        match (count, bytes) {
+            (0, _) => None,
+            (_, 0) => Some(format!("{end} {}", grouped(count))),
+            (_, _) => Some(format!("{end} {} with {}", grouped(count), counted(bytes, "byte"))),
+        }
+    };
+    let ends: Vec<String> = End::BOTH.into_iter().filter_map(of).collect();
+    format!("({} folded: {})", counted(packets.len() as u64, "packet"), ends.join(", "))
+}
+
+/// Bytes that were sent before a packet and that no packet has.
+struct Hole {
+    /// The row that they are missing before.
+    place: usize,
+    from: End,
+    first: u32,
+    bytes: u32,
+}
+
+impl Hole {
+    fn text(&self) -> String {
+        format!("({} of the {} not captured)", counted(self.bytes.into(), "byte"), self.from)
+    }
+}
+
+/// What the numbers skip and no later packet brings. Behind packets that were not kept, counting begins anew; an RST
+/// need not carry the number that is next.
+fn missing(rows: &[Row<'_>]) -> Vec<Hole> {
+    let mut holes: Vec<Hole> = Vec::new();
+    let mut next: Pair<Option<u32>> = Pair::default();
+    for (place, row) in rows.iter().enumerate() {
+        let packet = match row {
+            Row::Packet(packet) if packet.flags.rst() => continue,
+            Row::Packet(packet) => packet,
+            Row::LeftOut(_) => {
+                next = Pair::default();
+                continue;
+            }
+        };
+        let (first, behind) = packet.span();
+        let from = packet.from;
+        if behind != first {
+            holes.retain(|hole| hole.from != from || is_before(hole.first, first));
+        }
+        let expected = next.at_mut(from);
+        if let Some(expected) = expected.filter(|&expected| is_before(expected, first)) {
+            let bytes = first.wrapping_sub(expected);
+            holes.push(Hole { place, from, first: expected, bytes });
+        }
+        if expected.is_none_or(|expected| is_before(expected, behind)) {
+            *expected = Some(behind);
+        }
+    }
+    holes
+}
+
+/// Whether one sequence number lies before another (RFC 9293 3.4).
+fn is_before(one: u32, other: u32) -> bool {
+    other.wrapping_sub(one).cast_signed() > 0
+}
+
+fn packet<'a>(row: &Row<'a>) -> Option<&'a Packet> {
+    match row {
+        Row::Packet(packet) => Some(packet),
+        Row::LeftOut(_) => None,
+    }
+}
+
+/// The row that the diagram of a teardown begins with.
+fn first_shown(rows: &[Row<'_>]) -> usize {
+    let ends = |row: &Row<'_>| packet(row).is_some_and(Packet::ends);
+    match rows.iter().position(ends) {
+        Some(first) => first.saturating_sub(BEFORE),
+        None => rows.len().saturating_sub(NEWEST),
+    }
+}
+
+/// The packet without which the verdict would be another: the RST; the FIN that came last; the SYN that
+/// was not answered.
+fn deciding<'a>(record: &Record, packets: impl Iterator<Item = &'a Packet>) -> Option<&'a Packet> {
+    let flag = match record.close.verdict {
+        Verdict::Rst | Verdict::FinThenRst | Verdict::Refused => Flags::RST,
+        Verdict::Fin | Verdict::HalfClosed => Flags::FIN,
+        Verdict::Unanswered => Flags::SYN,
+        Verdict::Open => return None,
+    };
+    let proves = |packet: &&Packet| {
+        packet.flags.has(flag)
+            && record.close.evidence.iter().any(|each| each.frame == packet.frame)
+    };
+    packets.filter(proves).last()
+}
+
+fn reason(record: &Record, packet: &Packet) -> String {
+    let close = &record.close;
+    let proof = close.evidence.iter().rev().find(|each| each.frame == packet.frame);
+    let by = close.by.map(|by| format!(" by {by}")).unwrap_or_default();
+    format!(
+        "decides: {}{by} ({}, {})",
+        close.verdict,
+        proof.map(|proof| proof.fact.to_string()).unwrap_or_default(),
+        close.rule.citation
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::samples::{RESET, SHORT, connection};
+
+    const DATA: Flags = Flags(0x18);
+
+    /// The sample with more packets before its last one, in words: frames and what is said between them.
+    fn drawn(more: &[(End, Flags, u32, u32, u32)], keep: usize) -> String {
+        let (reset, before) = RESET.split_last().unwrap();
+        let segments = [before, more, &[*reset]].concat();
+        let (record, all) = connection(SHORT, &segments);
+        let mut trace = Trace::new(keep);
+        all.packets().for_each(|packet| trace.push(*packet));
+        let ladder = Ladder::new(&record, &trace, Scope::Whole, Numbers::Relative);
+        let text = |rung: &Rung| match rung {
+            Rung::Arrow(arrow) => arrow.number(),
+            Rung::Between(text) => text.clone(),
+        };
+        ladder.rungs.iter().map(text).collect::<Vec<_>>().join(" ")
+    }
+
+    /// So many segments of the client with ten bytes each, the first behind what the sample sends.
+    fn data(count: u32) -> Vec<(End, Flags, u32, u32, u32)> {
+        (0..count).map(|place| (End::Client, DATA, 12 + 10 * place, 1, 10)).collect()
+    }
+
+    #[test]
+    fn a_long_run_between_opening_and_end_is_folded() {
+        assert_eq!(drawn(&data(3), 99), "1 2 3 4 5 6 7 8 *9");
+        assert_eq!(
+            drawn(&data(5), 99),
+            "1 2 3 4 (4 packets folded: client 3 with 30 bytes, server 1) 9 10 *11"
+        );
+    }
+
+    #[test]
+    fn packets_that_were_not_kept_are_told_from_folded_ones() {
+        assert_eq!(
+            drawn(&data(20), 8),
+            "1 2 (16 packets left out) 19 20 (3 packets folded: client 3 with 30 bytes) 24 25 *26"
+        );
+    }
+
+    #[test]
+    fn bytes_that_no_packet_has_are_said_where_they_are_missing() {
+        let lost = (End::Client, DATA, 1012, 1, 10);
+        assert_eq!(drawn(&[lost], 99), "1 2 3 4 5 (1,000 bytes of the client not captured) 6 *7");
+    }
+
+    #[test]
+    fn bytes_that_come_out_of_order_or_twice_are_not_missing() {
+        let late = [
+            (End::Client, DATA, 22, 1, 10),
+            (End::Client, DATA, 12, 1, 10),
+            (End::Client, DATA, 12, 1, 10),
+        ];
+        assert_eq!(drawn(&late, 99), "1 2 3 4 5 6 7 8 *9");
+    }
+
+    #[test]
+    fn nothing_is_missing_where_packets_were_not_kept() {
+        let mut segments = data(20);
+        segments.retain(|segment| segment.2 != 32);
+        assert!(!drawn(&segments, 8).contains("not captured"));
+        assert!(drawn(&segments, 99).contains("(10 bytes of the client not captured)"));
+    }
+}

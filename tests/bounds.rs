@@ -1,0 +1,247 @@
+//! What hostile input may cost: memory under a limit that the kernel holds, and time in proportion to the input.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "what cannot be made or read fails the test")]
+#![expect(clippy::cast_possible_truncation, reason = "the packets and blocks made here are small")]
+
+mod support;
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::num::NonZeroUsize;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use closecheck::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
+use closecheck::flow::Table;
+use support::{PROGRAM, Ran, Running, clean};
+
+const MIB: u64 = 1 << 20;
+const SYN: u16 = 0x002;
+const ACK: u16 = 0x010;
+const RST: u16 = 0x004;
+
+/// Reads standard input as a capture with so much memory for data; whoever asks for more is refused it.
+fn read_within(bytes: u64, options: &str) -> Command {
+    let script = format!("ulimit -d {}; exec \"$0\" read - --format json {options}", bytes >> 10);
+    let mut command = clean("sh");
+    command.args(["-c", &script, PROGRAM]).stdin(Stdio::piped());
+    command
+}
+
+/// Runs it on what `write` writes.
+fn feed(
+    command: &mut Command,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+) -> Ran {
+    let mut running = Running::start(command);
+    let mut stdin = BufWriter::with_capacity(1 << 16, running.stdin());
+    let writing = thread::spawn(move || write(&mut stdin).and_then(|()| stdin.flush()));
+    let ran = running.end();
+    // A reader that has seen enough leaves the writer behind.
+    let _ = writing.join().unwrap();
+    ran
+}
+
+fn pcap_header(out: &mut dyn Write) -> io::Result<()> {
+    const RAW: u32 = 101;
+    for word in [0xa1b2_c3d4, 0x0004_0002, 0, 0, 262_144, RAW] {
+        out.write_all(&u32::to_le_bytes(word))?;
+    }
+    Ok(())
+}
+
+/// A packet of the connection with this number, as raw IPv4.
+fn packet(
+    number: u32,
+    microseconds: u64,
+    from_client: bool,
+    (flags, seq, payload): (u16, u32, usize),
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let client = [10, (number >> 20) as u8, (number >> 12) as u8, (number >> 4) as u8];
+    let client = (client, 40_000 + (number & 15) as u16);
+    let server = ([192, 0, 2, 1], 80);
+    let (from, to) = if from_client { (client, server) } else { (server, client) };
+    let length = 40 + payload;
+    let total = (length as u16).to_be_bytes();
+    let (seconds, rest) = (microseconds / 1_000_000, microseconds % 1_000_000);
+    for word in [seconds as u32, rest as u32, length as u32, length as u32] {
+        out.write_all(&word.to_le_bytes())?;
+    }
+    out.write_all(&[0x45, 0, total[0], total[1], 0, 0, 0x40, 0, 64, 6, 0, 0])?;
+    out.write_all(&[from.0, to.0].concat())?;
+    out.write_all(&[from.1.to_be_bytes(), to.1.to_be_bytes()].concat())?;
+    out.write_all(&seq.to_be_bytes())?;
+    out.write_all(&1_u32.to_be_bytes())?;
+    out.write_all(&(0x5000 | flags).to_be_bytes())?;
+    out.write_all(&[2, 0, 0, 0, 0, 0])?;
+    out.write_all(&vec![0; payload])
+}
+
+#[test]
+fn a_thousand_open_connections_take_32_mib_whatever_passes_through_them() {
+    // Twice as much as there is memory.
+    const ROUNDS: u32 = 50;
+    const CONNECTIONS: u32 = 1000;
+    const PAYLOAD: usize = 1400;
+    let ran = feed(&mut read_within(32 * MIB, ""), |out| {
+        pcap_header(out)?;
+        let mut time = 0;
+        for round in 0..ROUNDS {
+            for number in 0..CONNECTIONS {
+                time += 10;
+                let segment = match round {
+                    0 => (SYN, 0, 0),
+                    _ => (ACK, 1 + (round - 1) * PAYLOAD as u32, PAYLOAD),
+                };
+                packet(number, time, true, segment, out)?;
+            }
+        }
+        Ok(())
+    });
+    let report = ran.succeeded().json();
+    assert_eq!(report["capture"]["packets"], ROUNDS * CONNECTIONS);
+    assert_eq!(report["summary"]["connections"], CONNECTIONS);
+}
+
+#[test]
+fn half_open_connections_take_256_bytes_each_and_hide_nothing() {
+    const FLOOD: u32 = 250_000;
+    // What the program itself takes comes on top.
+    let ran = feed(&mut read_within(64 * MIB + 8 * MIB, "--only rst"), |out| {
+        pcap_header(out)?;
+        // In the middle of the flood, one connection that is reset.
+        let victim = FLOOD + 1;
+        for number in 0..FLOOD {
+            let time = u64::from(number) * 10;
+            match number {
+                120_000 => packet(victim, time, true, (SYN, 0, 0), out)?,
+                120_010 => packet(victim, time, false, (SYN | ACK, 0, 0), out)?,
+                120_020 => packet(victim, time, true, (ACK, 1, 0), out)?,
+                249_000 => packet(victim, time, false, (RST | ACK, 1, 0), out)?,
+                _ => {}
+            }
+            packet(number, time, true, (SYN, 0, 0), out)?;
+        }
+        Ok(())
+    });
+    let report = ran.succeeded().json();
+    assert_eq!(report["capture"]["packets"], FLOOD + 4);
+    assert_eq!(report["summary"]["selected_from"], FLOOD + 1);
+    assert_eq!(report["connections"][0]["close"]["verdict"], "rst");
+    assert_eq!(report["connections"][0]["close"]["by"], "server");
+    assert_eq!(report["connections"].as_array().unwrap().len(), 1);
+}
+
+/// The SYNs of a flood.
+fn flood(count: u32) -> impl Iterator<Item = Segment<'static>> {
+    (0..count).map(|number| Segment {
+        frame: FrameId::new(u64::from(number) + 1),
+        time: Timestamp::new(0, i64::from(number) * 1000),
+        source: Endpoint { ip: number.to_be_bytes().into(), port: 40_000 },
+        destination: Endpoint { ip: [192, 0, 2, 1].into(), port: 80 },
+        seq: Seq(number),
+        ack: Seq(0),
+        flags: Flags(SYN),
+        window: 512,
+        options: Options::default(),
+        payload_len: 0,
+        payload: &[],
+        is_whole: true,
+        fragmented: false,
+        ttl: 64,
+        tos: 0,
+        ip_id: None,
+        dont_fragment: true,
+        flow_label: None,
+        outer: None,
+    })
+}
+
+/// The connections that a flood makes a small table give up, by number.
+fn given_up(count: u32) -> Vec<u64> {
+    let mut table = Table::with_limit(NonZeroUsize::new(5000).unwrap());
+    let mut numbers = Vec::new();
+    for segment in flood(count) {
+        table.push(&segment);
+        numbers.extend(table.take_finished().map(|connection| connection.id));
+    }
+    numbers
+}
+
+/// The time that this thread has had on a processor, in nanoseconds: what others do does not count.
+fn processor_time() -> u64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// The least time that it takes in a few attempts.
+fn time_of(work: impl Fn()) -> u64 {
+    let attempt = |_| {
+        let before = processor_time();
+        work();
+        processor_time() - before
+    };
+    (0..3).map(attempt).min().unwrap()
+}
+
+#[test]
+fn twice_the_flood_takes_at_most_2_3_times_as_long() {
+    let once = time_of(|| drop(given_up(20_000)));
+    let twice = time_of(|| drop(given_up(40_000)));
+    assert!(twice * 10 <= once * 23, "{once} ns, twice as many: {twice} ns");
+}
+
+#[test]
+fn what_a_full_table_gives_up_does_not_depend_on_its_hash() {
+    let once = given_up(20_000);
+    assert_eq!(once.len(), 15_000);
+    // Another table has another random hash.
+    assert_eq!(given_up(20_000), once);
+}
+
+/// A section header, and the beginning of a block of 4 GiB that nobody knows.
+fn endless_block() -> Vec<u8> {
+    let words =
+        [0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28, 0x0bad_cafe, u32::MAX - 3];
+    words.into_iter().flat_map(u32::to_le_bytes).collect()
+}
+
+/// A zstd frame with a window of 2^`window` bytes that holds `first` and then so many blocks of 128 KiB of
+/// zeros, four bytes each (RFC 8878 3.1.1).
+fn zstd_bomb(window: u8, first: &[u8], blocks: usize) -> Vec<u8> {
+    let head = |kind: u32, length: u32| (kind << 1 | length << 3).to_le_bytes();
+    let mut bytes = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (window - 10) << 3];
+    bytes.extend(&head(0, first.len() as u32)[..3]);
+    bytes.extend(first);
+    for _ in 0..blocks {
+        bytes.extend(&head(1, 128 << 10)[..3]);
+        bytes.push(0);
+    }
+    bytes
+}
+
+#[test]
+fn a_bomb_takes_no_memory_and_ends_with_a_word() {
+    let bomb = zstd_bomb(24, &endless_block(), 4096);
+    assert!(bomb.len() < 17_000, "for 512 MiB");
+    let ran = feed(&mut read_within(32 * MIB, ""), move |out| out.write_all(&bomb));
+    ran.exits(3);
+    assert!(ran.stderr.contains("it holds over 2000 times its size"), "{}", ran.stderr);
+
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&endless_block()).unwrap();
+    gzip.write_all(&vec![0; 33 << 20]).unwrap();
+    let bomb = gzip.finish().unwrap();
+    let ran = feed(&mut read_within(32 * MIB, ""), move |out| out.write_all(&bomb));
+    ran.exits(3);
+    assert!(ran.stderr.contains("cut off in pcapng block 2"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_window_that_takes_too_much_memory_is_refused_with_a_way_out() {
+    let bomb = zstd_bomb(27, &endless_block(), 1);
+    let ran = feed(&mut read_within(32 * MIB, ""), move |out| out.write_all(&bomb));
+    ran.exits(2);
+    assert!(ran.stderr.contains("(hint: its window is over 16 MiB"), "{}", ran.stderr);
+}

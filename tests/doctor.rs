@@ -1,0 +1,74 @@
+//! `closecheck doctor`, held against what the machine lets closecheck do.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use serde_json::Value;
+use support::{PROGRAM, Public, clean, closecheck, run, words};
+
+/// What is said of one part of the machine.
+fn part<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let findings = report["findings"].as_array().expect("a list");
+    findings.iter().find(|finding| finding["part"] == name).expect(name)
+}
+
+#[test]
+#[ignore = "needs root"]
+fn for_root_everything_works_and_needs_no_remedy() {
+    let report = run(&mut closecheck(words("doctor --format json"))).exits(0).complains("").json();
+    assert_eq!(report["works"], true);
+    for finding in report["findings"].as_array().expect("a list") {
+        assert_eq!(
+            (&finding["works"], &finding["remedy"]),
+            (&true.into(), &Value::Null),
+            "{finding}"
+        );
+    }
+    let version = part(&report, "libpcap")["says"].as_str().expect("text");
+    let library = run(clean("tcpdump").arg("--version"));
+    let told = format!("libpcap version {version}");
+    assert!([library.stdout, library.stderr].concat().contains(&told), "{told}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn nobody_may_not_capture_on_the_host_and_is_told_how_but_in_a_private_network() {
+    let public = Public::new();
+    let ran = run(&mut public.as_nobody(["doctor"]));
+    let lines: Vec<&str> = ran.exits(0).stdout.lines().collect();
+    let capture =
+        lines.iter().position(|line| line.starts_with("capture           no ")).expect("it");
+    assert!(lines[capture + 1].contains("sudo setcap cap_net_raw=ep"), "{}", ran.stdout);
+    assert!(lines.contains(&"capture in there  yes  on lo, EN10MB"), "{}", ran.stdout);
+    assert_eq!(lines.last(), Some(&"An exchange can be captured here."));
+}
+
+/// In a user namespace whose limit on further ones is zero, and with no capability left in it.
+#[test]
+fn where_nothing_can_be_captured_each_way_to_it_has_its_remedy() {
+    let script = r#"
+        ip link set lo up && echo 0 >/proc/sys/user/max_user_namespaces &&
+        exec setpriv --bounding-set=-all --inh-caps=-all "$0" doctor --format json"#;
+    let mut command = clean("unshare");
+    command.args(["--map-root-user", "--net", "sh", "-c", script, PROGRAM]);
+    let report = run(&mut command).exits(1).json();
+    assert_eq!(report["works"], false);
+    let remedy = |name| part(&report, name)["remedy"].as_str().expect("text").to_owned();
+    assert!(remedy("capture").contains("run it with sudo"), "{report:#}");
+    assert!(remedy("private network").contains("sysctl -w user.max_user_namespaces"), "{report:#}");
+}
+
+#[test]
+fn what_the_kernel_lacks_is_named_with_what_it_would_take() {
+    let without = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/without.py");
+    for (lacks, name, other) in
+        [("landlock", "Landlock", "seccomp"), ("seccomp", "seccomp", "Landlock")]
+    {
+        let mut command = clean("python3");
+        command.args([without, lacks, PROGRAM]).args(words("doctor --format json"));
+        let report = run(&mut command).json();
+        assert_eq!(part(&report, name)["works"], false, "{report:#}");
+        assert!(part(&report, name)["remedy"].is_string(), "{report:#}");
+        assert_eq!(part(&report, other)["works"], true, "{report:#}");
+    }
+}

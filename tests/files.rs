@@ -1,0 +1,172 @@
+//! Files that closecheck writes where others may have been before: links and pipes that were put in their
+//! place, folders that everyone may write to, file systems that take nothing.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod support;
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use support::{NOBODY, PROGRAM, Public, Ran, Running, clean, closecheck, proc, run, words};
+
+/// A user other than root and nobody, whom no one else is.
+const SOMEBODY: u32 = 54321;
+
+/// As sudo starts the lab for the user nobody, or root itself does, to write this file.
+fn writing(by_sudo: bool, file: &Path) -> Command {
+    let mut command = closecheck(words("--isolate always --linger 0 --port 0 -w"));
+    if by_sudo {
+        let id = NOBODY.to_string();
+        command.env("SUDO_UID", &id).env("SUDO_GID", &id);
+    }
+    command.arg(file);
+    command
+}
+
+/// A folder as `/tmp` is: everyone may make files, and touch only their own.
+fn sticky(public: &Public) -> PathBuf {
+    public.folder("sticky", 0, "1777")
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Checks that a capture is there, private, and this user's.
+#[track_caller]
+fn is_written(file: &Path, owner: u32) {
+    let metadata = fs::symlink_metadata(file).unwrap();
+    assert!(metadata.is_file() && metadata.len() > 500, "{metadata:?}");
+    assert_eq!((metadata.uid(), metadata.mode() & 0o7777, metadata.nlink()), (owner, 0o600, 1));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn links_to_files_of_root_s_are_replaced_and_never_followed() {
+    for (by_sudo, owner) in [(true, NOBODY), (false, 0)] {
+        let public = Public::new();
+        let secret = public.path("secret");
+        fs::write(&secret, "secret").unwrap();
+        let folder = public.folder("captures", NOBODY, "755");
+        let (soft, hard, dangling) =
+            (folder.join("soft"), folder.join("hard"), folder.join("gone"));
+        symlink(&secret, &soft).unwrap();
+        fs::hard_link(&secret, &hard).unwrap();
+        let elsewhere = public.path("elsewhere");
+        symlink(&elsewhere, &dangling).unwrap();
+        for file in [soft, hard, dangling] {
+            run(&mut writing(by_sudo, &file)).exits(0).complains("");
+            is_written(&file, owner);
+        }
+        assert_eq!(fs::read_to_string(&secret).unwrap(), "secret");
+        assert!(!elsewhere.exists());
+        assert_eq!(names(&folder).len(), 3, "nothing else is left");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn in_a_sticky_folder_nothing_of_somebody_else_s_is_touched() {
+    let public = Public::new();
+    let folder = sticky(&public);
+    let file = folder.join("out.pcap");
+    fs::write(&file, "root's").unwrap();
+    let ran = run(&mut writing(true, &file));
+    let error = format!("cannot write {}: Operation not permitted (os error 1)", file.display());
+    assert!(ran.exits(2).stderr.contains(&error), "{}", ran.stderr);
+    assert!(ran.stdout.starts_with("RST, "), "the verdict is given all the same");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "root's");
+    assert_eq!(names(&folder), ["out.pcap"]);
+    run(&mut writing(true, &folder.join("mine.pcap"))).exits(0);
+    is_written(&folder.join("mine.pcap"), NOBODY);
+}
+
+/// What is no regular file is written to as it is. Where everyone may put it, it may be a trap: packets would go
+/// to somebody else, or root would write to what that links to.
+#[test]
+#[ignore = "needs root"]
+fn a_pipe_or_link_that_somebody_else_put_into_a_sticky_folder_is_refused() {
+    for by_sudo in [true, false] {
+        let public = Public::new();
+        let folder = sticky(&public);
+        let (pipe, link) = (folder.join("pipe"), folder.join("link"));
+        run(clean("mkfifo").args(["-m", "666"]).arg(&pipe)).succeeded();
+        symlink("/dev/full", &link).unwrap();
+        for path in [&pipe, &link] {
+            run(clean("chown").args(["-h", &SOMEBODY.to_string()]).arg(path)).succeeded();
+            let ran = run(&mut writing(by_sudo, path));
+            let error = "somebody else's, in a folder that everyone may write to";
+            assert!(ran.exits(2).stderr.contains(error), "{}", ran.stderr);
+            assert_eq!(ran.stdout, "", "before the exchange");
+        }
+    }
+}
+
+#[test]
+fn a_named_pipe_of_one_s_own_is_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    run(clean("mkfifo").arg(&pipe)).succeeded();
+    let running = Running::start(&mut writing(false, &pipe));
+    let mut bytes = Vec::new();
+    fs::File::open(&pipe).unwrap().read_to_end(&mut bytes).unwrap();
+    running.end().exits(0);
+    assert!(bytes.len() > 500 && bytes.starts_with(&0xa1b2_3c4d_u32.to_le_bytes()));
+    assert_eq!(names(folder.path()), ["pipe"]);
+}
+
+/// A file system on the folder, mounted in a namespace of its own with these options.
+fn mounted(options: &str, script: &str) -> (Ran, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(r#"mount -t tmpfs -o {options} tmpfs "$1" && cd "$1" && {script}"#);
+    let mut command = clean("unshare");
+    command.args(["--mount", "sh", "-c", &script, "sh"]).arg(folder.path()).arg(PROGRAM);
+    (run(&mut command), folder.path().to_owned())
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_read_only_file_system_is_an_error_before_the_exchange() {
+    let (ran, folder) = mounted("ro", r#""$2" --isolate always -w "$1/out.pcap""#);
+    let file = folder.join("out.pcap");
+    let error = format!("cannot write {}: Read-only file system (os error 30)", file.display());
+    ran.exits(2).complains(&format!("closecheck: error: {error}\n"));
+    assert_eq!(ran.stdout, "");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_full_file_system_takes_no_report_and_gives_no_0() {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linux-linger-0.pcap");
+    let fill = "dd if=/dev/zero of=full bs=4k count=64 2>/dev/null;";
+    for command in [
+        format!("read --expect rst --junit junit.xml {fixture}"),
+        format!("verify --junit junit.xml {fixture}"),
+        "run --report report.json --format json -- true".to_owned(),
+    ] {
+        let script = format!(r#"{{ {fill} "$2" {command}; echo "status $?"; ls; }}"#);
+        let (ran, _) = mounted("size=64k", &script);
+        assert!(ran.stderr.contains("No space left on device"), "{command}: {}", ran.stderr);
+        assert!(ran.stdout.ends_with("status 2\nfull\n"), "{command}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_kill_leaves_the_old_file_and_nothing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.pcap");
+    fs::write(&file, "old").unwrap();
+    let mut command = closecheck(words("--isolate always --hold 60s -w"));
+    let mut running = Running::start(command.arg(&file));
+    proc::until_established(&mut running, 8000);
+    running.signal(Signal::SIGKILL);
+    drop(running);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "old");
+    assert_eq!(names(folder.path()), ["out.pcap"]);
+}

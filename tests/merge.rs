@@ -1,0 +1,343 @@
+//! The law of partial records: however a capture is cut into files, wherever and in whatever order these are read, and
+//! in whatever tree what was read is merged, the report is, byte for byte, that of one pass over the files.
+#![expect(clippy::unwrap_used, reason = "what cannot be made or read fails the test")]
+
+#[path = "../benches/synthetic/mod.rs"]
+mod synthetic;
+
+mod support;
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+use fastrand::Rng;
+use support::edit::Capture;
+use support::fixtures::FIXTURES;
+use support::{Ran, closecheck, run};
+use synthetic::{Format, Plan, Writer, generate};
+
+/// A folder with files of captures and of partial records.
+struct Site {
+    folder: tempfile::TempDir,
+    made: usize,
+}
+
+impl Site {
+    fn new() -> Site {
+        Site { folder: tempfile::tempdir().unwrap(), made: 0 }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Cuts a capture before these packets, and says which files came of it, in order.
+    fn cut(&self, capture: &Capture, places: &[usize]) -> Vec<PathBuf> {
+        let starts = [0].into_iter().chain(places.iter().copied());
+        let ends = places.iter().copied().chain([capture.packets.len()]);
+        let write = |(nth, (start, end))| {
+            let packets = capture.packets[start..end].to_vec();
+            let path = self.path(&format!("{nth:04}.pcap"));
+            Capture { link: capture.link, packets }.write(&path);
+            path
+        };
+        (0..).zip(starts.zip(ends)).map(write).collect()
+    }
+
+    /// Runs the program, and keeps what it writes in a file, which it names.
+    fn keep(&mut self, arguments: &[&str], files: &[PathBuf]) -> PathBuf {
+        self.made += 1;
+        let path = self.path(&format!("{}.partial", self.made));
+        let ran = run(closecheck(arguments).args(files));
+        assert!([0, 3].contains(&ran.code()), "{}", ran.stderr);
+        fs::write(&path, ran.stdout).unwrap();
+        path
+    }
+
+    /// Reads each file by itself or some together, in any order, and merges what comes of it in any tree, down to
+    /// three partial records at the most.
+    fn partials(&mut self, files: &[PathBuf], placed: bool, rng: &mut Rng) -> Vec<PathBuf> {
+        let mut unread: Vec<(usize, PathBuf)> = files.iter().cloned().enumerate().collect();
+        rng.shuffle(&mut unread);
+        let mut partials = Vec::new();
+        while !unread.is_empty() {
+            let together = if placed { 1 } else { rng.usize(1..=unread.len()) };
+            let some: Vec<_> = unread.drain(..together).collect();
+            let place = some[0].0.to_string();
+            let mut arguments = vec!["read", "--partial"];
+            if placed {
+                arguments.extend(["--place", &place]);
+            }
+            let some: Vec<PathBuf> = some.into_iter().map(|(_, path)| path).collect();
+            partials.push(self.keep(&arguments, &some));
+        }
+        while partials.len() > 3 {
+            rng.shuffle(&mut partials);
+            let some = partials.split_off(partials.len() - rng.usize(2..=partials.len().min(4)));
+            partials.push(self.keep(&["merge", "--partial"], &some));
+        }
+        partials
+    }
+}
+
+fn report(arguments: &[&str], files: &[PathBuf]) -> Ran {
+    run(closecheck(arguments).args(files))
+}
+
+/// Holds the merged report against that of one pass.
+#[track_caller]
+fn hold(partials: &[PathBuf], files: &[PathBuf], format: &str) {
+    let whole = report(&["read", "--format", format], files);
+    let merged = report(&["merge", "--format", format], partials);
+    assert_eq!(merged.stdout, whole.stdout, "{files:?}\n{}", merged.stderr);
+    assert_eq!((merged.code(), &merged.stderr), (whole.code(), &whole.stderr));
+}
+
+fn captures(folder: &str) -> Vec<PathBuf> {
+    let mut captures: Vec<PathBuf> = fs::read_dir(Path::new(FIXTURES).join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
+        .collect();
+    captures.sort();
+    captures
+}
+
+fn law(capture: &Capture, places: &[usize], format: &str, rng: &mut Rng) {
+    let mut site = Site::new();
+    let files = site.cut(capture, places);
+    // Without places, files are in the order of their first packets.
+    let times: Vec<i64> = capture.packets.iter().map(|packet| packet.time).collect();
+    let ends_empty = places.contains(&0) || places.contains(&times.len());
+    let placed =
+        rng.bool() || !times.is_sorted() || ends_empty || !places.is_sorted_by(|a, b| a < b);
+    let partials = site.partials(&files, placed, rng);
+    hold(&partials, &files, format);
+}
+
+fn places(packets: usize, cuts: usize, rng: &mut Rng) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..cuts).map(|_| rng.usize(0..=packets)).collect();
+    places.sort_unstable();
+    places
+}
+
+#[test]
+fn every_fixture_cut_anywhere_merges_to_what_one_pass_says() {
+    let mut rng = Rng::with_seed(10);
+    let formats = ["json", "ndjson", "csv", "plain", "table"];
+    let fixtures = ["", "stacks", "two-ended"].iter().flat_map(|folder| captures(folder));
+    for path in fixtures.filter(|_| rng.bool()).collect::<Vec<_>>() {
+        let capture = Capture::open(&path);
+        let cuts = rng.usize(1..6);
+        let places = places(capture.packets.len(), cuts, &mut rng);
+        law(&capture, &places, formats[rng.usize(..formats.len())], &mut rng);
+    }
+}
+
+#[test]
+fn a_file_for_every_packet_is_still_one_capture() {
+    let mut rng = Rng::with_seed(11);
+    for path in captures("stacks").iter().step_by(10) {
+        let capture = Capture::open(path);
+        let packets = capture.packets.len().min(40);
+        let capture = Capture { packets: capture.packets[..packets].to_vec(), ..capture };
+        let places: Vec<usize> = (1..packets).collect();
+        law(&capture, &places, "json", &mut rng);
+    }
+}
+
+/// Both ends' captures in one pass: files that overlap, and packets that come twice.
+#[test]
+fn files_that_overlap_are_merged_packet_by_packet() {
+    let mut rng = Rng::with_seed(12);
+    let all = captures("two-ended");
+    let both: Vec<&[PathBuf]> = all.chunks(2).filter(|both| both.len() == 2).collect();
+    for files in both {
+        let mut site = Site::new();
+        let partials = site.partials(files, true, &mut rng);
+        hold(&partials, files, "json");
+    }
+}
+
+/// What is damaged or cut off is as damaged in the merged report, and so is the exit status.
+#[test]
+fn what_a_file_lacks_is_told_of_the_whole() {
+    let mut rng = Rng::with_seed(13);
+    let mut site = Site::new();
+    let capture = generated(9, &site.path("whole.pcap"));
+    let half = capture.packets.len() / 2;
+    let files = site.cut(&capture, &[half]);
+    let whole = fs::read(&files[0]).unwrap();
+    for end in [24, 30, whole.len() / 2, whole.len() - 1] {
+        fs::write(&files[0], &whole[..end]).unwrap();
+        let partials = site.partials(&files, true, &mut rng);
+        hold(&partials, &files, "json");
+        hold(&partials, &files, "ndjson");
+    }
+    // A packet of which only the link layer was captured.
+    let mut short = capture;
+    short.packets[half / 2].data.truncate(20);
+    let files = site.cut(&short, &[half / 3, half]);
+    let partials = site.partials(&files, true, &mut rng);
+    hold(&partials, &files, "json");
+    assert_eq!(report(&["merge"], &partials).code(), 3);
+}
+
+#[test]
+fn rules_choose_and_judge_as_in_one_pass() {
+    let mut site = Site::new();
+    let capture = generated(4, &site.path("whole.pcap"));
+    let files = site.cut(&capture, &[1000, 3000]);
+    let partials = site.partials(&files, false, &mut Rng::with_seed(14));
+    for options in
+        ["--only rst --expect fin", "--expect fin", "--only refused --format csv", "--rows 3"]
+    {
+        let options = support::words(options);
+        let whole = report(&[&["read"], options.as_slice()].concat(), &files);
+        let merged = report(&[&["merge"], options.as_slice()].concat(), &partials);
+        assert_eq!((merged.code(), &merged.stdout), (whole.code(), &whole.stdout));
+        assert_eq!(merged.stderr, whole.stderr);
+    }
+}
+
+/// Lines by key, as an engine groups them: the keys apart give the connections that they give together.
+#[test]
+fn keys_can_be_merged_apart() {
+    let mut site = Site::new();
+    let capture = generated(5, &site.path("whole.pcap"));
+    let files = site.cut(&capture, &[500, 2500, 4000]);
+    let partial = site.keep(&["read", "--partial"], &files);
+    let text = fs::read_to_string(&partial).unwrap();
+    let (of_files, of_keys): (Vec<&str>, Vec<&str>) =
+        text.lines().partition(|line| line.starts_with("{\"schema\""));
+    let essence = |line: &str| {
+        let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+        record["id"].take();
+        record.to_string()
+    };
+    let mut apart = Vec::new();
+    for part in 0..4 {
+        let key = |line: &str| line.split('"').nth(3).unwrap().bytes().map(u64::from).sum::<u64>();
+        let some = of_keys.iter().copied().filter(|line| key(line) % 4 == part);
+        let lines: Vec<&str> = some.chain(of_files.iter().copied()).collect();
+        let path = site.path("some.partial");
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+        let merged = report(&["merge", "--some", "--format", "ndjson"], &[path]);
+        apart.extend(merged.succeeded().stdout.lines().map(essence));
+    }
+    let whole = report(&["read", "--format", "ndjson"], &files);
+    let mut whole: Vec<String> = whole.succeeded().stdout.lines().map(essence).collect();
+    apart.sort();
+    whole.sort();
+    assert_eq!(apart, whole);
+}
+
+#[test]
+fn what_is_no_partial_record_is_refused_with_line_and_reason() {
+    let mut site = Site::new();
+    let capture = Capture::open(&captures("stacks")[0]);
+    let files = site.cut(&capture, &[2]);
+    let partial = site.keep(&["read", "--partial"], &files);
+    let text = fs::read_to_string(&partial).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let refused = |text: &str, words: &str| {
+        let path = site.path("edited.partial");
+        fs::write(&path, text).unwrap();
+        let ran = report(&["merge"], &[path]);
+        assert!(ran.exits(2).stderr.contains(words), "{words}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "");
+    };
+    let edited = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}: {text}");
+        text.replacen(from, to, 1)
+    };
+    refused("", "there are no partial records");
+    refused(
+        &edited("\"packets\":2", "\"packets\":3"),
+        "line 1: its trace is damaged: it has not as many",
+    );
+    refused(&edited("closecheck-partial/1", "closecheck-partial/7"), "line 2: its form is");
+    refused(&edited("\"trace\":\"", "\"trace\":\"!"), "line 1: trace is no base64");
+    refused(&edited("\"trace\":\"", "\"trace\":\"AAAA"), "line 1: its trace is damaged");
+    refused(&edited("\"key\":\"", "\"key\":\"x"), "line 1: the key is not two addresses");
+    refused(&edited("\"key\":", "\"keys\":"), "line 1: unknown field `keys`");
+    refused(&edited("\"name\":", "\"place\":1,\"name\":"), "line 2: duplicate field");
+    refused(&text[..text.len() - 1], "is cut off");
+    refused(&text[..40], "line 1: the line is cut off");
+    refused(
+        &lines[..3].iter().map(|line| format!("{line}\n")).collect::<String>(),
+        "not the line of the file itself",
+    );
+    refused(
+        &lines[1..].iter().map(|line| format!("{line}\n")).collect::<String>(),
+        "the partial records have 0 of them",
+    );
+    refused(&format!("{text}{text}"), "comes twice");
+    refused("\n", "line 1: ");
+}
+
+/// Nothing that stands in a line makes the program panic.
+#[test]
+fn any_change_of_a_byte_is_survived() {
+    let mut site = Site::new();
+    let capture = Capture::open(&captures("stacks")[0]);
+    let files = site.cut(&capture, &[4]);
+    let partial = fs::read(site.keep(&["read", "--partial"], &files)).unwrap();
+    let mut rng = Rng::with_seed(15);
+    for _ in 0..60 {
+        let mut edited = partial.clone();
+        let at = rng.usize(..edited.len());
+        edited[at] = rng.u8(b' '..b'z');
+        let path = site.path("edited.partial");
+        fs::write(&path, edited).unwrap();
+        let ran = report(&["merge", "--format", "json"], &[path]);
+        assert!([0, 2, 3].contains(&ran.code()), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    }
+}
+
+fn generated(seed: u64, path: &Path) -> Capture {
+    let mix = "fin=50,rst=20,fin-then-rst=10,refused=10,unanswered=10".parse().unwrap();
+    let plan = Plan { packets: 6_000, connections: 500, open: 100, payload: 300, mix, seed };
+    let mut writer =
+        Writer::new(Format::Pcap, BufWriter::new(File::create(path).unwrap())).unwrap();
+    generate(&plan, &mut writer).unwrap();
+    writer.finish().into_inner().unwrap();
+    Capture::open(path)
+}
+
+#[test]
+fn generated_traffic_in_many_files_is_one_capture() {
+    let site = Site::new();
+    for seed in 1..4 {
+        let mut rng = Rng::with_seed(seed);
+        let mut capture = generated(seed, &site.path("whole.pcap"));
+        // Ten times as long, so that connections age between the files.
+        let first = capture.packets[0].time;
+        for packet in &mut capture.packets {
+            packet.time = first + (packet.time - first) * 97;
+        }
+        if seed == 3 {
+            disturb(&mut capture, &mut rng);
+        }
+        let places = places(capture.packets.len(), 20, &mut rng);
+        law(&capture, &places, "json", &mut rng);
+    }
+}
+
+/// Repeats packets, exchanges neighbours, sets the clock back and forth.
+fn disturb(capture: &mut Capture, rng: &mut Rng) {
+    for _ in 0..500 {
+        let at = rng.usize(1..capture.packets.len());
+        match rng.u8(..3) {
+            0 => {
+                let mut copy = capture.packets[at].clone();
+                copy.time += rng.i64(0..1_500_000);
+                capture.packets.insert(at + 1, copy);
+            }
+            1 => capture.packets.swap(at - 1, at),
+            _ => capture.packets[at].time += rng.i64(-400_000_000_000..400_000_000_000),
+        }
+    }
+}

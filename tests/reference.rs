@@ -1,0 +1,220 @@
+//! What closecheck says of itself: help that fits a screen, the words explained, completions and man pages that real
+//! shells and a real formatter take.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod support;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use support::{PROGRAM, Ran, clean, closecheck, run, words};
+
+const COMMANDS: [&str; 11] = [
+    "read",
+    "merge",
+    "watch",
+    "compare",
+    "verify",
+    "matrix",
+    "run",
+    "explain",
+    "schema",
+    "completions",
+    "man",
+];
+
+/// What the program prints on a terminal of 80 columns.
+fn help(arguments: &str) -> String {
+    run(closecheck(words(arguments)).env("COLUMNS", "80")).succeeded().stdout.clone()
+}
+
+#[test]
+fn short_help_fits_a_screen() {
+    let rows = |text: &str| {
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        text.lines().count()
+    };
+    let screen = help("-h");
+    assert!(rows(&screen) <= 24, "{screen}");
+    for command in COMMANDS {
+        assert!(screen.contains(&format!("\n  {command} ")), "{command}");
+        let text = help(&format!("{command} -h"));
+        assert!(rows(&text) <= 40, "{text}");
+    }
+}
+
+#[test]
+fn long_help_has_examples_and_exit_statuses() {
+    for command in [""].iter().chain(&COMMANDS) {
+        let text = help(&format!("{command} --help"));
+        let (_, examples) = text.split_once("\nExamples:\n").expect(command);
+        let (examples, statuses) = examples.split_once("\nExit status:\n").expect(command);
+        assert!(examples.contains(&format!("closecheck {command}")), "{command}");
+        assert!(statuses.contains("\n  2  ") && statuses.starts_with("  "), "{command}");
+    }
+}
+
+/// The examples are commands that closecheck understands.
+#[test]
+fn examples_are_understood() {
+    for command in [""].iter().chain(&COMMANDS) {
+        let asked = format!("{command} --help");
+        let text = run(closecheck(words(&asked)).env("COLUMNS", "100")).succeeded().stdout.clone();
+        let examples = text.split("\nExamples:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        for line in examples.lines() {
+            let Some((_, arguments)) = line.split_once("closecheck ") else { continue };
+            let end =
+                ["  ", " | ", " > ", " -- "].iter().filter_map(|end| arguments.find(end)).min();
+            let arguments = &arguments[..end.unwrap_or(arguments.len())];
+            run(closecheck(support::quoted_words(arguments)).arg("--help")).succeeded();
+        }
+    }
+}
+
+/// Every enumerated word below a schema, with the name of what it is a word of.
+fn enumerated(schema: &Value, name: &str, found: &mut BTreeSet<(String, String)>) {
+    match schema {
+        Value::Object(members) => {
+            for word in members.get("enum").into_iter().flat_map(|list| list.as_array().unwrap()) {
+                if let Some(word) = word.as_str() {
+                    found.insert((name.to_owned(), word.to_owned()));
+                }
+            }
+            for (member, below) in members {
+                let is_keyword =
+                    ["properties", "items", "propertyNames", "$defs"].contains(&member.as_str());
+                enumerated(below, if is_keyword { name } else { member }, found);
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|each| enumerated(each, name, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[test]
+fn every_word_of_the_record_is_explained() {
+    let schema = run(&mut closecheck(["schema"])).succeeded().json();
+    let mut found = BTreeSet::new();
+    enumerated(&schema, "", &mut found);
+    assert!(found.len() > 100, "{found:?}");
+    let names: BTreeSet<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    for name in names {
+        let kind = match name {
+            "kind" => "note",
+            "at" | "from" => "end",
+            name => name,
+        };
+        let explained = run(&mut closecheck(["explain", kind])).succeeded().stdout.clone();
+        for (_, word) in found.iter().filter(|(of, _)| of == name) {
+            let line = explained.lines().find_map(|line| line.strip_prefix(&format!(" {word} ")));
+            let meaning = line.unwrap_or_else(|| panic!("{name} {word}: {explained}"));
+            assert!(meaning.trim().len() > 5, "{name} {word}: {meaning}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_word_suggests_the_nearest() {
+    let asked = run(&mut closecheck(["explain", "time-wat"]));
+    asked.exits(2).complains(
+        "closecheck: error: no report has the word `time-wat`\n\
+         (hint: did you mean `TIME-WAIT`? `closecheck explain` lists all words)\n",
+    );
+    let listed = run(&mut closecheck(["explain"])).succeeded().stdout.clone();
+    assert!(
+        listed.contains("half-closed") && listed.lines().all(|line| line.len() <= 82),
+        "{listed}"
+    );
+}
+
+#[test]
+fn the_schemas_are_those_of_the_documentation() {
+    for (name, text) in [
+        ("record", include_str!("../docs/schema.json")),
+        ("compare", include_str!("../docs/compare.schema.json")),
+    ] {
+        assert_eq!(run(&mut closecheck(["schema", name])).succeeded().stdout, text);
+    }
+}
+
+/// Runs a script in a shell that has the program and nothing of the user's.
+fn shell(command: &str, arguments: &[&str], script: &str) -> Ran {
+    let home = tempfile::tempdir().unwrap();
+    let mut shell = clean(command);
+    shell.args(arguments).arg(script).env("CLOSECHECK", PROGRAM).env("TERM", "dumb");
+    run(shell.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path()))
+}
+
+#[test]
+fn bash_completes_commands_options_and_values() {
+    let script = r#"
+        source <("$CLOSECHECK" completions bash)
+        complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
+            _closecheck closecheck "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[@]}"; }
+        complete_line closecheck comp
+        complete_line closecheck read --fo
+        complete_line closecheck read --format nd
+    "#;
+    let completed = shell("bash", &["--norc", "-c"], script);
+    assert_eq!(completed.succeeded().stdout, "compare completions\n--format\nndjson\n");
+}
+
+#[test]
+fn fish_completes_commands_options_and_values() {
+    let script = r#"
+        $CLOSECHECK completions fish | source
+        complete -C "closecheck comp" | string split -f 1 \t
+        complete -C "closecheck read --fo" | string split -f 1 \t
+        complete -C "closecheck read --format nd" | string split -f 1 \t
+    "#;
+    let completed = shell("fish", &["--no-config", "-c"], script);
+    assert_eq!(completed.succeeded().stdout, "compare\ncompletions\n--format\nndjson\n");
+}
+
+/// zsh completes only at a terminal: one of its own, in which the completed line is echoed.
+#[test]
+fn zsh_completes_commands_options_and_values() {
+    let script = r#"
+        zmodload zsh/zpty
+        zpty inner zsh -f -i
+        zpty -w inner 'PS1=; autoload -Uz compinit && compinit -u -D'
+        zpty -w inner 'source <($CLOSECHECK completions zsh); bindkey "^I" complete-word; PS1=rea""dy'
+        # The prompt is shown once the line editor has the terminal: what is typed before loses its tabs.
+        zpty -r inner text '*ready*' || exit 1
+        for line in 'matr' 'read --form' 'read --format nd'; do
+            zpty -w -n inner "closecheck $line"$'\t'
+            zpty -w -n inner $'\x15' # takes the line away
+        done
+        zpty -w inner 'echo do""ne'
+        zpty -r inner text '*done*' || exit 1
+        print -r -- "$text"
+    "#;
+    let completed = shell("zsh", &["-f", "-c"], script);
+    let shown = &completed.succeeded().stdout;
+    for line in ["closecheck matrix", "closecheck read --format", "closecheck read --format ndjson"]
+    {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+}
+
+#[test]
+fn man_pages_are_well_formed() {
+    for command in [""].iter().chain(&COMMANDS) {
+        let page =
+            run(&mut closecheck(words(&format!("man {command}")))).succeeded().stdout.clone();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, page.as_bytes()).unwrap();
+        let lint = run(clean("mandoc").args(["-Tlint", "-W", "error"]).arg(file.path()));
+        assert_eq!((lint.code(), lint.stdout.as_str()), (0, ""), "{command}");
+        for section in ["NAME", "SYNOPSIS", "OPTIONS", "EXAMPLES", "\"EXIT STATUS\""] {
+            assert!(page.contains(&format!("\n.SH {section}\n")), "{command}: {section}: {page}");
+        }
+        let title = format!("\n.TH closecheck-{command} 1 ").replace("- ", " ");
+        assert!(page.contains(&title), "{page}");
+    }
+    let unknown = run(&mut closecheck(["man", "reed"]));
+    unknown.exits(2).complains(
+        "closecheck: error: there is no command `reed`\n\
+         (hint: `closecheck --help` lists the commands)\n",
+    );
+}

@@ -1,0 +1,119 @@
+//! What is seen on a terminal: lines as wide as it is, colours where they are wanted, characters that it has.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod support;
+
+use std::path::Path;
+
+use support::{PROGRAM, Ran, clean, closecheck, run, words};
+
+/// One that each kind of row, gap and note is in, and the other reports that people read.
+const REPORTS: [&str; 9] = [
+    "read fixtures/stacks/rst-out-of-window.pcap fixtures/stacks/refused.pcap fixtures/stacks/half-close.pcap \
+     fixtures/stacks/midstream-rst.pcap fixtures/stacks/unanswered.pcap fixtures/linux-linger-1.pcap",
+    "read --ladder --packets fixtures/stacks/keep-alive-race.pcap",
+    "read --ladder fixtures/stacks/simultaneous-close.pcap",
+    "compare fixtures/linux-linger-0.pcap fixtures/linux-linger-1.pcap",
+    "compare --two-ended fixtures/two-ended/rst-forged-to-client.client.pcap \
+     fixtures/two-ended/rst-forged-to-client.server.pcap",
+    "explain",
+    "explain gap",
+    "explain rst",
+    "--isolate always --scenario unread",
+];
+
+/// A report on a terminal so many columns wide, in a locale, as a user sees it.
+fn screen(columns: usize, report: &str, variables: &[(&str, &str)]) -> Ran {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/screen.py");
+    let mut command = clean("python3");
+    command.arg(script).arg(columns.to_string()).arg(PROGRAM).args(words(report));
+    // Python would put another locale in place of C.
+    command.env("PYTHONCOERCECLOCALE", "0").env("LC_ALL", "C.UTF-8").env("TERM", "xterm-256color");
+    run(command.envs(variables.iter().copied()).current_dir(env!("CARGO_MANIFEST_DIR")))
+}
+
+/// A text without its colours (ECMA-48 SGR).
+fn uncoloured(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + part.split_once('m').unwrap().1)
+}
+
+#[test]
+fn lines_fit_a_terminal_of_80_and_of_140_columns() {
+    for report in REPORTS {
+        let [narrow, wide] = [80, 140].map(|columns| {
+            let text = uncoloured(&screen(columns, report, &[]).stdout);
+            for line in text.lines() {
+                assert!(line.chars().count() <= columns, "{report}: {columns}: {line}");
+                assert_eq!(line.trim_end(), line, "{report}: blanks at the end");
+            }
+            text
+        });
+        assert!(wide.lines().count() <= narrow.lines().count(), "{report}: {narrow}{wide}");
+        assert!(narrow.lines().count() > 4, "{narrow}");
+    }
+}
+
+#[test]
+fn a_colour_has_one_meaning_and_says_nothing_that_the_text_does_not() {
+    for report in &REPORTS[..5] {
+        let coloured = screen(100, report, &[]).stdout;
+        assert!(coloured.contains("\u{1b}["), "{report}: {coloured}");
+        for (variable, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+            let plain = screen(100, report, &[(variable, value)]).stdout;
+            assert_eq!(uncoloured(&coloured), plain, "{report}: {variable}");
+        }
+        let never = screen(100, &format!("{report} --color never"), &[]).stdout;
+        assert!(!never.contains('\u{1b}'), "{report}: {never}");
+    }
+    let read = |fixture: &str, option: &str| {
+        run(closecheck(words(&format!("read {option} fixtures/stacks/{fixture}.pcap")))
+            .current_dir(env!("CARGO_MANIFEST_DIR")))
+        .stdout
+        .clone()
+    };
+    let row = |fixture| {
+        let text = read(fixture, "--color always");
+        text.lines().find(|line| line.contains(":8000")).unwrap().to_owned()
+    };
+    for (fixture, code) in [
+        ("half-close", "32"),
+        ("abort-linger-0", "1;31"),
+        ("refused", "1;31"),
+        ("unanswered", "35"),
+        ("half-closed-to-the-end", "35"),
+        ("zero-window-close", "35"),
+    ] {
+        assert!(row(fixture).starts_with(&format!("\u{1b}[{code}m")), "{}", row(fixture));
+        assert!(!read(fixture, "").contains('\u{1b}'), "a pipe has no colours");
+    }
+}
+
+#[test]
+fn where_the_locale_has_no_utf_8_all_is_ascii() {
+    for report in REPORTS {
+        for locale in
+            [[("LC_ALL", "C"), ("LANG", "C.UTF-8")], [("LC_ALL", ""), ("LC_CTYPE", "POSIX")]]
+        {
+            let text = screen(80, report, &locale).stdout;
+            assert!(text.is_ascii(), "{report}: {text}");
+        }
+    }
+    let ladder = screen(80, REPORTS[1], &[("LC_ALL", ""), ("LANG", "en_US.UTF-8")]).stdout;
+    assert!(ladder.contains('\u{2501}'), "{ladder}");
+}
+
+#[test]
+fn the_hold_is_counted_down_and_leaves_no_trace() {
+    let held = "--isolate always --hold 1s --linger 0";
+    let shown = screen(80, held, &[]).stdout;
+    let (before, report) = shown.rsplit_once("\u{1b}[K").unwrap();
+    assert!(before.contains("\rclosecheck: the connection is open, close() in 1 s"), "{shown:?}");
+    assert!(
+        before.ends_with('\r') && uncoloured(report).starts_with("RST, sent by the server\n"),
+        "{shown:?}"
+    );
+    run(&mut closecheck(words(held))).succeeded().complains("");
+}
