@@ -12,13 +12,15 @@ use std::hint::black_box;
 use std::io::Cursor;
 use std::time::Instant;
 
-use closecheck::capture::{BATCH, Frames, OwnedFrame};
-use closecheck::decode::{Frame, Segment, decode};
+use closecheck::capture::{Frames, OwnedFrame};
+use closecheck::decode::{Brief, Frame, Gist};
 use closecheck::flow::{Sought, Table};
-use closecheck::verdict::judge;
+use closecheck::verdict::judge_held;
 use synthetic::{Format, Plan, Writer, generate};
 
 const RUNS: usize = 9;
+/// Segments whose connections are looked for at once.
+const BATCH: usize = 32;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mix = "fin=75,rst=12,fin-then-rst=5,refused=5,unanswered=3".parse()?;
@@ -32,35 +34,43 @@ fn main() -> Result<(), Box<dyn Error>> {
         owned.push(OwnedFrame::from(&frame));
     }
     let frames: Vec<Frame<'_>> = owned.iter().map(OwnedFrame::as_frame).collect();
-    let segments: Vec<Segment<'_>> = frames.iter().filter_map(|frame| decode(frame).ok()).collect();
+    let segments: Vec<Brief> = frames.iter().filter_map(brief).collect();
     println!("{truth}");
     print(" decode", frames.len(), || {
         for frame in &frames {
-            let _ = black_box(decode(black_box(frame)));
+            let _ = black_box(Brief::decode(black_box(frame)));
         }
     });
     print(" flow", segments.len(), || {
-        black_box(sort(&segments).into_connections().count());
+        black_box(sort(&segments).into_held().count());
     });
     print(" flow and verdict", segments.len(), || {
-        sort(&segments).into_connections().for_each(|found| drop(black_box(judge(&found))));
+        sort(&segments).into_held().for_each(|found| drop(black_box(judge_held(&found))));
     });
     Ok(())
 }
 
+fn brief(frame: &Frame<'_>) -> Option<Brief> {
+    match Brief::decode(frame) {
+        Ok(Gist::Brief(brief)) => Some(brief),
+        Ok(Gist::Tunnelled(_)) | Err(_) => None,
+    }
+}
+
 /// The table behind all segments, with every connection's verdict given up to there.
-fn sort(segments: &[Segment<'_>]) -> Table {
+fn sort(segments: &[Brief]) -> Table {
     let mut table = Table::default();
+    let keys = table.keys();
     for batch in segments.chunks(BATCH) {
         let mut sought = [Sought::default(); BATCH];
         for (place, segment) in sought.iter_mut().zip(batch) {
-            *place = table.seek(segment);
+            *place = table.seek(keys.of(segment));
         }
         sought.iter().for_each(|sought| table.touch(sought));
         for (segment, sought) in batch.iter().zip(sought) {
-            table.push_sought(segment, sought);
+            table.push_brief(segment, sought);
         }
-        table.take_finished().for_each(|found| drop(black_box(judge(&found))));
+        table.take_held().for_each(|found| drop(black_box(judge_held(&found))));
     }
     table
 }

@@ -147,6 +147,7 @@ fn flood(count: u32) -> impl Iterator<Item = Segment<'static>> {
         options: Options::default(),
         payload_len: 0,
         payload: &[],
+        is_whole: true,
         fragmented: false,
         ttl: 64,
         tos: 0,

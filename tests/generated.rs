@@ -8,6 +8,7 @@ mod support;
 
 use std::fs::File;
 use std::io::BufWriter;
+use std::path::Path;
 
 use serde_json::Value;
 use support::{closecheck, run};
@@ -42,5 +43,31 @@ fn the_counts_are_those_that_were_put_in() {
         }
         assert_eq!(verdicts.len(), truth.verdicts.len());
         assert_eq!(truth.verdicts.len(), 7, "every verdict is there");
+    }
+}
+
+/// The plain report, without the packets that it lists.
+fn report(path: &Path, more: &[&str]) -> String {
+    let mut command = closecheck(["read", "--format", "plain"]);
+    let report = run(command.args(more).arg(path)).succeeded().stdout.clone();
+    report
+        .lines()
+        .filter(|line| !line.starts_with("packet: "))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+#[test]
+fn one_thread_that_knows_all_rules_and_three_with_direct_ways_report_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let generated = folder.path().join("capture");
+    let mut writer =
+        Writer::new(Format::Pcap, BufWriter::new(File::create(&generated).unwrap())).unwrap();
+    generate(&plan(3), &mut writer).unwrap();
+    writer.finish().into_inner().unwrap();
+    let fixtures = std::fs::read_dir("fixtures").unwrap().map(|entry| entry.unwrap().path());
+    let captures = fixtures.filter(|path| path.extension().is_some_and(|kind| kind == "pcap"));
+    for path in captures.chain([generated]) {
+        assert_eq!(report(&path, &[]), report(&path, &["--packets=1000"]), "{}", path.display());
     }
 }

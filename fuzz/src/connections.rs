@@ -1,11 +1,11 @@
 //! The connection machine on any segments: every segment is counted once, in one connection, and what is said
-//! depends neither on the table's random hash nor on how many segments are looked up before the first is taken.
+//! depends neither on the table's random hash nor on the way that segments take into it.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use closecheck::decode::{
-    Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
+    Brief, Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
 };
 use closecheck::flow::{Connection, End, Pushed, Sought, Table};
 use closecheck::report::{Drawing, Format, Listing, Packet, Record, Trace, View};
@@ -22,10 +22,10 @@ pub fn survives(bytes: &[u8]) {
     let mut bytes = Bytes(bytes);
     let limit = NonZeroUsize::new(1 + usize::from(bytes.byte() % 8)).unwrap_or(NonZeroUsize::MIN);
     let segments = segments(bytes);
-    let one_by_one = run(&segments, Table::with_limit(limit), 1);
-    let in_batches = run(&segments, Table::with_limit(limit), BATCH);
-    assert_eq!(one_by_one.records, in_batches.records);
-    for ran in [one_by_one, in_batches] {
+    let whole = run(&segments, Table::with_limit(limit));
+    let in_brief = run_in_brief(&segments, Table::with_limit(limit));
+    assert_eq!(whole.records, in_brief.records);
+    for ran in [whole, in_brief] {
         assert_eq!(ran.used + ran.duplicates, segments.len() as u64, "every segment has one fate");
         assert_eq!(ran.counted, ran.used, "every segment used is one connection's");
     }
@@ -60,27 +60,44 @@ impl Ran {
     }
 }
 
-fn run(segments: &[Segment<'_>], mut table: Table, batch: usize) -> Ran {
+/// By all rules, one by one.
+fn run(segments: &[Segment<'_>], mut table: Table) -> Ran {
     let mut ran = Ran { records: Vec::new(), used: 0, duplicates: 0, counted: 0 };
     let mut trace = Trace::new(4);
-    for segments in segments.chunks(batch) {
-        let sought: Vec<Sought> = segments.iter().map(|segment| table.seek(segment)).collect();
+    for segment in segments {
+        match table.push(segment) {
+            Pushed::Used => {
+                ran.used += 1;
+                let newest = table.newest().expect("it was used");
+                trace.push(Packet::new(segment, newest));
+            }
+            Pushed::Duplicate => ran.duplicates += 1,
+        }
+        table.take_finished().for_each(|connection| ran.take(&connection, None));
+    }
+    for connection in table.into_connections() {
+        ran.take(&connection, Some(std::mem::replace(&mut trace, Trace::new(4))));
+    }
+    ran
+}
+
+/// In brief and in batches, with the common way for the connections that go it.
+fn run_in_brief(segments: &[Segment<'_>], mut table: Table) -> Ran {
+    let mut ran = Ran { records: Vec::new(), used: 0, duplicates: 0, counted: 0 };
+    let keys = table.keys();
+    let briefs: Vec<Brief> = segments.iter().filter_map(Brief::of).collect();
+    for briefs in briefs.chunks(BATCH) {
+        let sought: Vec<Sought> = briefs.iter().map(|brief| table.seek(keys.of(brief))).collect();
         sought.iter().for_each(|sought| table.touch(sought));
-        for (segment, sought) in segments.iter().zip(sought) {
-            match table.push_sought(segment, sought) {
-                Pushed::Used => {
-                    ran.used += 1;
-                    let newest = table.newest().expect("it was used");
-                    trace.push(Packet::new(segment, newest));
-                }
+        for (brief, sought) in briefs.iter().zip(sought) {
+            match table.push_brief(brief, sought) {
+                Pushed::Used => ran.used += 1,
                 Pushed::Duplicate => ran.duplicates += 1,
             }
             table.take_finished().for_each(|connection| ran.take(&connection, None));
         }
     }
-    for connection in table.into_connections() {
-        ran.take(&connection, Some(std::mem::replace(&mut trace, Trace::new(4))));
-    }
+    table.into_connections().for_each(|connection| ran.take(&connection, None));
     ran
 }
 
@@ -161,6 +178,7 @@ fn segments(mut bytes: Bytes<'_>) -> Vec<Segment<'static>> {
             options,
             payload_len,
             payload: PAYLOAD.get(..captured).unwrap_or(&PAYLOAD),
+            is_whole: captured >= payload_len as usize && payload_len <= 0x1_0000,
             fragmented: how == 0xff,
             ttl: 64 - (how >> 5),
             tos: 0,

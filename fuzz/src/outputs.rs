@@ -194,6 +194,7 @@ fn connection() -> (Record, Trace) {
         options: Options::default(),
         payload_len: 0,
         payload: &[],
+        is_whole: true,
         fragmented: false,
         ttl: 64,
         tos: 0,

@@ -74,9 +74,7 @@ fn in_batches(input: impl Read + Send + 'static) -> Seen {
         Ok(frames) => Merged::new(vec![frames]),
         Err(error) => return Seen { end: Some(error.to_string()), ..seen },
     };
-    while !seen.is_enough() && captures.next_batch().is_some() {
-        captures.batch().for_each(|frame| seen.add(&frame));
-    }
+    while !seen.is_enough() && captures.take_batch(32, |_, frame| seen.add(frame)) {}
     if seen.is_enough() {
         seen.packets.truncate(LOOKED_AT);
     } else {

@@ -19,8 +19,14 @@ const BUFFERS: usize = 16 << 20;
 const SMALLEST_BUFFER: usize = 64 << 10;
 const LARGEST_BUFFER: usize = 1 << 20;
 
-/// Frames that are taken together at most.
-pub const BATCH: usize = 32;
+/// Where a frame comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The number of its capture, counted from 0.
+    pub capture: usize,
+    /// True where one of the captures says that packets were dropped.
+    pub dropped: bool,
+}
 
 /// The frames of several captures in time order.
 #[derive(Debug)]
@@ -30,8 +36,6 @@ pub struct Merged {
     queue: BinaryHeap<Reverse<(Timestamp, usize)>>,
     /// The source of the last frame given, or nothing before the first.
     current: Option<usize>,
-    /// The packets of the newest batch.
-    batch: Vec<Packet>,
     started: bool,
     stopped: bool,
     faults: Vec<(usize, ReadError)>,
@@ -103,15 +107,7 @@ impl Merged {
     pub fn new(sources: Vec<Frames>) -> Merged {
         let queue = BinaryHeap::with_capacity(sources.len());
         let sources = sources.into_iter().map(|frames| Source { frames, next: None }).collect();
-        Merged {
-            sources,
-            queue,
-            current: None,
-            batch: Vec::new(),
-            started: false,
-            stopped: false,
-            faults: Vec::new(),
-        }
+        Merged { sources, queue, current: None, started: false, stopped: false, faults: Vec::new() }
     }
 
     /// The next frame and the number of its capture, counted from 0, or `None` when all have ended. A
@@ -136,31 +132,31 @@ impl Merged {
         self.stopped
     }
 
-    /// Takes the frames that can be had without reading on, [`BATCH`] at most, and says which capture they are
-    /// of; `None` when all have ended. One frame at a time where there are several captures. What a capture
-    /// tells beside its frames never changes between two of a batch.
+    /// Takes the next frame, and where there is one capture only, up to `most` that can be had without reading on;
+    /// false when all have ended. A frame's own number counts within its capture.
     #[inline]
-    pub fn next_batch(&mut self) -> Option<usize> {
-        self.batch.clear();
-        let index = self.choose()?;
+    pub fn take_batch(&mut self, most: usize, mut take: impl FnMut(Origin, &Frame<'_>)) -> bool {
+        let Some(capture) = self.choose() else { return false };
+        let dropped = self.sources().filter_map(Frames::dropped).any(|dropped| dropped > 0);
+        let origin = Origin { capture, dropped };
         let is_alone = self.sources.len() == 1;
-        self.batch.extend(self.sources.get_mut(index)?.next.take());
-        while is_alone
-            && self.batch.len() < BATCH
-            && self.sources.get(index)?.frames.has_packet_at_hand()
-            && self.advance(index).is_some()
-        {
-            self.batch.extend(self.sources.get_mut(index)?.next.take());
+        let Some(source) = self.sources.get_mut(capture) else { return false };
+        if let Some(packet) = source.next.take() {
+            take(origin, &source.frames.frame(&packet));
         }
-        Some(index)
+        if is_alone {
+            let more = most.saturating_sub(1);
+            let taken = source.frames.take_at_hand(more, |frame| take(origin, frame));
+            taken.unwrap_or_else(|error| self.note(capture, error));
+        }
+        true
     }
 
-    /// The frames of the newest batch.
-    pub fn batch(&self) -> impl Iterator<Item = Frame<'_>> {
-        let source = self.current.and_then(|index| self.sources.get(index));
-        source
-            .into_iter()
-            .flat_map(|source| self.batch.iter().map(|packet| source.frames.frame(packet)))
+    /// True where the next frame is in memory, so that nothing has to be waited for.
+    #[must_use]
+    pub fn has_frame_at_hand(&self) -> bool {
+        let current = self.current.and_then(|index| self.sources.get(index));
+        !self.stopped && current.is_some_and(|source| source.frames.has_packet_at_hand())
     }
 
     /// The captures, as far as they were read.
@@ -217,14 +213,24 @@ impl Merged {
     #[inline]
     fn advance(&mut self, index: usize) -> Option<Timestamp> {
         let source = self.sources.get_mut(index)?;
-        source.next = source.frames.advance().unwrap_or_else(|error| {
-            match error {
-                ReadError::Stopped => self.stopped = true,
-                error => self.faults.push((index, error)),
+        match source.frames.advance() {
+            Ok(next) => {
+                source.next = next;
+                source.next.as_ref().map(|packet| packet.time)
             }
-            None
-        });
-        source.next.as_ref().map(|packet| packet.time)
+            Err(error) => {
+                source.next = None;
+                self.note(index, error);
+                None
+            }
+        }
+    }
+
+    fn note(&mut self, index: usize, error: ReadError) {
+        match error {
+            ReadError::Stopped => self.stopped = true,
+            error => self.faults.push((index, error)),
+        }
     }
 }
 
@@ -273,16 +279,17 @@ mod tests {
     fn a_batch_is_what_is_at_hand_of_one_capture_and_one_frame_of_several() {
         let seconds: Vec<i64> = (0..80).collect();
         let lengths = |stream: &mut Merged| {
-            let mut lengths = Vec::new();
-            let mut numbers = Vec::new();
-            while stream.next_batch().is_some() {
-                lengths.push(stream.batch().count());
-                numbers.extend(stream.batch().map(|frame| frame.number));
+            let (mut lengths, mut numbers) = (Vec::new(), Vec::new());
+            loop {
+                let before = numbers.len();
+                if !stream.take_batch(32, |_, frame| numbers.push(frame.number)) {
+                    return (lengths, numbers);
+                }
+                lengths.push(numbers.len() - before);
             }
-            (lengths, numbers)
         };
         let alone = lengths(&mut merged(vec![capture(&seconds)]));
-        assert_eq!(alone, (vec![BATCH, BATCH, 80 - 2 * BATCH], (1..=80).collect()));
+        assert_eq!(alone, (vec![32, 32, 16], (1..=80).collect()));
         let together = lengths(&mut merged(vec![capture(&[1, 3]), capture(&[2])]));
         assert_eq!(together, (vec![1; 3], vec![1, 1, 2]));
     }

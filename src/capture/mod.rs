@@ -20,7 +20,7 @@ pub use file::{
 };
 pub use filter::{Filter, FilterError};
 pub use live::{Delivery, LOOPBACK, Live, LiveError};
-pub use merged::{BATCH, Merged, OpenError};
+pub use merged::{Merged, OpenError, Origin};
 pub use output::{Output, OutputError};
 pub use pcap_writer::PcapWriter;
 pub use savefiles::{Rotation, Savefiles, Written};

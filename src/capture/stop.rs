@@ -1,7 +1,7 @@
 //! Requests made by signals: to stop, as a descriptor that can be polled and a flag for who is busy, and to tell
 //! how things stand.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub struct Stop {
 struct Pipe {
     reader: UnixStream,
     /// Keeps the pipe open where no signal handler does: at its end it would be readable.
-    _writer: UnixStream,
+    writer: UnixStream,
 }
 
 /// What was being read was given up because a [`Stop`] was requested.
@@ -48,7 +48,7 @@ impl Stop {
             flag::register(signal, Arc::clone(&requested))?;
             low_level::pipe::register(signal, writer.try_clone()?)?;
         }
-        Ok(Stop { pipe: Arc::new(Pipe { reader, _writer: writer }), requested })
+        Ok(Stop { pipe: Arc::new(Pipe { reader, writer }), requested })
     }
 
     /// Never stops: for a program that handles its signals itself.
@@ -57,7 +57,14 @@ impl Stop {
     /// Whatever the system says where a pipe cannot be had.
     pub fn never() -> io::Result<Stop> {
         let (reader, writer) = UnixStream::pair()?;
-        Ok(Stop { pipe: Arc::new(Pipe { reader, _writer: writer }), requested: Arc::default() })
+        Ok(Stop { pipe: Arc::new(Pipe { reader, writer }), requested: Arc::default() })
+    }
+
+    /// Makes the request as a signal would: who waits for a capture waits no longer.
+    pub fn request(&self) {
+        self.requested.store(true, Relaxed);
+        // Where the pipe is full it is readable already.
+        let _ = (&self.pipe.writer).write(&[0]);
     }
 
     /// True once the request was made. Costs no more than a look into memory.

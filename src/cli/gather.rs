@@ -9,7 +9,7 @@ use super::pass::{Pass, Sink, Traces};
 use crate::capture::Stop;
 use crate::compare::{self, Collector, Conversation};
 use crate::decode::{Frame, Segment, Timestamp};
-use crate::flow::{Connection, Table};
+use crate::flow::{Connection, Held, Table};
 use crate::report::{CaptureSummary, Record};
 use crate::verdict::Close;
 
@@ -52,6 +52,10 @@ struct Gathering {
 }
 
 impl Sink for Gathering {
+    fn takes_packets(&self) -> bool {
+        true
+    }
+
     fn frame(&mut self, frame: &Frame<'_>) {
         let (first, last) = self.span.unwrap_or((frame.time, frame.time));
         self.span = Some((first.min(frame.time), last.max(frame.time)));
@@ -62,14 +66,11 @@ impl Sink for Gathering {
         self.open.push(segment, connection);
     }
 
-    fn connection(
-        &mut self,
-        connection: &Connection,
-        close: Close,
-    ) -> Result<ControlFlow<()>, Failure> {
+    fn connection(&mut self, held: Held, close: Close) -> Result<ControlFlow<()>, Failure> {
+        let connection = held.whole();
         let packets = self.open.take(connection.id);
         self.traces.extend(packets.map(|packets| (connection.id, packets)));
-        self.collector.conclude(Record::new(connection, close, None));
+        self.collector.conclude(Record::new(&connection, close, None));
         Ok(ControlFlow::Continue(()))
     }
 }

@@ -69,24 +69,19 @@ impl Reading<'_> {
                     captures.stop();
                 }
             }
-            if captures.next_batch().is_none() {
-                break;
-            }
-            recorder.dropped(captures.sources().find_map(Frames::dropped));
-            for frame in captures.batch() {
-                packets += 1;
-                recorder.frame(&frame);
-                let accepted =
-                    self.filter.as_mut().map_or(Ok(true), |filter| filter.accepts(&frame))?;
-                match (accepted, decode(&frame)) {
-                    (false, _) => recorder.skip(FILTERED_OUT, false),
-                    (true, Ok(segment)) => recorder.segment(&segment),
-                    (true, Err(Skip::UnsupportedLink)) => {
-                        let name = self.input.to_string();
-                        return Err(Failure::LinkType { name, link: frame.link });
-                    }
-                    (true, Err(skip)) => recorder.skip(skip.reason(), skip == Skip::Cut),
+            let Some((_, frame)) = captures.next_frame() else { break };
+            packets += 1;
+            recorder.frame(&frame);
+            let accepted =
+                self.filter.as_mut().map_or(Ok(true), |filter| filter.accepts(&frame))?;
+            match (accepted, decode(&frame)) {
+                (false, _) => recorder.skip(FILTERED_OUT, false),
+                (true, Ok(segment)) => recorder.segment(&segment),
+                (true, Err(Skip::UnsupportedLink)) => {
+                    let name = self.input.to_string();
+                    return Err(Failure::LinkType { name, link: frame.link });
                 }
+                (true, Err(skip)) => recorder.skip(skip.reason(), skip == Skip::Cut),
             }
             if recorder.is_full() {
                 write_lines(recorder.take_lines(), out)?;

@@ -1,19 +1,19 @@
 //! One pass over captures: every packet counted, every connection judged and handed on once it is over.
 
+mod alone;
+mod stages;
+
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 use super::command::warn;
 use super::failure::Failure;
-use super::progress::Progress;
-use crate::capture::{
-    BATCH, Filter, FilterError, Frames, Input, Merged, OpenInput, ReadError, Stop,
-};
-use crate::decode::{Frame, LinkType, Segment, Skip, decode};
-use crate::flow::{Connection, Pushed, Sought, Table};
+use crate::capture::{Filter, Frames, Input, Merged, OpenInput, ReadError, Stop};
+use crate::decode::{Frame, LinkType, Segment, Skip};
+use crate::flow::{Connection, Held, Table};
 use crate::report::{CaptureSummary, Packet, Trace};
-use crate::verdict::{Close, Gap, judge};
+use crate::verdict::{Close, Gap, judge_held};
 
 /// Why a packet that the filter does not match was not looked at.
 pub(super) const FILTERED_OUT: &str = "filtered-out";
@@ -39,21 +39,32 @@ pub(super) struct Pass<'a> {
 
 /// Who takes what a pass finds.
 pub(super) trait Sink {
+    /// True for one that takes packets too, not only connections. They are read in one thread then.
+    fn takes_packets(&self) -> bool;
+
     /// Takes a packet of any kind, before anything is known of it.
     fn frame(&mut self, _frame: &Frame<'_>) {}
 
     /// Takes a segment that has just gone to its connection.
-    fn segment(&mut self, segment: &Segment<'_>, connection: &Connection);
+    fn segment(&mut self, _segment: &Segment<'_>, _connection: &Connection) {}
 
     /// Takes a connection that nothing more will come of, and says whether to go on.
     ///
     /// # Errors
     /// [`Failure`] where the report cannot be written.
-    fn connection(
-        &mut self,
-        connection: &Connection,
-        close: Close,
-    ) -> Result<ControlFlow<()>, Failure>;
+    fn connection(&mut self, held: Held, close: Close) -> Result<ControlFlow<()>, Failure>;
+}
+
+/// What a pass has come to.
+struct Passed {
+    captures: Merged,
+    packets: u64,
+    tcp_segments: u64,
+    skipped: Vec<(&'static str, u64)>,
+    /// Connections given up for want of room.
+    evicted: u64,
+    /// The sink wanted no more.
+    broken_off: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -77,92 +88,65 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// [`Failure`] where a capture cannot be opened or judged, and whatever `sink` fails with.
     pub(super) fn run(self, sink: &mut impl Sink) -> Result<CaptureSummary, Failure> {
-        let mut captures = Merged::read(self.opened).map_err(Failure::Read)?;
-        let mut filter = self.filter;
+        let Pass { inputs, opened, filter, max_open, stop } = self;
+        let captures = Merged::read(opened).map_err(Failure::Read)?;
+        let mut filter = filter;
         if let Some(filter) = &mut filter {
             filter.require(captures.sources().flat_map(Frames::links))?;
         }
-        let mut capture = CaptureSummary::default();
-        let mut table = Table::with_limit(self.max_open);
-        let mut progress = Progress::new();
-        let mut next_look = 0;
-        let mut broken_off = false;
-        'captures: loop {
-            progress.update(capture.packets, || captures.progress());
-            if capture.packets >= next_look {
-                next_look = capture.packets + BETWEEN_LOOKS;
-                if self.stop.is_requested() {
-                    captures.stop();
-                }
-            }
-            let Some(index) = captures.next_batch() else { break };
-            let mut batch = [const { None }; BATCH];
-            let (sought, unfiltered) = seek(&captures, index, filter.as_mut(), &table, &mut batch);
-            for ((found, sought), frame) in batch.iter().zip(sought).zip(captures.batch()) {
-                let Some(found) = found else { break };
-                capture.packets += 1;
-                sink.frame(&frame);
-                match found {
-                    Found::Segment(segment) => match table.push_sought(segment, sought) {
-                        Pushed::Used => {
-                            capture.tcp_segments += 1;
-                            if let Some(connection) = table.newest() {
-                                sink.segment(segment, connection);
-                            }
-                        }
-                        Pushed::Duplicate => capture.skip(DUPLICATE),
-                    },
-                    Found::FilteredOut => capture.skip(FILTERED_OUT),
-                    Found::Skipped(Skip::UnsupportedLink) => {
-                        let (name, link) = (name(self.inputs, index), frame.link);
-                        return Err(Failure::LinkType { name, link });
-                    }
-                    Found::Skipped(skip) => capture.skip(skip.reason()),
-                }
-                for connection in table.take_finished() {
-                    progress.erase();
-                    let mut close = judge(&connection);
-                    // As far as the capture has told by now.
-                    Losses { dropped: dropped(&captures), cut: cut(&capture) > 0 }
-                        .add_to(&mut close);
-                    if sink.connection(&connection, close)?.is_break() {
-                        broken_off = true;
-                        break 'captures;
-                    }
-                }
-            }
-            if let Some(error) = unfiltered {
-                return Err(error.into());
-            }
-        }
-        progress.erase();
-        describe(&mut capture, self.inputs, &captures);
-        if table.evicted() > 0 {
-            capture.incomplete.push(evicted_words(self.max_open, table.evicted()));
-        }
-        let is_read_out = !broken_off && !captures.is_stopped();
-        let read = captures.sources().map(Frames::packets).sum();
-        capture.audit(if is_read_out { read } else { capture.packets });
-        if !broken_off {
-            let end = End {
-                cut_off: !captures.faults().is_empty(),
-                interrupted: captures.is_stopped(),
-                losses: Losses { dropped: dropped(&captures), cut: cut(&capture) > 0 },
-            };
-            end.hand_over(table, sink)?;
-        }
-        Ok(capture)
+        let course = Course { inputs, max_open, stop };
+        let passed = match sink.takes_packets() {
+            true => course.alone(captures, filter, sink)?,
+            false => course.in_stages(captures, filter, sink)?,
+        };
+        Ok(course.summary(&passed))
     }
 }
 
-/// What any connection may have lost packets by, as far as the captures have told.
+/// What a pass goes by.
 #[derive(Clone, Copy, Debug)]
+struct Course<'a> {
+    inputs: &'a [Input],
+    max_open: NonZeroUsize,
+    stop: &'a Stop,
+}
+
+impl Course<'_> {
+    fn summary(&self, passed: &Passed) -> CaptureSummary {
+        let mut capture = CaptureSummary {
+            packets: passed.packets,
+            tcp_segments: passed.tcp_segments,
+            skipped: passed.skipped.iter().copied().filter(|&(_, count)| count > 0).collect(),
+            ..CaptureSummary::default()
+        };
+        describe(&mut capture, self.inputs, passed);
+        if passed.evicted > 0 {
+            capture.incomplete.push(evicted_words(self.max_open, passed.evicted));
+        }
+        let is_read_out = !passed.broken_off && !passed.captures.is_stopped();
+        let read = passed.captures.sources().map(Frames::packets).sum();
+        capture.audit(if is_read_out { read } else { capture.packets });
+        capture
+    }
+}
+
+/// What any connection may have suffered, as far as the captures have told.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Losses {
+    /// Packets were dropped.
     pub(super) dropped: bool,
+    /// Packets were cut off before they could tell what they are.
     pub(super) cut: bool,
 }
 
 impl Losses {
+    /// Judges a connection that ended before the captures did.
+    fn judge(self, held: &Held) -> Close {
+        let mut close = judge_held(held);
+        self.add_to(&mut close);
+        close
+    }
+
     pub(super) fn add_to(self, close: &mut Close) {
         if self.dropped {
             close.add_gap(Gap::Dropped);
@@ -186,20 +170,34 @@ pub(super) struct End {
 impl End {
     /// Hands over the connections that are left.
     pub(super) fn hand_over(self, table: Table, sink: &mut impl Sink) -> Result<(), Failure> {
-        for connection in table.into_connections() {
-            let mut close = judge(&connection);
-            if self.cut_off && !connection.is_over() {
-                close.add_gap(Gap::CutOff);
-            }
-            if self.interrupted && !connection.is_over() {
-                close.add_gap(Gap::Interrupted);
-            }
-            self.losses.add_to(&mut close);
-            if sink.connection(&connection, close)?.is_break() {
+        for held in table.into_held() {
+            let close = self.judge(&held);
+            if sink.connection(held, close)?.is_break() {
                 break;
             }
         }
         Ok(())
+    }
+
+    fn of(captures: &Merged, losses: Losses) -> End {
+        End {
+            cut_off: !captures.faults().is_empty(),
+            interrupted: captures.is_stopped(),
+            losses: Losses { dropped: dropped(captures), ..losses },
+        }
+    }
+
+    /// Judges a connection that was left.
+    fn judge(self, held: &Held) -> Close {
+        let mut close = judge_held(held);
+        if self.cut_off && !held.is_over() {
+            close.add_gap(Gap::CutOff);
+        }
+        if self.interrupted && !held.is_over() {
+            close.add_gap(Gap::Interrupted);
+        }
+        self.losses.add_to(&mut close);
+        close
     }
 }
 
@@ -208,46 +206,17 @@ fn dropped(captures: &Merged) -> bool {
     captures.sources().filter_map(Frames::dropped).any(|dropped| dropped > 0)
 }
 
-/// What a frame of a batch is.
-enum Found<'a> {
-    Segment(Segment<'a>),
-    FilteredOut,
-    Skipped(Skip),
-}
+/// Packets that were not used, by reason.
+#[derive(Debug, Default)]
+struct Skipped(Vec<(&'static str, u64)>);
 
-/// Filters and decodes the frames of the newest batch, and looks where the connections of all are before the
-/// first segment is taken. Ends where the filter fails.
-#[inline]
-fn seek<'a>(
-    captures: &'a Merged,
-    index: usize,
-    mut filter: Option<&mut Filter>,
-    table: &Table,
-    batch: &mut [Option<Found<'a>>; BATCH],
-) -> ([Sought; BATCH], Option<FilterError>) {
-    let mut all = [Sought::default(); BATCH];
-    let mut taken = 0;
-    let mut unfiltered = None;
-    for ((found, sought), frame) in batch.iter_mut().zip(&mut all).zip(captures.batch()) {
-        *found = match filter.as_mut().map_or(Ok(true), |filter| filter.accepts(&frame)) {
-            Ok(true) => match decode(&frame) {
-                Ok(segment) => Some(Found::Segment(segment)),
-                Err(skip) => Some(Found::Skipped(skip)),
-            },
-            Ok(false) => Some(Found::FilteredOut),
-            Err(error) => {
-                unfiltered = Some(error);
-                break;
-            }
-        };
-        if let Some(Found::Segment(segment)) = found {
-            segment.frame = segment.frame.in_file(index);
-            *sought = table.seek(segment);
+impl Skipped {
+    fn add(&mut self, reason: &'static str) {
+        match self.0.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((reason, 1)),
         }
-        taken += 1;
     }
-    all.iter().take(taken).for_each(|sought| table.touch(sought));
-    (all, unfiltered)
 }
 
 /// The packets of the connections that are not yet reported, where they are asked for.
@@ -266,6 +235,11 @@ impl Traces {
     /// Keeps so many of each connection, and of so many connections at once.
     pub(super) fn bounded(keep: Option<usize>, at_most: usize) -> Traces {
         Traces { keep, at_most, traces: HashMap::new() }
+    }
+
+    /// True where any are.
+    pub(super) fn are_kept(&self) -> bool {
+        self.keep.is_some()
     }
 
     /// Takes a segment that has just gone to its connection.
@@ -291,10 +265,11 @@ pub(super) fn cut(capture: &CaptureSummary) -> u64 {
 }
 
 /// Says where the packets came from and what is not as it should be with that.
-fn describe(capture: &mut CaptureSummary, inputs: &[Input], captures: &Merged) {
+fn describe(capture: &mut CaptureSummary, inputs: &[Input], passed: &Passed) {
+    let captures = &passed.captures;
     capture.link_types = link_types(captures.sources().flat_map(Frames::links));
     capture.files = inputs.iter().map(ToString::to_string).collect();
-    if captures.is_stopped() {
+    if captures.is_stopped() && !passed.broken_off {
         capture.incomplete.push(INTERRUPTED.to_owned());
     }
     for (index, error) in captures.faults() {

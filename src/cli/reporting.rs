@@ -8,7 +8,7 @@ use super::judge::{Conclusion, Evidence, Judge};
 use super::out::{Out, Pace, Target};
 use super::pass::{Sink, Traces, cut};
 use crate::decode::Segment;
-use crate::flow::Connection;
+use crate::flow::{Connection, Held};
 use crate::report::html::ConnectionsPage;
 use crate::report::{CaptureSummary, Format, Listing, Record, Trace, View};
 use crate::verdict::{Close, Expectation};
@@ -41,7 +41,10 @@ pub(super) struct Reporting<'a> {
 }
 
 impl Sink for Reporting<'_> {
-    #[inline]
+    fn takes_packets(&self) -> bool {
+        self.traces.are_kept() || self.page.is_some()
+    }
+
     fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
         self.traces.push(segment, connection);
         if let Some(page) = &mut self.page {
@@ -49,14 +52,14 @@ impl Sink for Reporting<'_> {
         }
     }
 
-    fn connection(
-        &mut self,
-        connection: &Connection,
-        close: Close,
-    ) -> Result<ControlFlow<()>, Failure> {
-        let packets = self.traces.take(connection.id);
-        if self.judge.selects(connection.id, &close) {
-            self.take(connection, close, packets)?;
+    fn connection(&mut self, held: Held, close: Close) -> Result<ControlFlow<()>, Failure> {
+        let id = held.id();
+        let packets = self.traces.take(id);
+        if self.judge.selects(id, &close) {
+            let is_counted = self.page.is_none() && self.listing.only_counts(id, &close);
+            if !is_counted {
+                self.take(&held.whole(), close, packets)?;
+            }
         }
         Ok(if self.is_pointless() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }

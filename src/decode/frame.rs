@@ -58,6 +58,19 @@ impl FrameId {
         FrameId(number | (file << FrameId::NUMBER_BITS))
     }
 
+    /// How far it lies behind an earlier frame of the same file; `None` where that is not so, or very far.
+    #[inline]
+    #[must_use]
+    pub fn behind(self, earlier: FrameId) -> Option<u32> {
+        u32::try_from(self.0.get().checked_sub(earlier.0.get())?).ok()
+    }
+
+    /// The frame that lies so far behind this one.
+    #[must_use]
+    pub fn plus(self, frames: u32) -> FrameId {
+        FrameId(self.0.saturating_add(frames.into()))
+    }
+
     /// Its number in its file, counted from 1.
     #[must_use]
     pub fn number(self) -> u64 {

@@ -5,6 +5,7 @@
 //! (on a local capture the kernel has left them for the network card to fill in).
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+mod brief;
 mod bytes;
 mod ethernet;
 mod flags;
@@ -30,6 +31,7 @@ mod wifi;
 
 use etherparse::IpNumber;
 
+pub use brief::{Brief, Gist};
 use bytes::Bytes;
 pub use flags::Flags;
 pub use frame::{Frame, FrameId, Timestamp};

@@ -36,6 +36,8 @@ pub struct Segment<'a> {
     pub payload_len: u32,
     /// The captured part of the payload.
     pub payload: &'a [u8],
+    /// True where that is all of it.
+    pub is_whole: bool,
     /// True where it is the first fragment of a packet, its own or one around it, so that more payload may
     /// have come in later frames.
     pub fragmented: bool,
@@ -57,7 +59,7 @@ impl Segment<'_> {
     /// The headers alone, which may be kept when the frame is gone.
     #[must_use]
     pub fn without_payload(&self) -> Segment<'static> {
-        Segment { payload: &[], ..*self }
+        Segment { payload: &[], is_whole: self.payload_len == 0, ..*self }
     }
 }
 
@@ -77,6 +79,7 @@ impl Segment<'static> {
             options: Options::default(),
             payload_len: 0,
             payload: &[],
+            is_whole: true,
             fragmented: false,
             ttl: 64,
             tos: 0,
@@ -159,6 +162,7 @@ pub(super) fn parse<'a>(
         options,
         payload_len: u32::try_from(payload_len).unwrap_or(u32::MAX),
         payload,
+        is_whole: payload.len() >= payload_len,
         fragmented: tcp.fragmented,
         ttl: ip.ttl,
         tos: ip.tos,
@@ -170,6 +174,7 @@ pub(super) fn parse<'a>(
     if !ip.has_length && is_padded(frame) {
         segment.payload_len = 0;
         segment.payload = &[];
+        segment.is_whole = true;
     }
     Ok(segment)
 }

@@ -1,12 +1,10 @@
 //! Tells a packet captured twice from one sent twice.
 
-use std::time::Duration;
+use crate::decode::{Brief, Flags, Segment, Seq, Timestamp};
 
-use crate::decode::{Flags, Segment, Seq, Timestamp};
-
-/// The longest time between two captures of one packet: what a switch takes to mirror it. Retransmissions
+/// The longest time between two captures of one packet, in nanoseconds: what a switch takes to mirror it. Retransmissions
 /// come after 200 ms and more (RFC 6298 2.4 asks for a second).
-const APART: Duration = Duration::from_millis(1);
+const APART: i64 = 1_000_000;
 /// Groups of recent packets, by what is in their headers; a power of two.
 const GROUPS: usize = 2048;
 /// Packets of a group that are remembered.
@@ -21,7 +19,7 @@ pub(super) struct Recent {
 /// What the captures of one packet have in common. The time to live is left out: a router between the two
 /// places counts it down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Headers {
+pub(super) struct Headers {
     seq: Seq,
     ack: Seq,
     ports: (u16, u16),
@@ -47,34 +45,48 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// True where `segment` is a packet of this connection again that was captured within a millisecond;
-    /// `packets` have come from its sender so far. An IPv4 identification tells packets apart, unless it is 0,
+    /// True where this is a packet of this connection again that was captured within a millisecond; `packets`
+    /// have come from its sender so far. An IPv4 identification tells packets apart, unless it is 0,
     /// as on packets that must not be fragmented (RFC 6864 4.1). Without one, only the sender's newest packet
     /// can come twice, and a bare acknowledgement or a bare RST proves nothing: those come in equal rows, one
     /// for each segment that they answer. Whatever else is sent again comes later, by a timer.
-    pub(super) fn has(&self, segment: &Segment<'_>, connection: u64, packets: u64) -> bool {
-        let headers = Headers::of(segment);
+    pub(super) fn has(
+        &self,
+        headers: &Headers,
+        time: Timestamp,
+        connection: u64,
+        packets: u64,
+    ) -> bool {
         let is_same = |seen: &Seen| {
-            seen.headers == headers
+            seen.headers == *headers
                 && seen.connection == connection
-                && segment.time.since(seen.time).is_some_and(|time| time < APART)
+                && time
+                    .nanoseconds()
+                    .checked_sub(seen.time.nanoseconds())
+                    .is_some_and(|apart| (0..APART).contains(&apart))
                 && (headers.ip_id != 0 || (seen.packets == packets && !headers.are_an_answer()))
         };
         self.groups.get(headers.group()).is_some_and(|group| group.iter().flatten().any(is_same))
     }
 
     /// Remembers a packet, the `packets`th of its sender.
-    pub(super) fn remember(&mut self, segment: &Segment<'_>, connection: u64, packets: u64) {
-        let headers = Headers::of(segment);
+    #[inline]
+    pub(super) fn remember(
+        &mut self,
+        headers: Headers,
+        time: Timestamp,
+        connection: u64,
+        packets: u64,
+    ) {
         if let Some([newest, older]) = self.groups.get_mut(headers.group()) {
             *older = *newest;
-            *newest = Some(Seen { headers, connection, packets, time: segment.time });
+            *newest = Some(Seen { headers, connection, packets, time });
         }
     }
 }
 
 impl Headers {
-    fn of(segment: &Segment<'_>) -> Headers {
+    pub(super) fn of(segment: &Segment<'_>) -> Headers {
         Headers {
             seq: segment.seq,
             ack: segment.ack,
@@ -84,6 +96,25 @@ impl Headers {
             payload_len: segment.payload_len,
             clock: segment.options.timestamp.map_or(0, |timestamp| timestamp.value),
         }
+    }
+
+    #[inline]
+    pub(super) fn of_brief(brief: &Brief) -> Headers {
+        Headers {
+            seq: brief.seq,
+            ack: brief.ack,
+            ports: brief.ports,
+            flags: brief.flags,
+            ip_id: brief.ip_id,
+            payload_len: brief.payload_len,
+            clock: brief.clock,
+        }
+    }
+
+    /// False for a packet without payload that cannot be told from its like.
+    #[inline]
+    pub(super) fn may_come_twice(&self) -> bool {
+        self.ip_id != 0 || !self.are_an_answer()
     }
 
     /// True for what answers a segment and carries nothing.

@@ -1,9 +1,10 @@
 //! Who is who: both addresses and ports in little room, and how they compare with a segment's.
 
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{End, Pair};
-use crate::decode::{Endpoint, Outer, Segment};
+use crate::decode::{Brief, Endpoint, Outer, Segment};
 
 words! {
     /// How client and server were told apart.
@@ -43,6 +44,11 @@ impl Ends {
             is_v6: client.ip.is_ipv6(),
             orientation,
         }
+    }
+
+    /// The ends of a connection whose SYN was seen.
+    pub(super) fn by_syn(ips: Pair<[u8; 16]>, ports: Pair<u16>, is_v6: bool) -> Ends {
+        Ends { ips, ports, is_v6, orientation: Orientation::Syn }
     }
 
     pub(super) fn is_v6(&self) -> bool {
@@ -96,7 +102,7 @@ impl Ends {
 }
 
 /// What is hashed: the same for both directions of a 5-tuple.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Key {
     ends: Both,
     /// The virtual network, in each of which the same addresses may be in use.
@@ -104,14 +110,52 @@ pub(super) struct Key {
 }
 
 /// The lower end, then the higher one.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug)]
 enum Both {
     /// Address and port in one number.
     V4(u64, u64),
     V6((u128, u16), (u128, u16)),
 }
 
+impl Hash for Key {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.ends {
+            Both::V4(a, b) => {
+                state.write_u64(a);
+                state.write_u64(b);
+            }
+            Both::V6((a, a_port), (b, b_port)) => {
+                state.write_u128(a);
+                state.write_u128(b);
+                state.write_u32(u32::from(a_port) << 16 | u32::from(b_port));
+            }
+        }
+        if let Some(network) = self.network {
+            state.write_u32(network);
+        }
+    }
+}
+
 impl Key {
+    #[inline]
+    pub(super) fn of_brief(brief: &Brief) -> Key {
+        let (a, b) = (brief.source, brief.destination);
+        let (a_port, b_port) = brief.ports;
+        let ends = if brief.is_v6() {
+            let number = |ip, port| (u128::from_ne_bytes(ip), port);
+            let (a, b) = (number(a, a_port), number(b, b_port));
+            Both::V6(a.min(b), a.max(b))
+        } else {
+            let number = |[a, b, c, d, ..]: [u8; 16], port| {
+                u64::from(u32::from_be_bytes([a, b, c, d])) << 16 | u64::from(port)
+            };
+            let (a, b): (u64, u64) = (number(a, a_port), number(b, b_port));
+            Both::V4(a.min(b), a.max(b))
+        };
+        Key { ends, network: None }
+    }
+
     #[inline]
     pub(super) fn of(segment: &Segment<'_>) -> Key {
         Key::new(
@@ -122,7 +166,7 @@ impl Key {
     }
 
     #[inline]
-    fn new(a: Endpoint, b: Endpoint, network: Option<u32>) -> Key {
+    pub(super) fn new(a: Endpoint, b: Endpoint, network: Option<u32>) -> Key {
         let ends = match (a.ip, b.ip) {
             (IpAddr::V4(a_ip), IpAddr::V4(b_ip)) => {
                 let number = |ip: Ipv4Addr, port| u64::from(u32::from(ip)) << 16 | u64::from(port);

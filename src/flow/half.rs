@@ -36,6 +36,23 @@ pub struct Last {
     pub had_payload: bool,
 }
 
+/// What there is to say of a direction without retransmissions, holes and probes.
+pub(super) struct Plainly {
+    pub(super) origin: Seq,
+    pub(super) next: i64,
+    pub(super) acked: i64,
+    pub(super) packets: u64,
+    pub(super) last_frame: FrameId,
+    pub(super) last_ack: Option<Seq>,
+    pub(super) path: StatePath,
+    pub(super) ttl: u8,
+    pub(super) syn_was_bare: bool,
+    pub(super) last_had_payload: bool,
+    /// 2 standing for all that are more than one.
+    pub(super) data_segments: u8,
+    pub(super) has_newest_data: bool,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Range {
     low: u8,
@@ -84,6 +101,31 @@ impl Marks {
 }
 
 impl Half {
+    pub(super) fn of_plain(plainly: &Plainly) -> Half {
+        let mut marks = Marks(Marks::ANCHORED | Marks::SYN);
+        for (mark, holds) in [
+            (Marks::BARE_SYN, plainly.syn_was_bare),
+            (Marks::LAST_ACKS, plainly.last_ack.is_some()),
+            (Marks::LAST_HAD_PAYLOAD, plainly.last_had_payload),
+            (Marks::DATA, plainly.data_segments > 0),
+            (Marks::MORE_DATA, plainly.data_segments > 1),
+            (Marks::NEWEST_DATA, plainly.has_newest_data),
+        ] {
+            marks.set(mark, holds);
+        }
+        Half {
+            next: plainly.next,
+            acked: plainly.acked,
+            packets: plainly.packets,
+            last_frame: Some(plainly.last_frame),
+            last_ack: plainly.last_ack.unwrap_or_default(),
+            origin: plainly.origin,
+            path: plainly.path,
+            ttl: Range { low: plainly.ttl, high: plainly.ttl },
+            marks,
+        }
+    }
+
     /// The states that the sender of this direction went through.
     #[must_use]
     pub fn path(&self) -> StatePath {

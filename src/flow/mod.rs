@@ -1,7 +1,7 @@
 //! Folds segments into connections: one state machine an end, offsets instead of sequence numbers.
 //!
 //! Guarantees: nothing panics on any segments in any order, and time is taken from the packets. An open
-//! connection takes 240 bytes and its place in the index. What a connection's end means, who caused it and how
+//! connection takes 128 bytes and its place in the index, and 240 more where it is out of the ordinary. What a connection's end means, who caused it and how
 //! sure that is, is not decided here.
 #![deny(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
@@ -14,6 +14,7 @@ mod half;
 mod holes;
 mod over;
 mod pair;
+mod plain;
 mod rare;
 mod reset;
 #[cfg(test)]
@@ -30,7 +31,9 @@ pub use ends::Orientation;
 pub use fin::Fin;
 pub use half::{Half, Last};
 pub use pair::{End, Pair};
+pub use plain::{Plain, Release};
 pub use reset::Reset;
+pub use slots::Held;
 pub use state::{State, StatePath};
-pub use table::{Pushed, Sought, Table};
+pub use table::{Keys, Pushed, Sought, Table};
 pub use zeek::{ConnState, Zeek};

@@ -1,9 +1,8 @@
 //! The connections that are over, in the order in which they came to be.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use super::Connection;
+use super::{Connection, Held};
 use crate::decode::Timestamp;
 
 /// A connection that is over.
@@ -15,19 +14,27 @@ pub(super) struct Over {
     pub(super) noted: Timestamp,
     pub(super) id: u64,
     pub(super) place: u32,
+    /// The hash of its key.
+    pub(super) hash: u64,
 }
 
 impl Over {
     /// False where the place is another connection's by now, or the RST had no effect after all.
-    pub(super) fn is_of(self, found: &Connection) -> bool {
-        found.id == self.id && found.over_since() == Some(self.since)
+    pub(super) fn is_of(self, found: &Held) -> bool {
+        found.id() == self.id && found.over_since() == Some(self.since)
     }
 }
 
-/// Takes the first of the queue that is as old as that.
-pub(super) fn aged(queue: &mut VecDeque<Over>, now: Timestamp, limit: Duration) -> Option<Over> {
-    let first = queue.front()?;
-    now.since(first.noted).filter(|&age| age >= limit).and_then(|_| queue.pop_front())
+/// True for one that is so many nanoseconds old.
+#[inline]
+pub(super) fn is_aged(over: &Over, now: Timestamp, limit: i64) -> bool {
+    let age = now.nanoseconds().checked_sub(over.noted.nanoseconds());
+    age.is_some_and(|age| age >= limit)
+}
+
+/// Takes the first of the queue that is so many nanoseconds old.
+pub(super) fn aged(queue: &mut VecDeque<Over>, now: Timestamp, limit: i64) -> Option<Over> {
+    queue.front().is_some_and(|first| is_aged(first, now, limit)).then(|| queue.pop_front())?
 }
 
 impl Connection {
@@ -44,7 +51,8 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
     use crate::decode::Flags;
     use crate::flow::Table;
     use crate::flow::samples::segment;

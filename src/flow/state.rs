@@ -86,6 +86,14 @@ impl StatePath {
         })
     }
 
+    /// A path of this state and those after it.
+    pub(super) fn of(first: State, others: &[State]) -> StatePath {
+        let mut path = StatePath::default();
+        path.push(first);
+        others.iter().for_each(|&state| path.push(state));
+        path
+    }
+
     /// Appends a state unless the path ends with it or is full.
     pub(super) fn push(&mut self, state: State) {
         let length = self.length();

@@ -8,20 +8,20 @@ use std::time::Duration;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::Connection;
-use super::duplicate::Recent;
+use super::duplicate::{Headers, Recent};
 use super::ends::Key;
-use super::over::{Over, aged};
+use super::over::{Over, aged, is_aged};
 use super::slots::Slots;
-use crate::decode::{Segment, Timestamp};
+use super::{Connection, Held, Plain};
+use crate::decode::{Brief, Segment, Timestamp};
 
-/// How long a connection that is over is kept, in capture time, for what may still come: retransmissions, and
+/// How many nanoseconds a connection that is over is kept, in capture time, for what may still come: retransmissions, and
 /// RSTs that answer them. As long as Zeek's tcp_close_delay. What comes later still looks like a connection
 /// that began before the capture.
-const KEPT: Duration = Duration::from_secs(5);
-/// How long a connection of a live capture has been over when it is handed out: longer than what may take an RST
+const KEPT: i64 = 5_000_000_000;
+/// How many nanoseconds a connection of a live capture has been over when it is handed out: longer than what may take an RST
 /// back, or belongs to the same end, is under way.
-const TOLD: Duration = Duration::from_millis(500);
+const TOLD: i64 = 500_000_000;
 /// How long a SYN without an answer is kept, in capture time. No SYN is retransmitted after two minutes (RFC
 /// 9293 3.8.3; Linux gives up after 127 s).
 const ATTEMPTED: Duration = Duration::from_secs(300);
@@ -58,7 +58,7 @@ pub struct Table {
     over: VecDeque<Over>,
     /// Those of them that were handed out and are still held.
     told: VecDeque<Over>,
-    finished: Vec<Connection>,
+    finished: Vec<Held>,
     /// What connections age by: the time of the newest segment, or the ticks.
     clock: Timestamp,
     /// The time of the newest segment, and the ticks since.
@@ -82,6 +82,25 @@ pub struct Sought {
     place: Option<u32>,
 }
 
+/// Hashes connections as one table does, for whoever looks at segments before it.
+#[derive(Clone, Debug)]
+pub struct Keys(DefaultHashBuilder);
+
+impl Keys {
+    /// The hash of a segment's connection.
+    #[inline]
+    #[must_use]
+    pub fn of(&self, brief: &Brief) -> u64 {
+        self.0.hash_one(Key::of_brief(brief))
+    }
+
+    /// The same of a segment that may have come through a tunnel.
+    #[must_use]
+    pub fn of_segment(&self, segment: &Segment<'_>) -> u64 {
+        self.0.hash_one(Key::of(segment))
+    }
+}
+
 impl Default for Table {
     fn default() -> Table {
         Table::with_limit(Table::LIMIT)
@@ -89,7 +108,7 @@ impl Default for Table {
 }
 
 impl Table {
-    /// Connections held at once unless said otherwise: 256 MB of them.
+    /// Connections held at once unless said otherwise: 128 MB of them, 384 MB where all are out of the ordinary.
     pub const LIMIT: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
 
     /// A table that holds at most so many connections at once. Where one more begins, another
@@ -135,17 +154,40 @@ impl Table {
 
     /// Takes the next segment of the capture.
     pub fn push(&mut self, segment: &Segment<'_>) -> Pushed {
-        let sought = self.seek(segment);
-        self.push_sought(segment, sought)
+        let hash = self.hasher.hash_one(Key::of(segment));
+        self.push_hashed(segment, hash)
+    }
+
+    /// Takes the next segment of the capture, whose connection has this hash.
+    pub fn push_hashed(&mut self, segment: &Segment<'_>, hash: u64) -> Pushed {
+        self.pass_to(segment.time);
+        let slots = &self.slots;
+        let is_there = |&place: &u32| match slots.get(place) {
+            Some(Held::Whole(connection)) => connection.is_of(segment),
+            Some(Held::Plain(plain)) => Brief::of(segment).is_some_and(|brief| plain.is_of(&brief)),
+            None => false,
+        };
+        match self.index.find(hash, is_there).copied() {
+            Some(place) => self.push_at(place, hash, segment),
+            None => {
+                self.begin(hash, segment, None);
+                Pushed::Used
+            }
+        }
+    }
+
+    /// What [`seek`](Table::seek) looks for a segment's connection by.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        Keys(self.hasher.clone())
     }
 
     /// Where the connection of a segment that comes soon is likely to be. Memory is slow to answer, but answers
-    /// several questions at once: where all segments of a batch are [sought](Table::seek) and
-    /// [touched](Table::touch) before the first is [pushed](Table::push_sought), the table waits once for all.
+    /// several questions at once: where all segments of a batch are sought and [touched](Table::touch) before the
+    /// first is [pushed](Table::push_brief), the table waits once for all.
     #[inline]
     #[must_use]
-    pub fn seek(&self, segment: &Segment<'_>) -> Sought {
-        let hash = self.hasher.hash_one(Key::of(segment));
+    pub fn seek(&self, hash: u64) -> Sought {
         let mut first = None;
         self.index.find(hash, |&place| {
             first = Some(place);
@@ -157,29 +199,89 @@ impl Table {
     /// Looks at the connection that was sought, so that it is near when its segment is pushed.
     #[inline]
     pub fn touch(&self, sought: &Sought) {
-        let connection = sought.place.and_then(|place| self.slots.get(place));
-        black_box(connection.map(Connection::touch));
+        let held = sought.place.and_then(|place| self.slots.get(place));
+        black_box(held.map(Held::touch));
     }
 
-    /// Takes the next segment of the capture, whatever has become of the place that was sought for it.
-    pub fn push_sought(&mut self, segment: &Segment<'_>, sought: Sought) -> Pushed {
-        self.latest = segment.time;
-        if !self.is_live {
-            self.clock = segment.time;
-            self.retire();
-        }
+    /// Takes the next segment of the capture, whatever has become of the place that was sought for it, as
+    /// [`push`](Table::push) does, and holds its connection in little room and with little work as long as it goes
+    /// the common way. Such a one is not shown by [`newest`](Table::newest) and [`current`](Table::current).
+    #[inline]
+    pub fn push_brief(&mut self, brief: &Brief, sought: Sought) -> Pushed {
+        self.pass_to(brief.time);
         let Sought { hash, place } = sought;
-        let is_there = |&place: &u32| {
-            self.slots.get(place).is_some_and(|connection| connection.is_of(segment))
+        if let Some(place) = place
+            && let Some(Held::Plain(plain)) = self.slots.get_mut(place)
+            && plain.is_of(brief)
+        {
+            let from = plain.sender(brief);
+            let headers = Headers::of_brief(brief);
+            let packets = plain.packets(from);
+            // What brings something new in order was not there before.
+            let may_be_copy = brief.payload_len == 0 && headers.may_come_twice();
+            if may_be_copy && self.recent.has(&headers, brief.time, plain.id(), packets) {
+                self.newest = None;
+                return Pushed::Duplicate;
+            }
+            if plain.take(from, brief) {
+                let (id, over) = (plain.id(), plain.over_since());
+                self.recent.remember(headers, brief.time, id, packets + 1);
+                if let Some(since) = over {
+                    self.over.push_back(Over { since, noted: self.clock, id, place, hash });
+                }
+                self.newest = None;
+                return Pushed::Used;
+            }
+        }
+        self.push_unusual(brief, hash)
+    }
+
+    /// Takes a segment that begins a connection, or that no plain connection takes.
+    #[inline(never)]
+    fn push_unusual(&mut self, brief: &Brief, hash: u64) -> Pushed {
+        let segment = brief.segment();
+        let slots = &self.slots;
+        let is_there = |&place: &u32| match slots.get(place) {
+            Some(Held::Whole(connection)) => connection.is_of(&segment),
+            Some(Held::Plain(plain)) => plain.is_of(brief),
+            None => false,
         };
-        let elsewhere = || self.index.find(hash, is_there).copied();
-        let Some(place) = place.filter(is_there).or_else(elsewhere) else {
-            self.begin(hash, segment, None);
+        if let Some(place) = self.index.find(hash, is_there).copied() {
+            return self.push_at(place, hash, &segment);
+        }
+        if let Some(plain) = Plain::begin(self.begun + 1, brief) {
+            self.make_room(brief.time);
+            self.begun += 1;
+            self.recent.remember(Headers::of_brief(brief), brief.time, self.begun, 1);
+            self.insert(hash, Held::Plain(plain));
+            self.newest = None;
+        } else {
+            self.begin(hash, &segment, None);
+        }
+        Pushed::Used
+    }
+
+    /// Lets the capture's time come to that of the next segment.
+    #[inline]
+    fn pass_to(&mut self, time: Timestamp) {
+        self.latest = time;
+        if !self.is_live {
+            self.clock = time;
+            let is_due = |over: &Over| is_aged(over, time, KEPT);
+            if self.over.front().is_some_and(is_due) {
+                self.retire();
+            }
+        }
+    }
+
+    /// Takes a segment of the connection in this place.
+    fn push_at(&mut self, place: u32, hash: u64, segment: &Segment<'_>) -> Pushed {
+        let Some(connection) = self.slots.get_mut(place).and_then(Held::as_whole) else {
             return Pushed::Used;
         };
-        let Some(connection) = self.slots.get_mut(place) else { return Pushed::Used };
         let packets = connection.halves.at(connection.sender(segment)).packets;
-        if self.recent.has(segment, connection.id, packets) {
+        let headers = Headers::of(segment);
+        if self.recent.has(&headers, segment.time, connection.id, packets) {
             self.newest = None;
             return Pushed::Duplicate;
         }
@@ -191,30 +293,50 @@ impl Table {
         }
         let over_before = connection.over_since();
         connection.observe(segment);
-        self.recent.remember(segment, connection.id, packets + 1);
+        self.recent.remember(headers, segment.time, connection.id, packets + 1);
         let (id, over) = (connection.id, connection.over_since());
         if over != over_before
             && let Some(since) = over
         {
-            self.over.push_back(Over { since, noted: self.clock, id, place });
+            self.over.push_back(Over { since, noted: self.clock, id, place, hash });
         }
         self.newest = Some(place);
         Pushed::Used
     }
 
-    /// The connections that are still held, in no particular order.
+    /// The connections that are still held, in no particular order, but for those of
+    /// [`push_brief`](Table::push_brief) that went the common way.
     pub fn current(&self) -> impl Iterator<Item = &Connection> {
-        self.slots.iter()
+        self.slots.iter().filter_map(|held| match held {
+            Held::Whole(connection) => Some(&**connection),
+            Held::Plain(_) => None,
+        })
     }
 
     /// The connection that took the last segment pushed; `None` where that was a duplicate.
     #[must_use]
     pub fn newest(&self) -> Option<&Connection> {
-        self.slots.get(self.newest?)
+        match self.slots.get(self.newest?)? {
+            Held::Whole(connection) => Some(connection),
+            Held::Plain(_) => None,
+        }
     }
 
     /// The connections to which nothing more can come, each once.
     pub fn take_finished(&mut self) -> impl Iterator<Item = Connection> {
+        self.take_held().map(Held::whole)
+    }
+
+    /// True where there are any.
+    #[inline]
+    #[must_use]
+    pub fn has_finished(&self) -> bool {
+        !self.finished.is_empty()
+    }
+
+    /// The same in the form in which they were held.
+    #[inline]
+    pub fn take_held(&mut self) -> impl Iterator<Item = Held> {
         self.finished.drain(..)
     }
 
@@ -227,37 +349,52 @@ impl Table {
     }
 
     /// What is left at the end of the capture, in the order in which it began.
-    pub fn into_connections(mut self) -> impl Iterator<Item = Connection> {
-        for connection in self.finished.drain(..) {
-            self.slots.insert(connection);
+    pub fn into_connections(self) -> impl Iterator<Item = Connection> {
+        self.into_held().map(Held::whole)
+    }
+
+    /// The same in the form in which they are held.
+    pub fn into_held(mut self) -> impl Iterator<Item = Held> {
+        for held in self.finished.drain(..) {
+            self.slots.insert(held);
         }
-        self.slots.into_connections().filter(|connection| !connection.was_told())
+        self.slots.into_connections().filter(|held| !held.was_told())
     }
 
     /// Begins a connection with this segment, and before it with the SYN that it answers where that was
     /// taken for another connection's.
     fn begin(&mut self, hash: u64, segment: &Segment<'_>, syn: Option<Segment<'static>>) {
-        self.sweep(segment.time, SWEPT);
-        if self.slots.used() >= self.limit {
-            self.evict();
-        }
+        self.make_room(segment.time);
         self.begun += 1;
         let mut connection = Connection::new(self.begun, syn.as_ref().unwrap_or(segment));
         if let Some(syn) = &syn {
             connection.observe(syn);
         }
         connection.observe(segment);
-        self.recent.remember(segment, connection.id, 1);
+        self.recent.remember(Headers::of(segment), segment.time, connection.id, 1);
         let (id, over) = (connection.id, connection.over_since());
-        let Some(place) = self.slots.insert(connection) else { return };
+        let Some(place) = self.insert(hash, Held::Whole(Box::new(connection))) else { return };
+        if let Some(since) = over {
+            self.over.push_back(Over { since, noted: self.clock, id, place, hash });
+        }
+        self.newest = Some(place);
+    }
+
+    /// Makes room for one more connection, where there is a limit.
+    fn make_room(&mut self, now: Timestamp) {
+        self.sweep(now, SWEPT);
+        if self.slots.used() >= self.limit {
+            self.evict();
+        }
+    }
+
+    fn insert(&mut self, hash: u64, held: Held) -> Option<u32> {
+        let place = self.slots.insert(held)?;
         let Table { index, slots, hasher, .. } = self;
         let rehash =
             |&place: &u32| slots.get(place).map_or(0, |moved| hasher.hash_one(moved.key()));
         index.insert_unique(hash, place, rehash);
-        if let Some(since) = over {
-            self.over.push_back(Over { since, noted: self.clock, id, place });
-        }
-        self.newest = Some(place);
+        Some(place)
     }
 
     /// Takes a connection out of the table; nothing more can come to it.
@@ -265,12 +402,12 @@ impl Table {
         if let Ok(entry) = self.index.find_entry(hash, |&found| found == place) {
             entry.remove();
         }
-        self.finished.extend(self.slots.remove(place).filter(|connection| !connection.was_told()));
+        self.finished.extend(self.slots.remove(place).filter(|held| !held.was_told()));
     }
 
     fn finish_by_place(&mut self, place: u32) {
-        if let Some(connection) = self.slots.get(place) {
-            let hash = self.hasher.hash_one(connection.key());
+        if let Some(held) = self.slots.get(place) {
+            let hash = self.hasher.hash_one(held.key());
             self.finish(hash, place);
         }
     }
@@ -285,21 +422,21 @@ impl Table {
             if self.is_live {
                 self.tell(over);
             } else {
-                self.finish_by_place(over.place);
+                self.finish(over.hash, over.place);
             }
         }
         while let Some(over) = aged(&mut self.told, self.clock, KEPT) {
             if self.slots.get(over.place).is_some_and(|found| over.is_of(found)) {
-                self.finish_by_place(over.place);
+                self.finish(over.hash, over.place);
             }
         }
     }
 
     /// Hands a connection out and keeps it.
     fn tell(&mut self, over: Over) {
-        if let Some(connection) = self.slots.get_mut(over.place) {
+        if let Some(connection) = self.slots.get_mut(over.place).and_then(Held::as_whole) {
             connection.mark_told();
-            self.finished.push(connection.clone());
+            self.finished.push(Held::Whole(Box::new(connection.clone())));
             self.told.push_back(over);
         }
     }
@@ -308,9 +445,9 @@ impl Table {
     fn sweep(&mut self, now: Timestamp, places: usize) {
         for _ in 0..places.min(self.slots.places()) {
             let Some(place) = self.next_place() else { return };
-            let is_stale = |found: &Connection| {
+            let is_stale = |found: &Held| {
                 found.is_only_attempted()
-                    && now.since(found.end).is_some_and(|age| age >= ATTEMPTED)
+                    && now.since(found.end()).is_some_and(|age| age >= ATTEMPTED)
             };
             if self.slots.get(place).is_some_and(is_stale) {
                 self.finish_by_place(place);
@@ -322,22 +459,22 @@ impl Table {
     fn evict(&mut self) {
         while let Some(over) = self.told.pop_front().or_else(|| self.over.pop_front()) {
             if self.slots.get(over.place).is_some_and(|found| over.is_of(found)) {
-                self.finish_by_place(over.place);
+                self.finish(over.hash, over.place);
                 return;
             }
         }
         let mut chosen = None;
         for _ in 0..SAMPLED {
             let Some(place) = self.next_place() else { break };
-            let Some(connection) = self.slots.get(place) else { continue };
-            let candidate = (!connection.is_only_attempted(), connection.end, place);
+            let Some(held) = self.slots.get(place) else { continue };
+            let candidate = (!held.is_only_attempted(), held.end(), place);
             chosen = Some(chosen.map_or(candidate, |best| candidate.min(best)));
-            if connection.is_only_attempted() {
+            if held.is_only_attempted() {
                 break;
             }
         }
         let Some((_, _, place)) = chosen else { return };
-        if let Some(connection) = self.slots.get_mut(place) {
+        if let Some(connection) = self.slots.get_mut(place).and_then(Held::as_whole) {
             connection.mark_evicted();
             self.evicted += 1;
         }

@@ -262,7 +262,7 @@ impl Trace {
 impl Side {
     /// Takes the rare things of a packet down, and says which have to be told.
     fn note_rare(&mut self, segment: &Segment<'_>) -> u64 {
-        let is_whole = segment.payload.len() as u64 >= u64::from(segment.payload_len);
+        let is_whole = segment.is_whole;
         let has_id = segment.ip_id.is_some();
         let has_clock = segment.options.timestamp.is_some();
         let bits = [
@@ -407,6 +407,7 @@ impl Expected {
             options: Options { timestamp: clock, unreadable, ..Options::default() },
             payload_len,
             payload: &[],
+            is_whole,
             fragmented: rare & rare::FRAGMENTED != 0,
             ttl: side.ttl,
             tos: 0,
@@ -520,6 +521,7 @@ mod tests {
                     ttl,
                     payload_len,
                     payload: PAYLOAD.get(..captured).unwrap(),
+                    is_whole: captured >= payload_len as usize,
                     options: Options { timestamp, unreadable, ..Options::default() },
                     fragmented: bits.0,
                     dont_fragment: bits.1,

@@ -3,12 +3,16 @@
 //! Lists are put together in one field: words by spaces, evidence and notes by semicolons. What is `null` or not
 //! there is empty.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write};
 
-use super::record::time_text;
-use super::{Lab, Record, Sample, escape};
+use super::time::add_time;
+use super::{CloseRecord, Lab, Record, Sample, escape};
 use crate::flow::{End, Pair};
+use crate::verdict::{Cause, Confidence, Pattern, Shape, Stage};
+
+/// Bytes that most lines have room in.
+const LINE: usize = 512;
 
 /// The columns, in the order in which they are written. New ones come last but for the lab's.
 pub(super) const COLUMNS: &[&str] = &[
@@ -83,49 +87,37 @@ pub(super) fn write_header(out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes one connection.
 pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
-    let close = &record.close;
-    let mut line = Line::default();
-    line.add(record.schema);
-    line.add(record.id);
+    let mut line = Line { text: String::with_capacity(LINE), begun: false };
+    line.word(record.schema);
+    line.number(record.id);
     line.text(record.file.as_deref().unwrap_or_default());
     for end in [record.client, record.server] {
         line.add(end.ip);
-        line.add(end.port);
+        line.number(end.port);
     }
     let outer = record.outer.as_ref();
     line.option(outer.map(|outer| outer.tunnel.to_string()));
     line.option(outer.map(|outer| outer.source));
     line.option(outer.map(|outer| outer.destination));
     line.option(outer.and_then(|outer| outer.id));
-    line.add(record.orientation.word());
-    line.add(time_text(record.start));
-    line.add(time_text(record.end));
-    line.add(record.opening);
-    line.add(close.verdict);
-    line.option(close.by);
-    line.option(close.shape);
-    line.option(close.cause);
-    line.option(close.confidence);
-    line.option(close.stage);
-    line.option(close.pattern);
-    line.add(close.complete);
-    line.list(&close.gaps, " ");
-    line.option(close.seconds);
-    let evidence: Vec<String> =
-        close.evidence.iter().map(|each| format!("{} {}", each.frame, each.fact)).collect();
-    line.text(&evidence.join("; "));
-    line.add(close.rule.id);
-    line.text(close.rule.citation);
-    line.list(&record.states.client, " ");
-    line.list(&record.states.server, " ");
+    line.word(record.orientation.word());
+    for time in [record.start, record.end] {
+        line.begin();
+        add_time(time, &mut line.text);
+    }
+    line.word(record.opening.word());
+    add_close(&record.close, &mut line);
+    line.words(record.states.client.iter().copied());
+    line.words(record.states.server.iter().copied());
     let time_wait = record.time_wait.as_ref();
-    line.list(time_wait.map_or(&[][..], |time_wait| &time_wait.ends), " ");
+    let ends = time_wait.map_or(&[][..], |time_wait| &time_wait.ends);
+    line.words(ends.iter().map(|end| end.word()));
     line.option(time_wait.and_then(|time_wait| time_wait.kernel));
     for pair in [&record.packets, &record.bytes, &record.at_risk] {
         line.pair(pair);
     }
-    line.add(record.zeek.conn_state.word());
-    line.add(&record.zeek.history);
+    line.word(record.zeek.conn_state.word());
+    line.word(&record.zeek.history);
     let notes: Vec<String> =
         record.notes.iter().map(|note| format!("{} {}", note.kind, note.count)).collect();
     line.list(&notes, "; ");
@@ -137,11 +129,34 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
     match &record.lab {
         Some(lab) => add_lab(lab, &mut line),
         None => {
-            let columns = COLUMNS.iter().filter(|name| name.starts_with("lab."));
-            columns.for_each(|_| line.add(""));
+            let columns = COLUMNS.iter().rev().take_while(|name| name.starts_with("lab."));
+            columns.for_each(|_| line.word(""));
         }
     }
-    write!(out, "{}\r\n", line.text)
+    line.text.push_str("\r\n");
+    out.write_all(line.text.as_bytes())
+}
+
+fn add_close(close: &CloseRecord, line: &mut Line) {
+    line.word(close.verdict.word());
+    line.word(close.by.map_or("", End::word));
+    line.word(close.shape.map_or("", Shape::word));
+    line.word(close.cause.map_or("", Cause::word));
+    line.word(close.confidence.map_or("", Confidence::word));
+    line.word(close.stage.map_or("", Stage::word));
+    line.word(close.pattern.map_or("", Pattern::word));
+    line.word(if close.complete { "true" } else { "false" });
+    line.words(close.gaps.iter().map(|gap| gap.word()));
+    line.option(close.seconds);
+    let mut evidence = String::with_capacity(LINE);
+    for (place, each) in close.evidence.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let between = if place > 0 { "; " } else { "" };
+        let _ = write!(evidence, "{between}{} {}", each.frame, each.fact);
+    }
+    line.text(&evidence);
+    line.number(close.rule.id);
+    line.text(close.rule.citation);
 }
 
 fn add_lab(lab: &Lab, line: &mut Line) {
@@ -178,20 +193,44 @@ fn sample(sample: &Sample) -> String {
 }
 
 /// A line in the making.
-#[derive(Default)]
 struct Line {
     text: String,
     begun: bool,
 }
 
 impl Line {
-    /// A field of our own words and numbers.
-    fn add(&mut self, value: impl Display) {
-        use std::fmt::Write;
+    /// Begins a field.
+    fn begin(&mut self) {
         if self.begun {
             self.text.push(',');
         }
         self.begun = true;
+    }
+
+    /// A field of our own words, none of which has to be quoted.
+    fn word(&mut self, word: &str) {
+        self.begin();
+        self.text.push_str(word);
+    }
+
+    /// The same of several.
+    fn words(&mut self, words: impl Iterator<Item = &'static str>) {
+        self.begin();
+        for (place, word) in words.enumerate() {
+            if place > 0 {
+                self.text.push(' ');
+            }
+            self.text.push_str(word);
+        }
+    }
+
+    fn number(&mut self, number: impl Into<u64>) {
+        self.word(itoa::Buffer::new().format(number.into()));
+    }
+
+    /// A field of our own words and numbers.
+    fn add(&mut self, value: impl Display) {
+        self.begin();
         // Writing to a String cannot fail.
         let _ = write!(self.text, "{value}");
     }
@@ -199,13 +238,13 @@ impl Line {
     fn option(&mut self, value: Option<impl Display>) {
         match value {
             Some(value) => self.add(value),
-            None => self.add(""),
+            None => self.word(""),
         }
     }
 
     fn pair(&mut self, pair: &Pair<u64>) {
-        self.add(pair.client);
-        self.add(pair.server);
+        self.number(pair.client);
+        self.number(pair.server);
     }
 
     fn list<T: ToString>(&mut self, values: &[T], between: &str) {

@@ -8,7 +8,8 @@ use std::fmt::Write;
 /// reorder what is read.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_active) {
+    let is_printable = |byte: &u8| matches!(byte, b' '..=b'~');
+    if text.as_bytes().iter().all(is_printable) || !text.chars().any(is_active) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);

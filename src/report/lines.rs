@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::record::time_text;
 use super::table::{bytes, cause, ended, gaps, write_in_colour};
+use super::time::time_text;
 use super::{Record, Styles};
 
 /// Columns of the addresses, unless there are longer ones: any of IPv4, with its port.

@@ -32,6 +32,7 @@ mod style;
 mod table;
 mod tally;
 mod text;
+mod time;
 
 pub use escape::escape;
 pub use glyphs::Glyphs;

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use super::record::time_text;
 use super::text::tunnel;
+use super::time::time_text;
 use super::{Lab, Record, Sample, escape};
 use crate::flow::{End, Pair};
 

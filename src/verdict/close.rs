@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Cause, Confidence, Evidence, Gap, Opening, Pattern, Rule, Shape, Stage, Verdict};
 use super::{evidence, patterns, reset};
-use crate::flow::{Connection, End, Orientation, Reset, State};
+use crate::flow::{Connection, End, Held, Orientation, Release, Reset, State};
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +101,37 @@ pub fn judge(connection: &Connection) -> Close {
         evidence,
         rule: Rule::of(verdict),
         opening,
+    }
+}
+
+/// The same in whichever form the connection is held. A release of which there is nothing special to tell leaves no
+/// choice: rule 4, and no gap.
+#[must_use]
+pub fn judge_held(held: &Held) -> Close {
+    match held {
+        Held::Whole(connection) => judge(connection),
+        Held::Plain(plain) => match plain.release() {
+            Some(release) => of_release(&release),
+            None => judge(&plain.clone().whole()),
+        },
+    }
+}
+
+fn of_release(release: &Release<'_>) -> Close {
+    let separate = release.second_was_separate();
+    Close {
+        verdict: Verdict::Fin,
+        by: Some(release.by),
+        shape: Some(if separate { Shape::FourSegment } else { Shape::ThreeSegment }),
+        cause: None,
+        confidence: None,
+        stage: None,
+        pattern: None,
+        gaps: Vec::new(),
+        duration: release.released.since(release.first.time),
+        evidence: evidence::of_release(release),
+        rule: Rule::of(Verdict::Fin),
+        opening: Opening::Handshake,
     }
 }
 

@@ -7,7 +7,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::decode::FrameId;
-use crate::flow::{Connection, End};
+use crate::flow::{Connection, End, Release};
 
 /// A frame and what it proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,19 @@ impl Serialize for Evidence {
         form.serialize_field("text", &format_args!("{}", self.fact))?;
         form.end()
     }
+}
+
+/// The same for a release without anything special.
+pub(super) fn of_release(release: &Release<'_>) -> Vec<Evidence> {
+    let mut evidence = Vec::with_capacity(4);
+    for end in End::BOTH {
+        let fin = if end == release.by { release.first } else { release.second };
+        evidence.push(Evidence { frame: fin.frame, fact: Fact::Fin(end) });
+        let acked = |frame| Evidence { frame, fact: Fact::FinAcked(end) };
+        evidence.extend(fin.acked_frame.map(acked));
+    }
+    evidence.sort_by_key(|each| each.frame);
+    evidence
 }
 
 /// The evidence for the end of `connection`, in the order of the capture.

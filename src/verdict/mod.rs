@@ -13,7 +13,7 @@ mod reset;
 mod words;
 
 pub(crate) use aborts::{Resets, Risen, cause_counted};
-pub use close::{Close, judge};
+pub use close::{Close, judge, judge_held};
 pub use evidence::{Evidence, Fact};
 pub use expect::{Expectation, Outcome, RuleError};
 pub use words::{Cause, Confidence, Gap, NoteKind, Opening, Pattern, Rule, Shape, Stage, Verdict};

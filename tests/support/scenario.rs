@@ -196,6 +196,7 @@ fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
             true => &[],
             false => &PAYLOAD[..line.len as usize],
         },
+        is_whole: !line.cut || line.len == 0,
         ttl: line.ttl,
         ip_id: Some(line.id),
         tos: 0,

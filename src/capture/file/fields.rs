@@ -38,6 +38,13 @@ impl ByteOrder {
         })
     }
 
+    /// The four 32-bit numbers that these bytes are.
+    #[inline]
+    pub(super) fn words(self, bytes: &[u8; 16]) -> [u32; 4] {
+        let &[a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
+        [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]].map(|field| self.number(field))
+    }
+
     #[inline]
     fn number(self, field: [u8; 4]) -> u32 {
         match self {

@@ -170,8 +170,8 @@ impl Frames {
         }
     }
 
-    /// True where the next packet is in memory already, so that taking it leaves those taken before where they
-    /// are, and where nothing but a packet comes with it.
+    /// True where the next packet is in memory already, so that taking it waits for nothing, and where nothing but
+    /// a packet comes with it.
     #[inline]
     pub(super) fn has_packet_at_hand(&self) -> bool {
         !self.ended
@@ -179,6 +179,38 @@ impl Frames {
                 Format::Pcap(format) => format.has_packet_in(self.window.unread()),
                 Format::Pcapng(format) => format.has_packet_in(self.window.unread()),
             }
+    }
+
+    /// Takes up to `most` packets that are in memory already. What the capture tells beside its packets does not
+    /// change in between.
+    ///
+    /// # Errors
+    /// As for [`next_frame`](Frames::next_frame).
+    #[inline]
+    pub(super) fn take_at_hand(
+        &mut self,
+        most: usize,
+        mut take: impl FnMut(&Frame<'_>),
+    ) -> Result<(), ReadError> {
+        if self.ended {
+            return Ok(());
+        }
+        if let Format::Pcap(format) = &self.format {
+            let (link, packets) = (format.link(), &mut self.packets);
+            format.take_at_hand(&mut self.window, most, |time, wire_len, data| {
+                *packets += 1;
+                take(&Frame { number: *packets, time, link, wire_len, data });
+            });
+            return Ok(());
+        }
+        for _ in 0..most {
+            if !self.has_packet_at_hand() {
+                break;
+            }
+            let Some(packet) = self.advance()? else { break };
+            take(&self.frame(&packet));
+        }
+        Ok(())
     }
 
     /// A packet as a frame: the one that was taken last, or one before it where nothing was read in between.

@@ -100,6 +100,38 @@ impl Pcap {
         Ok(Some(Packet { number: 0, time, link: self.link, wire_len, data }))
     }
 
+    /// Takes up to `most` whole records that are in memory, in the shape that all programs write today. What is
+    /// wrong with one is for [`next`](Pcap::next) to tell.
+    #[inline]
+    pub(super) fn take_at_hand(
+        &self,
+        window: &mut Window,
+        most: usize,
+        mut take: impl FnMut(Timestamp, u32, &[u8]),
+    ) {
+        const RECORD_HEADER: usize = 16;
+        if self.record_header != RECORD_HEADER || !matches!(self.lengths, Lengths::CapturedFirst) {
+            return;
+        }
+        let bytes = window.unread();
+        let mut rest = bytes;
+        for _ in 0..most {
+            let Some((header, behind)) = rest.split_first_chunk::<RECORD_HEADER>() else { break };
+            let [seconds, fraction, captured, wire_len] = self.order.words(header);
+            let Some((data, next)) = behind.split_at_checked(captured as usize) else { break };
+            if captured > self.longest {
+                break;
+            }
+            let nanoseconds = i64::from(seconds)
+                .wrapping_mul(1_000_000_000)
+                .wrapping_add(i64::from(fraction).wrapping_mul(self.unit));
+            take(Timestamp::new(0, nanoseconds), wire_len, data);
+            rest = next;
+        }
+        let taken = bytes.len() - rest.len();
+        window.take(taken);
+    }
+
     /// True where these bytes begin with a whole record.
     #[inline]
     pub(super) fn has_packet_in(&self, bytes: &[u8]) -> bool {

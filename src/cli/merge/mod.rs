@@ -17,7 +17,7 @@ use super::reporting::{Plan, Reporting};
 use super::status::Status;
 use crate::capture::{Input, Stop};
 use crate::decode::Timestamp;
-use crate::flow::{Pushed, Table};
+use crate::flow::{Held, Pushed, Table};
 use crate::partial::{Files, Place, Replay, TraceLine};
 use crate::report::CaptureSummary;
 use crate::sandbox::{self, Confinement, Needs};
@@ -131,7 +131,7 @@ impl Merge<'_> {
                 let mut close = judge(&connection);
                 let losses = Losses { dropped: told(dropped, place), cut: told(cut_off, place) };
                 losses.add_to(&mut close);
-                if sink.connection(&connection, close)?.is_break() {
+                if sink.connection(Held::Whole(Box::new(connection)), close)?.is_break() {
                     broken_off = true;
                     break 'packets;
                 }

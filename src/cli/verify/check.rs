@@ -16,7 +16,7 @@ use crate::decode::Segment;
 use crate::expected::{
     Difference, Finding, Holding, Malformed, Recorded, Rules, differences, text, write_unified,
 };
-use crate::flow::{Connection, Table};
+use crate::flow::{Connection, Held, Table};
 use crate::report::cases::{Case, CaseOutcome};
 use crate::report::{CaptureSummary, Record, Trace, escape, write_packets, write_recorded};
 use crate::verdict::Close;
@@ -180,16 +180,17 @@ struct Judged<'a> {
 }
 
 impl Sink for Judged<'_> {
+    fn takes_packets(&self) -> bool {
+        true
+    }
+
     fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
         self.traces.push(segment, connection);
     }
 
-    fn connection(
-        &mut self,
-        connection: &Connection,
-        close: Close,
-    ) -> Result<ControlFlow<()>, Failure> {
-        let record = Record::new(connection, close.clone(), None);
+    fn connection(&mut self, held: Held, close: Close) -> Result<ControlFlow<()>, Failure> {
+        let connection = held.whole();
+        let record = Record::new(&connection, close.clone(), None);
         if let Some(holding) = &mut self.holding {
             holding.take(&record, &close);
         }

@@ -31,6 +31,9 @@ struct Half {
 impl Compact {
     /// `None` for a tracker that knows more than fits.
     pub(super) fn pack(tracker: &Tracker) -> Option<Compact> {
+        if tracker.complete || tracker.over {
+            return None;
+        }
         let letters = Letters::of(&tracker.history)?;
         let half = |end: End| {
             let endpoint = tracker.endpoints.at(end);
@@ -48,7 +51,7 @@ impl Compact {
         };
         let ends = Pair::from_fn(half);
         let is_whole = |end: &End| ends.at(*end).unpack() == *tracker.endpoints.at(*end);
-        (!tracker.complete && !tracker.over && End::BOTH.iter().all(is_whole)).then_some(Compact {
+        End::BOTH.iter().all(is_whole).then_some(Compact {
             ends,
             last_time: tracker.last_time,
             letters,
@@ -73,7 +76,7 @@ impl Compact {
             && segment.seq.distance_from(sender.start) >= 0
             && end.0 >= segment.seq.0
             && (segment.payload_len == 0 || sender.delivered == sender.offset(segment.seq))
-            && segment.payload.len() as u64 >= u64::from(segment.payload_len)
+            && segment.is_whole
             && segment.payload_len <= i32::MAX.unsigned_abs();
         let acknowledges_what_was_seen = segment.ack.0 >= receiver.acked.0
             && segment.ack.distance_from(receiver.acked) >= 0

@@ -1,5 +1,7 @@
 //! What Zeek keeps of one end: its state, its place in the sequence space, what was delivered.
 
+use super::super::End;
+use super::Course;
 use crate::decode::{Flags, Seq};
 
 /// A jump that Zeek does not believe (`TOO_LARGE_SEQ_DELTA`).
@@ -115,6 +117,33 @@ impl Default for Endpoint {
 }
 
 impl Endpoint {
+    /// The end of a connection without anything special.
+    pub(super) fn of_course(course: &Course, end: End) -> Endpoint {
+        let (state, previous) = match (course.was_seen, course.is_answered, end) {
+            (false, _, _) => return Endpoint::default(),
+            (true, false, _) => (State::SynSent, State::Inactive),
+            (true, true, _) if course.has_closed => (State::Closed, State::Established),
+            (true, true, End::Client) => (State::Established, State::SynSent),
+            (true, true, End::Server) => (State::Established, State::Inactive),
+        };
+        let fin = u32::from(course.has_closed);
+        let (delivered, fin_end) = (course.sent.wrapping_sub(fin), course.sent * fin);
+        Endpoint {
+            start: course.start,
+            last: course.last,
+            acked: course.acked,
+            delivered,
+            fin_end,
+            last_fin: delivered * fin,
+            has_fin: course.has_closed,
+            state,
+            previous,
+            closing: course.has_closed,
+            closed: course.has_closed,
+            ..Endpoint::default()
+        }
+    }
+
     pub(super) fn enter(&mut self, state: State) {
         if state != self.state {
             self.previous = self.state;

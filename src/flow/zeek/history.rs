@@ -80,6 +80,25 @@ impl History {
         history
     }
 
+    /// A history of nothing but `S`, `h`, and of `A`, `D` and `F` of either role.
+    pub(super) fn of_plain(letters: &[u8]) -> History {
+        let mut history = History::default();
+        for &letter in letters {
+            let (role, upper) = match letter.is_ascii_uppercase() {
+                true => (Role::Originator, letter),
+                false => (Role::Responder, letter.to_ascii_uppercase()),
+            };
+            let once = match upper {
+                b'A' => Once::Ack,
+                b'D' => Once::Data,
+                b'F' => Once::Fin,
+                _ => Once::Syn,
+            };
+            history.add_once(role, once, upper);
+        }
+        history
+    }
+
     /// The letters that come once and that a role has.
     pub(super) fn once(&self, of_originator: bool) -> u8 {
         if of_originator { self.originator_has } else { self.responder_has }

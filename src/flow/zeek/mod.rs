@@ -18,14 +18,44 @@ mod tracker;
 
 pub use conn_state::ConnState;
 
-use super::End;
-use crate::decode::{Segment, Timestamp};
+use super::{End, Pair};
+use crate::decode::{Segment, Seq, Timestamp};
 use compact::Compact;
+use endpoint::Endpoint;
+use history::History;
 use tracker::Tracker;
 
 /// Zeek's view of one connection, kept small: it is part of every connection that is open.
 #[derive(Clone, Debug)]
 pub struct Zeek(Form);
+
+/// What an end sent where nothing was sent twice, lost, or out of order.
+pub(super) struct Course {
+    /// The number of its SYN, the number behind everything sent, and that behind everything acknowledged.
+    pub(super) start: Seq,
+    pub(super) last: Seq,
+    pub(super) acked: Seq,
+    /// How much that is: SYN, data, FIN.
+    pub(super) sent: u32,
+    /// True once it sent a FIN.
+    pub(super) has_closed: bool,
+    /// True once both ends have sent a SYN.
+    pub(super) is_answered: bool,
+    /// False where nothing was seen of it.
+    pub(super) was_seen: bool,
+}
+
+/// A connection that the client opened, with both ends like that.
+pub(super) struct Courses<'a> {
+    pub(super) ends: Pair<Course>,
+    pub(super) last_time: Timestamp,
+    /// Both ends have closed.
+    pub(super) complete: bool,
+    /// A timer ended the row.
+    pub(super) over: bool,
+    /// `S`, `h`, and `A`, `D` and `F` of either role.
+    pub(super) history: &'a [u8],
+}
 
 #[derive(Clone, Debug)]
 enum Form {
@@ -39,6 +69,18 @@ impl Zeek {
     /// Takes up a connection with the first segment, which goes to [`observe`](Zeek::observe) as well.
     pub(super) fn new(sender: End, segment: &Segment<'_>) -> Zeek {
         Zeek::of(Tracker::new(sender, segment))
+    }
+
+    /// What Zeek would say of a connection without anything special.
+    pub(super) fn of_plain(courses: &Courses<'_>) -> Zeek {
+        Zeek::of(Tracker {
+            endpoints: Pair::from_fn(|end| Endpoint::of_course(courses.ends.at(end), end)),
+            last_time: courses.last_time,
+            originator: End::Client,
+            complete: courses.complete,
+            over: courses.over,
+            history: History::of_plain(courses.history),
+        })
     }
 
     /// The state of the connection, as Zeek abbreviates it.
@@ -86,7 +128,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::decode::{Endpoint as Address, Flags, Seq};
+    use crate::decode::{Endpoint as Address, Flags};
 
     /// A segment of either end with any flags, near the ends of all ranges as often as not.
     fn any_segment() -> impl Strategy<Value = (End, Segment<'static>)> {
@@ -101,7 +143,7 @@ mod tests {
                     ack: Seq(ack),
                     window,
                     payload_len,
-                    payload: &[0; 64],
+                    is_whole: payload_len <= 64,
                     ..Segment::plain(address(80), address(50_000), Flags(flags))
                 };
                 (from, segment)
@@ -159,8 +201,8 @@ mod tests {
             ];
             let mut zeek = Zeek::new(opening[0].0, &opening[0].1);
             let mut tracker = Tracker::new(opening[0].0, &opening[0].1);
-            let mut next = super::super::Pair { client, server };
-            next = super::super::Pair::from_fn(|end| next.at(end).wrapping_add(1));
+            let mut next = Pair { client, server };
+            next = Pair::from_fn(|end| next.at(end).wrapping_add(1));
             let mut seconds = 0;
             let later = turns.into_iter().map(|(by_client, payload_len, seq, ack, wait)| {
                 let from = if by_client { End::Client } else { End::Server };

@@ -110,8 +110,7 @@ impl Tracker {
         if let Some(acked) = acked {
             self.note_gaps(from.other(), acked);
         }
-        let captured = segment.payload.len() as u64 >= u64::from(segment.payload_len);
-        if segment.payload_len > 0 && captured && !flags.rst() && !position.underflow {
+        if segment.payload_len > 0 && segment.is_whole && !flags.rst() && !position.underflow {
             let first = position.offset.wrapping_add(u32::from(flags.syn()));
             self.endpoints.at_mut(from).deliver(first, segment.payload_len);
         }

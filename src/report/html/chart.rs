@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use super::Tone;
 use super::escape::html;
 use crate::decode::Timestamp;
-use crate::report::record::time_text;
 use crate::report::text::{counted, grouped};
+use crate::report::time::time_text;
 
 /// Lengths in the units of the picture.
 const WIDTH: u64 = 480;

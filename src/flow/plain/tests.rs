@@ -1,0 +1,184 @@
+//! Holds plain connections equal to whole ones, segment by segment.
+
+use proptest::prelude::*;
+
+use super::super::{Held, Pushed, Sought, Table};
+use crate::decode::{Brief, Endpoint, Flags, FrameId, Segment, Seq, Timestamp};
+use crate::flow::{End, Pair};
+
+/// What an end does next.
+#[derive(Clone, Debug)]
+struct Turn {
+    by_client: bool,
+    flags: Flags,
+    len: u32,
+    /// How far the numbers are off.
+    seq: i32,
+    ack: i32,
+    wait: i64,
+    ttl: u8,
+    window: u16,
+    ip_id: u16,
+    is_whole: bool,
+    /// The packet is captured twice.
+    again: bool,
+}
+
+/// Nearly always as usual, and anything else now and then.
+fn any_turn() -> impl Strategy<Value = Turn> {
+    let flags = prop_oneof![
+        12 => Just(Flags::ACK),
+        3 => Just(Flags::ACK | Flags::PSH),
+        5 => Just(Flags::ACK | Flags::FIN),
+        1 => Just(Flags::ACK | Flags::RST),
+        1 => (0..0x200_u16).prop_map(Flags),
+    ];
+    let slip = || prop_oneof![30 => Just(0), 1 => -3..3_i32];
+    let wait = prop_oneof![
+        20 => 0..1_000_000_i64,
+        10 => 0..2_000_000_000_i64,
+        1 => -1_000_i64..0,
+        1 => 0..400_000_000_000_i64,
+    ];
+    let rare = |usual: u16, other: u16| prop_oneof![40 => Just(usual), 1 => Just(other)];
+    let numbers =
+        (any::<bool>(), flags, prop_oneof![Just(0), 0..3_u32, 0..2000_u32], slip(), slip());
+    let headers = (wait, rare(64, 63), rare(500, 0), prop_oneof![Just(0), 1..4_u16]);
+    let others = (
+        prop_oneof![40 => Just(true), 1 => Just(false)],
+        prop_oneof![20 => Just(false), 1 => Just(true)],
+    );
+    (numbers, headers, others).prop_map(
+        |((by_client, flags, len, seq, ack), (wait, ttl, window, ip_id), (is_whole, again))| {
+            let ttl = if ttl == 64 { 64 } else { 63 };
+            Turn { by_client, flags, len, seq, ack, wait, ttl, window, ip_id, is_whole, again }
+        },
+    )
+}
+
+/// The segments of a connection that opens by a handshake, mostly, and goes on by these turns.
+fn segments(starts: Pair<u32>, opening: usize, turns: &[Turn]) -> Vec<Segment<'static>> {
+    let usual = Turn {
+        by_client: true,
+        flags: Flags::SYN,
+        len: 0,
+        seq: 0,
+        ack: 0,
+        wait: 1_000_000,
+        ttl: 64,
+        window: 500,
+        ip_id: 0,
+        is_whole: true,
+        again: false,
+    };
+    let handshake = [
+        usual.clone(),
+        Turn { by_client: false, flags: Flags::SYN | Flags::ACK, ..usual.clone() },
+        Turn { flags: Flags::ACK, ..usual },
+    ];
+    let mut next = starts;
+    let mut time = 1_000_000_000_000;
+    let mut segments = Vec::new();
+    for turn in handshake.iter().take(opening).chain(turns) {
+        let from = if turn.by_client { End::Client } else { End::Server };
+        let address = |end| match end {
+            End::Client => Endpoint { ip: [192, 0, 2, 1].into(), port: 50_000 },
+            End::Server => Endpoint { ip: [192, 0, 2, 2].into(), port: 80 },
+        };
+        let seq = next.at(from).wrapping_add_signed(turn.seq);
+        let ack = match turn.flags.ack() {
+            true => next.at(from.other()).wrapping_add_signed(turn.ack),
+            false => 0,
+        };
+        let controls = u32::from(turn.flags.syn()) + u32::from(turn.flags.fin());
+        let len = if turn.flags.syn() { 0 } else { turn.len };
+        *next.at_mut(from) = seq.wrapping_add(len).wrapping_add(controls);
+        time += turn.wait;
+        for copy in 0..=i64::from(turn.again) {
+            segments.push(Segment {
+                frame: FrameId::new(segments.len() as u64 + 1),
+                time: Timestamp::new(0, time + copy),
+                seq: Seq(seq),
+                ack: Seq(ack),
+                window: turn.window,
+                payload_len: len,
+                is_whole: turn.is_whole || len == 0,
+                ttl: turn.ttl,
+                ip_id: Some(turn.ip_id),
+                ..Segment::plain(address(from), address(from.other()), turn.flags)
+            });
+        }
+    }
+    segments
+}
+
+/// What became of each segment, what was handed out, and what is left.
+fn told(segments: &[Segment<'_>], in_brief: bool) -> (Vec<Pushed>, Vec<String>, bool) {
+    let mut table = Table::default();
+    let keys = table.keys();
+    let mut pushed = Vec::new();
+    let mut connections = Vec::new();
+    for segment in segments {
+        pushed.push(match in_brief {
+            true => {
+                let brief = Brief::of(segment).unwrap();
+                let sought: Sought = table.seek(keys.of(&brief));
+                table.push_brief(&brief, sought)
+            }
+            false => table.push(segment),
+        });
+        connections.extend(table.take_held());
+    }
+    connections.extend(table.into_held());
+    let plain = connections.iter().any(|held| matches!(held, Held::Plain(_)));
+    let told = connections.into_iter().map(|held| format!("{:?}", held.whole())).collect();
+    (pushed, told, plain)
+}
+
+#[test]
+fn a_common_connection_stays_plain_to_its_end() {
+    let turn = |by_client, flags, len| Turn {
+        by_client,
+        flags,
+        len,
+        seq: 0,
+        ack: 0,
+        wait: 1000,
+        ttl: 64,
+        window: 500,
+        ip_id: 7,
+        is_whole: true,
+        again: false,
+    };
+    let turns = [
+        turn(true, Flags::ACK | Flags::PSH, 100),
+        turn(false, Flags::ACK, 0),
+        turn(false, Flags::ACK, 1000),
+        turn(true, Flags::ACK, 0),
+        turn(false, Flags::ACK | Flags::FIN, 10),
+        turn(true, Flags::ACK, 0),
+        turn(true, Flags::ACK | Flags::FIN, 0),
+        turn(false, Flags::ACK, 0),
+    ];
+    let segments = segments(Pair { client: 7, server: 70 }, 3, &turns);
+    let (pushed, told_so, is_plain) = told(&segments, true);
+    assert!(is_plain);
+    assert_eq!((pushed, told_so), (told(&segments, false).0, told(&segments, false).1));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn plain_connections_are_told_as_whole_ones_are(
+        client in prop_oneof![3 => any::<u32>(), 1 => u32::MAX - 3000..=u32::MAX],
+        server in prop_oneof![3 => any::<u32>(), 1 => u32::MAX - 3000..=u32::MAX],
+        opening in prop_oneof![20 => Just(3_usize), 1 => 0..3_usize],
+        turns in prop::collection::vec(any_turn(), 0..14),
+    ) {
+        let segments = segments(Pair { client, server }, opening, &turns);
+        let (pushed, told_so, _) = told(&segments, true);
+        let (expected_pushed, expected, _) = told(&segments, false);
+        prop_assert_eq!(pushed, expected_pushed);
+        prop_assert_eq!(told_so, expected);
+    }
+}

@@ -1,0 +1,172 @@
+//! A plain connection as a whole: what all its segments would have made of a [`Connection`].
+
+use super::super::ends::Ends;
+use super::super::half::Plainly;
+use super::super::state::{State, StatePath};
+use super::super::zeek::{Course, Courses};
+use super::super::{Connection, End, Half, Pair, Zeek};
+use super::{Marks, Phase, Plain, Row};
+use crate::decode::{FrameId, Seq};
+
+impl Plain {
+    /// The connection with all that is known of it.
+    #[must_use]
+    pub fn whole(self) -> Connection {
+        let halves = Pair::from_fn(|end| self.half(end));
+        let zeek = self.zeek();
+        Connection {
+            id: self.id(),
+            ends: Ends::by_syn(self.ips, self.ports, self.is_v6),
+            silence: self.silence.into(),
+            outer: None,
+            first_frame: self.first_frame,
+            start: self.start,
+            end: self.end,
+            halves,
+            rare: self.closing,
+            zeek,
+        }
+    }
+
+    fn half(&self, end: End) -> Half {
+        let way = self.ways.at(end);
+        if way.packets == 0 {
+            return Half::default();
+        }
+        let is_first = match self.phase {
+            Phase::Syn | Phase::SynAck => end == End::Client,
+            Phase::Open
+            | Phase::Fin(_)
+            | Phase::FinAcked(_)
+            | Phase::BothFins(_)
+            | Phase::Over(_) => false,
+        };
+        let marks = *self.marks.at(end);
+        let peer = self.ways.at(end.other());
+        Half::of_plain(&Plainly {
+            origin: way.origin,
+            next: way.next.into(),
+            acked: way.acked.into(),
+            packets: way.packets.into(),
+            last_frame: self.frame(end),
+            // What an end acknowledges never goes back.
+            last_ack: (!is_first).then(|| peer.origin.plus(peer.acked)),
+            path: self.path(end),
+            ttl: *self.ttls.at(end),
+            syn_was_bare: end == End::Client,
+            last_had_payload: marks & Marks::LAST_HAD_PAYLOAD != 0,
+            data_segments: u8::from(marks & Marks::DATA != 0)
+                + u8::from(marks & Marks::MORE_DATA != 0),
+            has_newest_data: self.newest_data == Some(end),
+        })
+    }
+
+    /// The newest frame of an end.
+    fn frame(&self, end: End) -> FrameId {
+        self.first_frame.plus(self.ways.at(end).last_frame)
+    }
+
+    fn path(&self, end: End) -> StatePath {
+        use State::{
+            CloseWait, Closed, Established, FinWait1, FinWait2, LastAck, SynReceived, SynSent,
+            TimeWait,
+        };
+        let begin = if end == End::Client { SynSent } else { SynReceived };
+        let closing: &[State] = match self.phase {
+            Phase::Syn | Phase::SynAck => &[],
+            Phase::Open => &[Established],
+            Phase::Fin(by) if by == end => &[Established, FinWait1],
+            Phase::Fin(_) => &[Established],
+            Phase::FinAcked(by) | Phase::BothFins(by) if by == end => {
+                &[Established, FinWait1, FinWait2]
+            }
+            Phase::FinAcked(_) => &[Established, CloseWait],
+            Phase::BothFins(_) => &[Established, CloseWait, LastAck],
+            Phase::Over(by) if by == end => &[Established, FinWait1, FinWait2, TimeWait],
+            Phase::Over(_) => &[Established, CloseWait, LastAck, Closed],
+        };
+        StatePath::of(begin, closing)
+    }
+
+    /// What Zeek would say of it.
+    fn zeek(&self) -> Zeek {
+        if self.row == Row::OverAtSyn {
+            return self.zeek_of_attempt();
+        }
+        let second_fin = |by: End| self.closing.as_ref()?.fins.at(by.other()).as_ref();
+        let complete_at = match self.phase {
+            Phase::BothFins(by) | Phase::Over(by) => second_fin(by).map(|fin| fin.time),
+            Phase::Syn | Phase::SynAck | Phase::Open | Phase::Fin(_) | Phase::FinAcked(_) => None,
+        };
+        let has_closed = |end| match self.phase {
+            Phase::Syn | Phase::SynAck | Phase::Open => false,
+            Phase::Fin(by) | Phase::FinAcked(by) => by == end,
+            Phase::BothFins(_) | Phase::Over(_) => true,
+        };
+        // The last acknowledgement, of the FIN alone, came when the row was over.
+        let is_unheard = |end| {
+            self.row == Row::OverAtFins
+                && matches!(self.phase, Phase::Over(by) if by.other() == end)
+        };
+        let course = |end| {
+            let way = self.ways.at(end);
+            let at = |offset| Seq(way.origin.0.wrapping_add(offset));
+            Course {
+                start: way.origin,
+                last: at(way.next),
+                acked: at(way.acked.saturating_sub(is_unheard(end).into())),
+                sent: way.next,
+                has_closed: has_closed(end),
+                is_answered: self.phase != Phase::Syn,
+                was_seen: way.packets > 0,
+            }
+        };
+        Zeek::of_plain(&Courses {
+            ends: Pair::from_fn(course),
+            last_time: complete_at.unwrap_or(self.end),
+            complete: complete_at.is_some(),
+            over: self.row == Row::OverAtFins,
+            history: &self.history(),
+        })
+    }
+
+    /// The same where it gave up before the SYN-ACK came.
+    fn zeek_of_attempt(&self) -> Zeek {
+        let client = self.ways.client.origin;
+        let course = |end| Course {
+            start: client,
+            last: client.plus(1),
+            acked: client,
+            sent: 1,
+            has_closed: false,
+            is_answered: false,
+            was_seen: end == End::Client,
+        };
+        Zeek::of_plain(&Courses {
+            ends: Pair::from_fn(course),
+            last_time: self.start,
+            complete: false,
+            over: true,
+            history: b"S",
+        })
+    }
+
+    /// Zeek's letters in their order.
+    fn history(&self) -> Vec<u8> {
+        let mut history = b"S".to_vec();
+        if self.phase != Phase::Syn {
+            history.push(b'h');
+        }
+        let mut letters = self.letters;
+        while letters != 0 {
+            let letter = match letters & 7 {
+                1 => b'A',
+                2 => b'D',
+                _ => b'F',
+            };
+            history.push(if letters & 8 == 0 { letter } else { letter.to_ascii_lowercase() });
+            letters >>= 4;
+        }
+        history
+    }
+}
