@@ -108,7 +108,7 @@ impl Default for Table {
 }
 
 impl Table {
-    /// Connections held at once unless said otherwise: 128 MB of them, 384 MB where all are out of the ordinary.
+    /// Connections held at once unless said otherwise: 240 MB of them.
     pub const LIMIT: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
 
     /// A table that holds at most so many connections at once. Where one more begins, another
@@ -308,7 +308,7 @@ impl Table {
     /// [`push_brief`](Table::push_brief) that went the common way.
     pub fn current(&self) -> impl Iterator<Item = &Connection> {
         self.slots.iter().filter_map(|held| match held {
-            Held::Whole(connection) => Some(&**connection),
+            Held::Whole(connection) => Some(connection),
             Held::Plain(_) => None,
         })
     }
@@ -373,7 +373,7 @@ impl Table {
         connection.observe(segment);
         self.recent.remember(Headers::of(segment), segment.time, connection.id, 1);
         let (id, over) = (connection.id, connection.over_since());
-        let Some(place) = self.insert(hash, Held::Whole(Box::new(connection))) else { return };
+        let Some(place) = self.insert(hash, Held::Whole(connection)) else { return };
         if let Some(since) = over {
             self.over.push_back(Over { since, noted: self.clock, id, place, hash });
         }
@@ -436,7 +436,7 @@ impl Table {
     fn tell(&mut self, over: Over) {
         if let Some(connection) = self.slots.get_mut(over.place).and_then(Held::as_whole) {
             connection.mark_told();
-            self.finished.push(Held::Whole(Box::new(connection.clone())));
+            self.finished.push(Held::Whole(connection.clone()));
             self.told.push_back(over);
         }
     }

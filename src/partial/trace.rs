@@ -562,7 +562,7 @@ mod tests {
                 if !segment.flags.rst() {
                     segment.window = segment.window.min(1);
                 }
-                let segment = segment.without_payload();
+                let segment = Segment { is_whole, ..segment.without_payload() };
                 prop_assert_eq!(format!("{:?}", step.segment), format!("{segment:?}"));
             }
             prop_assert!(steps.step().unwrap().is_none());

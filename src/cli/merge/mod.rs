@@ -131,7 +131,7 @@ impl Merge<'_> {
                 let mut close = judge(&connection);
                 let losses = Losses { dropped: told(dropped, place), cut: told(cut_off, place) };
                 losses.add_to(&mut close);
-                if sink.connection(Held::Whole(Box::new(connection)), close)?.is_break() {
+                if sink.connection(Held::Whole(connection), close)?.is_break() {
                     broken_off = true;
                     break 'packets;
                 }

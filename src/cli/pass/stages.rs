@@ -101,8 +101,7 @@ impl Course<'_> {
     ) -> Result<Passed, Failure> {
         let mut progress = Progress::new();
         let mut losses = Losses::default();
-        let mut reading = Some(reading);
-        let mut read = None;
+        let mut reading = Stage::AtWork(reading);
         let mut outcome = Ok(false);
         'all: for batch in &to_judge {
             progress.update(batch.packets, || batch.read);
@@ -118,11 +117,13 @@ impl Course<'_> {
                     }
                     Given::Left(held) => {
                         // The table gives what is left once the reader is at its end.
-                        let reader = read.get_or_insert_with(|| finished(reading.take()));
-                        if reader.failure.is_some() {
+                        let reader = reading.end();
+                        let close = End::of(&reader.captures, losses).judge(&held);
+                        let failed = reader.failure.is_some();
+                        reading = Stage::Ended(reader);
+                        if failed {
                             break 'all;
                         }
-                        let close = End::of(&reader.captures, losses).judge(&held);
                         (held, close)
                     }
                 };
@@ -143,11 +144,11 @@ impl Course<'_> {
         progress.erase();
         // Who is still at work finds no one who takes it, and who waits for a pipe is woken.
         drop(to_judge);
-        if read.is_none() && !matches!(outcome, Ok(false)) {
+        if matches!(reading, Stage::AtWork(_)) && !matches!(outcome, Ok(false)) {
             self.stop.request();
         }
-        let reader = read.unwrap_or_else(|| finished(reading.take()));
-        let sorted = finished(Some(sorting));
+        let reader = reading.end();
+        let sorted = Stage::AtWork(sorting).end();
         let broken_off = outcome?;
         if let Some(failure) = reader.failure {
             return Err(failure);
@@ -165,13 +166,21 @@ impl Course<'_> {
     }
 }
 
-/// What a thread gives at its end; if it panicked, so does this one.
-fn finished<T>(thread: Option<ScopedJoinHandle<'_, T>>) -> T {
-    let ended = thread.map(ScopedJoinHandle::join);
-    match ended {
-        Some(Ok(value)) => value,
-        Some(Err(panic)) => std::panic::resume_unwind(panic),
-        None => unreachable!("each thread is waited for once"),
+/// A stage, or what it gave at its end.
+enum Stage<'scope, T> {
+    AtWork(ScopedJoinHandle<'scope, T>),
+    Ended(T),
+}
+
+impl<T> Stage<'_, T> {
+    /// Waits for the end; if the stage panicked, so does this one.
+    fn end(self) -> T {
+        match self {
+            Stage::AtWork(thread) => {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }
+            Stage::Ended(given) => given,
+        }
     }
 }
 

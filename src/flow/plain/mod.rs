@@ -1,4 +1,4 @@
-//! A connection of which there is nothing special to tell, in half of the room and with a fraction of the work.
+//! A connection of which there is nothing special to tell, in half as many cache lines and with a fraction of the work.
 //!
 //! Nearly every connection opens by a handshake, carries its bytes in order, and closes by a FIN from either end.
 //! What [`Connection`](super::Connection) knows of such a one follows from a few numbers. A [`Plain`] holds these, takes the segments
