@@ -9,13 +9,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use support::{PROGRAM, Ran, clean, closecheck, run, words};
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "read",
     "merge",
     "watch",
     "compare",
     "verify",
     "matrix",
+    "doctor",
     "run",
     "explain",
     "schema",

@@ -181,9 +181,7 @@ enum Command {
     ///
     /// Each is run under linger off, 0 and 1, closed by either end, and held against what Linux documents.
     Matrix(MatrixArgs),
-    /// Say what works on this machine, and the remedy for what does not.
-    ///
-    /// Exit status 1 where an exchange can be captured neither on the host nor in a private network.
+    /// Say what works on this machine, and how to mend what does not.
     Doctor(DoctorArgs),
     /// Have a socket open and do nothing; the lab starts it.
     #[command(name = crate::lab::HOLD_SOCKET, hide = true)]
