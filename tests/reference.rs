@@ -133,8 +133,8 @@ fn every_word_is_explained(schema: &str, least: usize, kind_of: &str) {
         let explained = run(&mut closecheck(["explain", kind])).succeeded().stdout.clone();
         for (_, word) in found.iter().filter(|(of, _)| of == name) {
             let line = explained.lines().find_map(|line| line.strip_prefix(&format!(" {word} ")));
-            let meaning = line.unwrap_or_else(|| panic!("{name} {word}: {explained}"));
-            assert!(meaning.trim().len() > 5, "{name} {word}: {meaning}");
+            let meaning = line.unwrap_or_default().trim();
+            assert!(meaning.len() > 5, "{name} {word}: {explained}");
         }
     }
 }

@@ -230,7 +230,7 @@ pub(super) fn write_kinds(tally: &Tally, styles: Styles, out: &mut dyn Write) ->
     write_rows(&table, out, verdict, styles)
 }
 
-/// Writes a row each; where some do not fit the width, what is remarkable of them below their row; and where that does
+/// Writes a row each; where some do not fit the width, what is remarkable of them in one column or below their row; and where that does
 /// not fit either, a block of lines each.
 fn write_connections(
     records: &[&Record],
@@ -253,7 +253,8 @@ fn write_connections(
     write_blocks(records, width, styles, out)
 }
 
-/// Writes the rows of a table, each in the colour of its verdict, and below a row what has no column there.
+/// Writes the rows of a table, each in the colour of its verdict, and what has no column there: behind its row, or
+/// below where that is too long.
 fn write_rows_and_remarks(
     table: &Table,
     records: &[&Record],
@@ -263,14 +264,24 @@ fn write_rows_and_remarks(
 ) -> io::Result<()> {
     let mut lines = table.lines();
     let heading = lines.next().unwrap_or_default();
+    let heading = heading.as_str();
     // Below the client.
     let indent = heading.find(COLUMNS[1].0).unwrap_or_default();
-    writeln!(out, "{}", styles.heading(heading.trim_end()))?;
+    let named = format!("{heading} remarks");
+    let has_room = named.chars().count() <= width;
+    let heading = if has_room { &named } else { heading.trim_end() };
+    writeln!(out, "{}", styles.heading(heading))?;
     for (line, record) in lines.zip(records) {
-        write_in_colour(record.close.verdict, line.trim_end(), styles, out)?;
-        for remark in remarks(record, width.saturating_sub(indent)) {
-            let line = format!("{:indent$}{remark}", "");
-            write_in_colour(record.close.verdict, &line, styles, out)?;
+        let verdict = record.close.verdict;
+        let remarks = remarks(record, width.saturating_sub(indent));
+        let whole = format!("{line} {}", remarks.join(" "));
+        if has_room && remarks.len() < 2 && whole.trim_end().chars().count() <= width {
+            write_in_colour(verdict, whole.trim_end(), styles, out)?;
+            continue;
+        }
+        write_in_colour(verdict, line.trim_end(), styles, out)?;
+        for remark in remarks {
+            write_in_colour(verdict, &format!("{:indent$}{remark}", ""), styles, out)?;
         }
     }
     Ok(())
@@ -477,11 +488,15 @@ mod tests {
         let view = View { width: Some(140), ..View::default() };
         let mut long = remarkable(SHORT);
         long.close.gaps = vec![Gap::Midstream, Gap::SequenceHole];
-        let screen = screen(vec![connection(SHORT, RELEASE).0, long], view, None);
+        let mut holed = connection(SHORT, RESET).0;
+        holed.close.gaps = vec![Gap::Midstream];
+        let records = vec![connection(SHORT, RELEASE).0, long, holed];
+        let screen = screen(records, view, None);
         let expected = "
- #  client           server          verdict  by      cause            bytes
+ #  client           server          verdict  by      cause            bytes   remarks
  2  127.0.0.1:50000  127.0.0.1:8000  rst      server  abort (certain)  11 / 0
     keep-alive-race; gaps: midstream, sequence-hole; 2 RSTs after the end; VXLAN 7, 10.0.0.1 to 10.0.0.2
+ 3  127.0.0.1:50000  127.0.0.1:8000  rst      server  abort (certain)  11 / 0  gaps: midstream
  1  127.0.0.1:50000  127.0.0.1:8000  fin      client                   0 / 0
 ";
         assert!(screen.ends_with(expected), "{screen}");
