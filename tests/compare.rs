@@ -72,7 +72,7 @@ fn has_doubt(comparison: &Comparison) -> bool {
 fn a_capture_never_differs_from_itself() {
     let mut decided = 0;
     for (name, capture) in captures() {
-        for level in Level::ALL {
+        for &level in Level::ALL {
             let comparison = compared(&capture, &capture, level, Some(Duration::ZERO));
             assert!(!reports(&comparison), "{name}: {:?}", fields(&comparison));
             let expected = if has_doubt(&comparison) { Outcome::Undecided } else { Outcome::Equal };
@@ -94,7 +94,7 @@ fn addresses_ports_initial_numbers_and_clocks_are_no_difference() {
             let mut pairs = capture.packets.iter().zip(&moved.packets);
             let moves = pairs.all(|(a, b)| a.is_tcp() == (a.data != b.data) && a.time != b.time);
             assert!(moves, "{name}");
-            for level in Level::ALL {
+            for &level in Level::ALL {
                 let comparison = compared(&capture, &moved, level, Some(Duration::ZERO));
                 assert!(!reports(&comparison), "{name}, {salt}: {:?}", fields(&comparison));
             }
@@ -192,7 +192,7 @@ fn a_change_to_one_packet_is_reported_at_its_level_and_not_above() {
         {
             let altered = changed(&capture, index, change).conversations();
             let mut told = None;
-            for (place, level) in Level::ALL.into_iter().enumerate() {
+            for (place, &level) in Level::ALL.iter().enumerate() {
                 let comparison = at_level([&whole, &altered], level, None);
                 let Some((a, b)) = in_order(&comparison) else { continue };
                 let same = |(a, b): (&Conversation, &Conversation)| {
@@ -242,7 +242,7 @@ fn check_outcome(comparison: &Comparison, case: &str) {
 
 /// The level that is the first to tell two captures apart.
 fn first_level(a: &Capture, b: &Capture) -> Option<Level> {
-    Level::ALL.into_iter().find(|&level| reports(&compared(a, b, level, None)))
+    Level::ALL.iter().copied().find(|&level| reports(&compared(a, b, level, None)))
 }
 
 /// The packets of `linux-linger-off`: handshake 1 to 3, request 4, 5, response 6, 7, release 8 to 10.
@@ -427,7 +427,7 @@ fn the_table_stands_side_by_side_with_the_first_difference_marked() {
 
 #[test]
 fn the_program_says_what_the_library_says() {
-    for level in Level::ALL {
+    for &level in Level::ALL {
         let (a, b) = ("linux-linger-off.pcap", "linux-linger-0.pcap");
         let ran = compare(&["--level", level.word(), "--format", "plain", a, b]);
         let comparison = compared(&release(), &Capture::open(&fixture(b)), level, None);
@@ -464,14 +464,14 @@ fn json_conforms_to_the_schema_which_lists_exactly_the_words_there_are() {
         }
     }
     let listed = |pointer: &str| schema.pointer(pointer).unwrap().clone();
-    let fields: Vec<&str> = Field::ALL.into_iter().map(Field::word).collect();
+    let fields: Vec<&str> = Field::ALL.iter().map(|each| each.word()).collect();
     let differences = "/$defs/pair/properties/differences/items/properties";
     assert_eq!(listed(&format!("{differences}/field/enum")), json!(fields));
-    let levels: Vec<&str> = Level::ALL.into_iter().map(Level::word).collect();
+    let levels: Vec<&str> = Level::ALL.iter().map(|each| each.word()).collect();
     assert_eq!(listed("/$defs/closes/properties/level/enum"), json!(levels));
-    let kinds: Vec<&str> = Kind::ALL.into_iter().map(Kind::word).collect();
+    let kinds: Vec<&str> = Kind::ALL.iter().map(|each| each.word()).collect();
     assert_eq!(listed("/$defs/finding/properties/kind/enum"), json!(kinds));
-    let whats: Vec<&str> = What::ALL.into_iter().map(What::word).collect();
+    let whats: Vec<&str> = What::ALL.iter().map(|each| each.word()).collect();
     assert_eq!(listed("/$defs/finding/properties/what/enum"), json!(whats));
 }
 

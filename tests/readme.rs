@@ -4,18 +4,22 @@
 
 mod support;
 
-use support::{closecheck, quoted_words, run, words};
+use support::live::{Watch, private_network};
+use support::{clean, closecheck, quoted_words, run, words};
 
 /// The words of a screen, with the numbers that depend on time or chance replaced.
 fn normalised(screen: &str) -> Vec<&str> {
     let is_time = |word: &str| word.contains('.') && word.parse::<f64>().is_ok();
+    let is_clock = |word: &str| word.split(':').count() == 3;
     let normal = |word| match word {
         "127.0.0.1:8000," => word,
+        _ if is_clock(word) => "CLOCK",
         _ if word.starts_with("127.0.0.1:") => "CLIENT",
         _ if is_time(word) => "TIME",
         _ => word,
     };
-    screen.split_whitespace().map(normal).collect()
+    // Which process it was is told where the kernel could be asked in time.
+    screen.split_whitespace().filter(|word| !word.starts_with("python3[")).map(normal).collect()
 }
 
 #[test]
@@ -31,6 +35,47 @@ fn the_screen_in_the_readme_is_what_the_program_shows() {
         .find(|text| text.contains("three segments"))
         .unwrap();
     assert_eq!(normalised(screen), normalised(&shown));
+}
+
+/// What stands behind this command in the README.
+fn shown_behind(command: &str) -> &'static str {
+    let readme = include_str!("../README.md");
+    let (_, behind) = readme.split_once(&format!("```text\n$ {command}\n")).expect(command);
+    behind.split_once("\n```").map_or(behind, |(screen, _)| screen)
+}
+
+#[test]
+fn the_command_in_the_readme_is_judged_as_shown() {
+    let command = "closecheck run --expect 'not rst' -w resets.pcap -- python3 tests/programs/connection.py rst 0";
+    let folder = tempfile::tempdir().unwrap();
+    let packets = folder.path().join("resets.pcap").to_str().unwrap().to_owned();
+    let mut arguments: Vec<&str> = quoted_words(command.strip_prefix("closecheck ").unwrap());
+    for argument in &mut arguments {
+        if *argument == "resets.pcap" {
+            *argument = &packets;
+        }
+    }
+    let ran =
+        run(closecheck(arguments).env("LC_ALL", "C.UTF-8").current_dir(env!("CARGO_MANIFEST_DIR")));
+    let report = ran.exits(1).stderr.replace(&packets, "resets.pcap");
+    // Root is told before the report with which rights it goes on.
+    let report = &report[report.find("1 connection: ").unwrap()..];
+    assert_eq!(normalised(shown_behind(command)), normalised(report));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_watch_in_the_readme_tells_what_is_shown() {
+    private_network();
+    // On a terminal, lines are the default.
+    let watch = Watch::start("-i lo --format table");
+    for end in ["fin", "rst"] {
+        let script = format!("{}/tests/programs/connection.py", env!("CARGO_MANIFEST_DIR"));
+        run(clean("python3").args([&script, end, "0"])).succeeded();
+    }
+    let told = [(); 3].map(|()| watch.line()).join("\n");
+    watch.stop();
+    assert_eq!(normalised(shown_behind("sudo closecheck watch -i lo")), normalised(&told));
 }
 
 #[test]

@@ -44,40 +44,41 @@ use crate::verdict::Expectation;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo closecheck --linger 1            the article's question: what does SetLinger(1) show?
-  closecheck --linger 0 --port 0        without sudo, in a private network namespace (Linux)
-  closecheck --linger 0 --expect rst    exit status 1 unless the connection is reset
-  closecheck --linger 1 -w out.pcap     keep the packets for tcpdump or Wireshark
-  closecheck --scenario unread          input left unread at the close, and why that is an RST
+  sudo closecheck --linger 1            what does SetLinger(1) show?
+  closecheck --linger 0 --port 0        without sudo, in a private network
+  closecheck --linger 0 --expect rst    exit status 1 unless it is reset
+  closecheck --linger 1 -w out.pcap     keep the packets
+  closecheck --scenario unread          input left unread: why that is an RST
   closecheck --linger 0 --connections 10000
-                                        what does it cost to close so? every one judged
-  closecheck matrix                     every way to close, under linger off, 0 and 1, as one table
-  closecheck read out.pcap              how did the connections in a capture end?
+                                        what does it cost to close so?
+  closecheck matrix                     every way to close, as one table
+  closecheck read out.pcap              how did its connections end?
   tcpdump -w - | closecheck read -      the same of a stream
   closecheck read --only rst --ladder out.pcap
                                         draw how each reset connection ended
   closecheck read --only rst --ladder=svg out.pcap > resets.svg
-                                        the same as a picture; =mermaid for Markdown
+                                        a picture; =mermaid for Markdown
   closecheck read --html report.html out.pcap
-                                        a page to sort, filter and print, for a browser
-  sudo closecheck watch port 443        a line as each connection ends, until Ctrl-C
+                                        a page to sort, filter and print
+  sudo closecheck watch port 443        a line as each ends, until Ctrl-C
   sudo closecheck watch -i eth0 --only rst -w 'resets-%H.pcap' -G 3600
-                                        those that are reset, and a file of packets for each hour
+                                        the resets, and their packets by hour
   closecheck compare old.pcap new.pcap  did anything about the closes change?
   closecheck compare --two-ended client.pcap server.pcap
-                                        who made the RST: the other end, or a box in between?
-  closecheck verify --bless fixtures/   record what captures give; without --bless, check them
+                                        who made the RST: an end, or a box?
+  closecheck verify --bless fixtures/   record what captures give
   closecheck run --expect 'not rst' -- cargo test
                                         fail where a test's connection is reset
   closecheck explain TIME-WAIT          what a word of the reports means
 
 Exit status:
   0  as expected, or a report was made and nothing was expected
-  1  an expectation was not met, or a difference was found (for matrix: from what Linux documents)
+  1  an expectation was not met, or a difference was found
   2  the arguments, an input or the system made it impossible
-  3  incomplete: packets dropped, capture cut off or empty, interrupted, deadline reached
-  With `run`, the command's own status where that is not 0: 126 or 127 where it cannot be started,
-  128 and the number where a signal ends it";
+  3  incomplete: packets dropped, capture cut off or empty, interrupted,
+     deadline reached
+  With `run`, the command's own status where that is not 0: 126 or 127 where it
+  cannot be started, 128 and the number where a signal ends it";
 
 /// Shows how a TCP connection ends: FIN handshake or RST, by whom and why.
 ///
@@ -180,9 +181,7 @@ enum Command {
     ///
     /// Each is run under linger off, 0 and 1, closed by either end, and held against what Linux documents.
     Matrix(MatrixArgs),
-    /// Say what works on this machine, and the remedy for what does not.
-    ///
-    /// Exit status 1 where an exchange can be captured neither on the host nor in a private network.
+    /// Say what works on this machine, and how to mend what does not.
     Doctor(DoctorArgs),
     /// Have a socket open and do nothing; the lab starts it.
     #[command(name = crate::lab::HOLD_SOCKET, hide = true)]

@@ -76,7 +76,7 @@ fn page(plan: &ReadPlan) -> ConnectionsPage {
     let expect = plan.report.expect.clone();
     let mut page = ConnectionsPage::new(NAME, plan.numbers, expect, is_as_captured);
     let files: Vec<String> = plan.inputs.iter().map(ToString::to_string).collect();
-    page.about(files.join(", "));
+    page.about_files(&files);
     let rules = [("only", &plan.only), ("expected", &plan.report.expect)];
     for (name, rule) in rules {
         rule.iter().for_each(|rule| page.about(format!("{name}: {rule}")));

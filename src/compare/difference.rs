@@ -9,91 +9,47 @@ use crate::flow::{End, Pair};
 use crate::report::Record;
 use crate::verdict::{Gap, Verdict};
 
-/// Something that two connections are compared by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Field {
-    /// How it ended.
-    Verdict,
-    /// Who ended it.
-    Closer,
-    /// Why an RST was sent.
-    Cause,
-    /// Whose data an RST may have destroyed.
-    DataLost,
-    /// The shape of a FIN handshake.
-    Shape,
-    /// How far it had come when it was reset.
-    Stage,
-    /// The name of such an end.
-    Pattern,
-    /// The states that the client went through.
-    ClientStates,
-    /// The states that the server went through.
-    ServerStates,
-    /// Bytes sent and never acknowledged.
-    AtRisk,
-    /// Senders and flags from the first FIN or RST on.
-    Teardown,
-    /// How it began.
-    Opening,
-    /// Senders and flags of all packets.
-    Flags,
-    /// Payload bytes sent.
-    Sent,
-    /// Numbers, lengths and payloads of all packets.
-    Bytes,
-    /// How long the close took.
-    CloseTime,
-    /// How long all of it took.
-    Time,
+words! {
+    /// Something that two connections are compared by.
+    Field {
+        /// How it ended.
+        Verdict = "verdict",
+        /// Who ended it.
+        Closer = "closer",
+        /// Why an RST was sent.
+        Cause = "cause",
+        /// Whose data an RST may have destroyed.
+        DataLost = "data-lost",
+        /// The shape of a FIN handshake.
+        Shape = "shape",
+        /// How far it had come when it was reset.
+        Stage = "stage",
+        /// The name of such an end.
+        Pattern = "pattern",
+        /// The states that the client went through.
+        ClientStates = "client-states",
+        /// The states that the server went through.
+        ServerStates = "server-states",
+        /// Bytes sent and never acknowledged.
+        AtRisk = "at-risk",
+        /// Senders and flags from the first FIN or RST on.
+        Teardown = "teardown",
+        /// How it began.
+        Opening = "opening",
+        /// Senders and flags of all packets.
+        Flags = "flags",
+        /// Payload bytes sent.
+        Sent = "sent",
+        /// Numbers, lengths and payloads of all packets.
+        Bytes = "bytes",
+        /// How long the close took.
+        CloseTime = "close-seconds",
+        /// How long all of it took.
+        Time = "seconds",
+    }
 }
 
 impl Field {
-    /// Every one of them, in the order in which they are shown.
-    pub const ALL: [Field; 17] = [
-        Field::Verdict,
-        Field::Closer,
-        Field::Cause,
-        Field::DataLost,
-        Field::Shape,
-        Field::Stage,
-        Field::Pattern,
-        Field::ClientStates,
-        Field::ServerStates,
-        Field::AtRisk,
-        Field::Teardown,
-        Field::Opening,
-        Field::Flags,
-        Field::Sent,
-        Field::Bytes,
-        Field::CloseTime,
-        Field::Time,
-    ];
-
-    /// Its name in reports.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Field::Verdict => "verdict",
-            Field::Closer => "closer",
-            Field::Cause => "cause",
-            Field::DataLost => "data-lost",
-            Field::Shape => "shape",
-            Field::Stage => "stage",
-            Field::Pattern => "pattern",
-            Field::ClientStates => "client-states",
-            Field::ServerStates => "server-states",
-            Field::AtRisk => "at-risk",
-            Field::Teardown => "teardown",
-            Field::Opening => "opening",
-            Field::Flags => "flags",
-            Field::Sent => "sent",
-            Field::Bytes => "bytes",
-            Field::CloseTime => "close-seconds",
-            Field::Time => "seconds",
-        }
-    }
-
     /// The shallowest level that looks at it; `None` for times, which are looked at when asked.
     #[must_use]
     pub fn level(self) -> Option<Level> {
@@ -139,7 +95,8 @@ pub(super) fn differences(
         None => tolerance.is_some(),
     };
     Field::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(looked_at)
         .filter_map(|field| difference(both, field, tolerance.unwrap_or_default()))
         .collect()

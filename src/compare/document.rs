@@ -15,13 +15,19 @@ pub const SCHEMA: &str = "closecheck-compare/1";
 /// The whole comparison.
 #[derive(Serialize)]
 struct Document<'a> {
+    /// The name and version of this form.
     schema: &'static str,
+    /// What the comparison comes to.
     outcome: &'static str,
+    /// How deep it looked.
     level: &'static str,
-    /// The tolerance for times, in seconds; `null` where they did not count.
+    /// The tolerance for times, in seconds; `None` where they did not count.
     times: Option<f64>,
+    /// What the two captures, `a` and `b`, have and lack.
     captures: Sides<&'a CaptureSummary>,
+    /// How many pairs come to what.
     summary: Summary,
+    /// The pairs of connections.
     pairs: Vec<Pair>,
 }
 
@@ -34,27 +40,37 @@ pub(super) struct Sides<T> {
 
 #[derive(Serialize)]
 struct Summary {
+    /// Pairs in which nothing differs.
     equal: usize,
+    /// Pairs in which something does.
     different: usize,
+    /// Pairs that the packets leave open.
     undecided: usize,
-    /// Those that differ in the closer by chance.
+    /// Those that differ in the closer by chance; counted among the others by what else differs.
     races: usize,
 }
 
 #[derive(Serialize)]
 struct Pair {
+    /// What it comes to.
     outcome: &'static str,
+    /// The connection in `a` and in `b`; `None` where a capture has no counterpart.
     connections: Sides<Option<Connection>>,
+    /// What differs.
     differences: Vec<Difference>,
+    /// The gap of each that leaves the pair undecided.
     doubt: Sides<Option<Gap>>,
-    /// The frames of the first packets that differ; `null` where there is none.
+    /// The frames of the first packets that differ; `None` where there is none.
     first_difference: Option<Sides<Option<u64>>>,
 }
 
 #[derive(Serialize)]
 struct Connection {
+    /// Its number in that capture.
     id: u64,
+    /// The client's address and port.
     client: Address,
+    /// The server's address and port.
     server: Address,
 }
 
@@ -67,8 +83,11 @@ pub(super) struct Address {
 
 #[derive(Serialize)]
 struct Difference {
+    /// What differs.
     field: &'static str,
+    /// What it is in `a`.
     a: String,
+    /// What it is in `b`.
     b: String,
 }
 

@@ -34,26 +34,15 @@ use std::io::{self, Write};
 
 use crate::report::{Format, View};
 
-/// What a comparison comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing differs.
-    Equal,
-    /// Something does, on evidence without holes.
-    Different,
-    /// The packets leave it open, or there are none.
-    Undecided,
-}
-
-impl Outcome {
-    /// The word that reports have for it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Outcome::Equal => "equal",
-            Outcome::Different => "different",
-            Outcome::Undecided => "undecided",
-        }
+words! {
+    /// What a comparison comes to.
+    Outcome {
+        /// Nothing differs.
+        Equal = "equal",
+        /// Something does, on evidence without holes.
+        Different = "different",
+        /// The packets leave it open, or there are none.
+        Undecided = "undecided",
     }
 }
 

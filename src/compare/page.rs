@@ -36,7 +36,7 @@ impl Comparison {
         ];
         let mut page = Page::new("closecheck compare", "pair", Table::new(&columns));
         for (name, capture) in [("A", &self.captures.a), ("B", &self.captures.b)] {
-            page.about(format!("{name}: {}", capture.files.join(", ")));
+            page.about_files(&format!("{name}: "), &capture.files);
             for reason in &capture.incomplete {
                 page.notice(&format!("{name} incomplete"), reason, Tone::Doubt);
             }

@@ -70,7 +70,7 @@ impl Listing {
     pub fn live(view: View) -> Listing {
         let listing = Listing::new(view);
         match view.format {
-            Format::Table => Listing { form: Form::Lines(Lines::default()), ..listing },
+            Format::Table => Listing { form: Form::Lines(Lines::new(&view)), ..listing },
             Format::Plain | Format::Json | Format::Ndjson | Format::Csv => listing,
         }
     }
@@ -127,7 +127,7 @@ impl Listing {
                 screen.add(record, packets);
                 Ok(())
             }
-            Form::Lines(lines) => lines.write(&record, self.view.styles, out),
+            Form::Lines(lines) => lines.write(&record, &self.view, out),
             Form::Plain => write_plain(&record, packets.as_ref(), &self.view, out),
             Form::Json(document) => document.connection(&record, out),
             Form::Ndjson => json::write_line(&record, out),

@@ -8,6 +8,7 @@ mod answer;
 pub mod cases;
 mod csv;
 mod escape;
+mod facts;
 mod glyphs;
 pub mod html;
 mod json;

@@ -6,9 +6,10 @@ use std::io::{self, Write};
 
 use comfy_table::{CellAlignment, Table};
 
+use super::facts::{bytes, cause, ended, facts, gaps, notes, outer, pattern, remarks};
 use super::tally::{Tally, severity};
-use super::text::{borderless, counted, ends_counted, grouped, tunnel, wrap};
-use super::{CaptureSummary, Note, Record, Styles, Trace, View, escape, ladder, packet_list};
+use super::text::{borderless, counted, ends_counted, grouped, wrap};
+use super::{CaptureSummary, Record, Styles, Trace, View, escape, ladder, packet_list};
 use crate::flow::End;
 use crate::verdict::{Close, Verdict};
 
@@ -229,19 +230,61 @@ pub(super) fn write_kinds(tally: &Tally, styles: Styles, out: &mut dyn Write) ->
     write_rows(&table, out, verdict, styles)
 }
 
-/// Writes a row each, or where they do not fit the width, a block of lines each.
+/// Writes a row each; where some do not fit the width, what is remarkable of them in one column or below their row; and where that does
+/// not fit either, a block of lines each.
 fn write_connections(
     records: &[&Record],
     width: usize,
     styles: Styles,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let table = wide(records);
-    if table.lines().all(|line| line.trim_end().chars().count() <= width) {
+    let fits = |table: &Table| table.lines().all(|line| line.trim_end().chars().count() <= width);
+    let is_needed = |column: &Column| records.iter().any(|&record| !(column.1)(record).is_empty());
+    let all = COLUMNS.into_iter().chain(OPTIONAL.into_iter().filter(is_needed));
+    let table = columns(all, records);
+    if fits(&table) {
         let verdict = |index: usize| records.get(index).map(|record| record.close.verdict);
         return write_rows(&table, out, verdict, styles);
     }
+    let table = columns(COLUMNS, records);
+    if fits(&table) {
+        return write_rows_and_remarks(&table, records, width, styles, out);
+    }
     write_blocks(records, width, styles, out)
+}
+
+/// Writes the rows of a table, each in the colour of its verdict, and what has no column there: behind its row, or
+/// below where that is too long.
+fn write_rows_and_remarks(
+    table: &Table,
+    records: &[&Record],
+    width: usize,
+    styles: Styles,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut lines = table.lines();
+    let heading = lines.next().unwrap_or_default();
+    let heading = heading.as_str();
+    // Below the client.
+    let indent = heading.find(COLUMNS[1].0).unwrap_or_default();
+    let named = format!("{heading} remarks");
+    let has_room = named.chars().count() <= width;
+    let heading = if has_room { &named } else { heading.trim_end() };
+    writeln!(out, "{}", styles.heading(heading))?;
+    for (line, record) in lines.zip(records) {
+        let verdict = record.close.verdict;
+        let remarks = remarks(record, width.saturating_sub(indent));
+        let whole = format!("{line} {}", remarks.join(" "));
+        if has_room && remarks.len() < 2 && whole.trim_end().chars().count() <= width {
+            write_in_colour(verdict, whole.trim_end(), styles, out)?;
+            continue;
+        }
+        write_in_colour(verdict, line.trim_end(), styles, out)?;
+        for remark in remarks {
+            write_in_colour(verdict, &format!("{:indent$}{remark}", ""), styles, out)?;
+        }
+    }
+    Ok(())
 }
 
 /// A column's heading and what stands in it.
@@ -261,10 +304,8 @@ const COLUMNS: [Column; 7] = [
 const OPTIONAL: [Column; 4] =
     [("pattern", pattern), ("gaps", gaps), ("notes", notes), ("tunnel", outer)];
 
-fn wide(records: &[&Record]) -> Table {
-    let is_needed = |column: &Column| records.iter().any(|&record| !(column.1)(record).is_empty());
-    let columns: Vec<Column> =
-        COLUMNS.into_iter().chain(OPTIONAL.into_iter().filter(is_needed)).collect();
+fn columns(columns: impl IntoIterator<Item = Column>, records: &[&Record]) -> Table {
+    let columns: Vec<Column> = columns.into_iter().collect();
     let mut table = borderless(columns.iter().map(|(heading, _)| *heading));
     if let Some(column) = table.column_mut(0) {
         column.set_cell_alignment(CellAlignment::Right);
@@ -304,31 +345,6 @@ fn write_blocks(
     Ok(())
 }
 
-/// How a connection ended, in lines of at most this width: as many facts on one as fit there.
-fn facts(record: &Record, width: usize) -> Vec<String> {
-    let mut lines = vec![ended(record)];
-    let bytes = format!("bytes {}", bytes(record));
-    let gaps = match gaps(record) {
-        gaps if gaps.is_empty() => gaps,
-        gaps => format!("gaps: {gaps}"),
-    };
-    let facts = [cause(record), pattern(record), bytes, gaps, notes(record), outer(record)];
-    let mut line = String::new();
-    for fact in facts.into_iter().filter(|fact| !fact.is_empty()) {
-        let together = format!("{line}; {fact}");
-        if line.is_empty() {
-            line = fact;
-        } else if together.chars().count() <= width {
-            line = together;
-        } else {
-            lines.extend(wrap(&line, width));
-            line = fact;
-        }
-    }
-    lines.extend(wrap(&line, width));
-    lines
-}
-
 /// Writes a borderless table, each row in the colour of its verdict.
 fn write_rows(
     table: &Table,
@@ -346,47 +362,11 @@ fn write_rows(
     Ok(())
 }
 
-/// `rst by server`
-pub(super) fn ended(record: &Record) -> String {
-    match record.close.by {
-        Some(by) => format!("{} by {by}", record.close.verdict),
-        None => record.close.verdict.to_string(),
-    }
-}
-
-pub(super) fn cause(record: &Record) -> String {
-    match (record.close.cause, record.close.confidence) {
-        (Some(cause), Some(confidence)) => format!("{cause} ({confidence})"),
-        _ => String::new(),
-    }
-}
-
-pub(super) fn bytes(record: &Record) -> String {
-    format!("{} / {}", record.bytes.client, record.bytes.server)
-}
-
-fn pattern(record: &Record) -> String {
-    record.close.pattern.map(|pattern| pattern.to_string()).unwrap_or_default()
-}
-
-fn notes(record: &Record) -> String {
-    let notes: Vec<String> = record.notes.iter().map(Note::to_string).collect();
-    notes.join(", ")
-}
-
-fn outer(record: &Record) -> String {
-    record.outer.as_ref().map(tunnel).unwrap_or_default()
-}
-
-pub(super) fn gaps(record: &Record) -> String {
-    let gaps: Vec<&str> = record.close.gaps.iter().map(|gap| gap.word()).collect();
-    gaps.join(", ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::decode::{Outer, Tunnel};
+    use crate::report::Note;
     use crate::report::samples::{LONG, RELEASE, RESET, SHORT, connection};
     use crate::report::tally::Kind;
     use crate::verdict::{Gap, NoteKind, Pattern};
@@ -499,6 +479,25 @@ mod tests {
                                                     2 RSTs after the end
                                                     VXLAN 7, 10.0.0.1 to
                                                     10.0.0.2
+";
+        assert!(screen.ends_with(expected), "{screen}");
+    }
+
+    #[test]
+    fn one_long_row_leaves_the_others_in_their_columns() {
+        let view = View { width: Some(140), ..View::default() };
+        let mut long = remarkable(SHORT);
+        long.close.gaps = vec![Gap::Midstream, Gap::SequenceHole];
+        let mut holed = connection(SHORT, RESET).0;
+        holed.close.gaps = vec![Gap::Midstream];
+        let records = vec![connection(SHORT, RELEASE).0, long, holed];
+        let screen = screen(records, view, None);
+        let expected = "
+ #  client           server          verdict  by      cause            bytes   remarks
+ 2  127.0.0.1:50000  127.0.0.1:8000  rst      server  abort (certain)  11 / 0
+    keep-alive-race; gaps: midstream, sequence-hole; 2 RSTs after the end; VXLAN 7, 10.0.0.1 to 10.0.0.2
+ 3  127.0.0.1:50000  127.0.0.1:8000  rst      server  abort (certain)  11 / 0  gaps: midstream
+ 1  127.0.0.1:50000  127.0.0.1:8000  fin      client                   0 / 0
 ";
         assert!(screen.ends_with(expected), "{screen}");
     }

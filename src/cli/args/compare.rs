@@ -20,13 +20,14 @@ Examples:
   closecheck compare --times 50ms old.pcap new.pcap
                                         also: did it take longer?
   closecheck compare --two-ended client.pcap server.pcap
-                                        who made the RST: the other end, or a box in between?
+                                        who made the RST: an end, or a box?
 
 Exit status:
   0  nothing differs
   1  something differs
   2  the arguments, an input or the system made it impossible
-  3  a capture is damaged, lacks packets or has no connection, or what is missing leaves it open";
+  3  a capture is damaged, lacks packets or has no connection, or what is
+     missing leaves it open";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]

@@ -8,7 +8,7 @@ use crate::Linger;
 use crate::cli::html::HtmlArgs;
 use crate::flow::End;
 use crate::lab::Scenario;
-use crate::report::Format;
+use crate::report::{Format, hanging};
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = behind())]
@@ -47,7 +47,7 @@ pub(super) struct MatrixArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  closecheck matrix                     every scenario, closed by either end, under linger off, 0 and 1
+  closecheck matrix                     every scenario, closed by either end
   closecheck matrix --scenario unread --linger 0,5 --format json
 
 Exit status:
@@ -60,7 +60,7 @@ Exit status:
 fn behind() -> String {
     let lines: Vec<String> = Scenario::ALL
         .iter()
-        .map(|scenario| format!("  {scenario:<17} {}", scenario.about()))
+        .flat_map(|scenario| hanging(&format!("  {scenario:<17} "), scenario.about(), Some(80)))
         .collect();
     format!("Scenarios:\n{}\n\n{EXAMPLES}", lines.join("\n"))
 }

@@ -13,7 +13,7 @@ use crate::verdict::Expectation;
 const EXAMPLES: &str = "\
 Examples:
   closecheck read --partial a.pcap > a.partial
-                                        the first half, here or on another machine
+                                        one half, here or on another machine
   closecheck merge a.partial b.partial  the report of one read of both captures
   closecheck merge --expect 'not rst' a.partial b.partial
 

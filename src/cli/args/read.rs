@@ -13,13 +13,13 @@ use crate::verdict::Expectation;
 
 const EXAMPLES: &str = "\
 Examples:
-  closecheck read out.pcap              how did the connections in a capture end?
+  closecheck read out.pcap              how did its connections end?
   tcpdump -w - | closecheck read -      the same of a stream
   closecheck read --only rst --ladder a.pcapng b.pcap.gz
                                         draw how each reset connection ended
   closecheck read --expect 'not rst' -f 'port 443' a.pcap
                                         fail where one at this port is reset
-  closecheck read --format ndjson a.pcap | jq -r 'select(.close.verdict == \"rst\") | .close.cause'
+  closecheck read --format ndjson a.pcap | jq -r .close.cause
 
 Exit status:
   0  every connection ended as expected, or nothing was expected

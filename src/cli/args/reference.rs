@@ -7,7 +7,7 @@ use super::Color;
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
-  closecheck explain fin-then-rst       what the verdict means, and a connection that ended so
+  closecheck explain fin-then-rst       the verdict, and one that ended so
   closecheck explain TIME_WAIT          a state, in any spelling
   closecheck explain gap                everything that a capture may lack
   closecheck explain rule 2             what gives a verdict
@@ -20,7 +20,7 @@ Exit status:
 const SCHEMA_EXAMPLES: &str = "\
 Examples:
   closecheck schema > closecheck.schema.json
-  closecheck schema compare             that of `closecheck compare --format json`
+  closecheck schema compare             that of `compare --format json`
 
 Exit status:
   0  written
@@ -28,7 +28,7 @@ Exit status:
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
-  closecheck completions bash > ~/.local/share/bash-completion/completions/closecheck
+  closecheck completions bash > ~/.closecheck.bash      sourced in ~/.bashrc
   closecheck completions zsh > ~/.zfunc/_closecheck     with ~/.zfunc in $fpath
   closecheck completions fish > ~/.config/fish/completions/closecheck.fish
 

@@ -11,7 +11,7 @@ use crate::cli::html::HtmlArgs;
 const EXAMPLES: &str = "\
 Examples:
   closecheck verify --bless fixtures/   record what each capture gives
-  closecheck verify fixtures/           fail where one no longer gives it, with the difference
+  closecheck verify fixtures/           fail where one no longer gives it
   closecheck verify --junit out.xml --format tap fixtures/
 
 Exit status:

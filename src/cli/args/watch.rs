@@ -17,17 +17,18 @@ const WHOLE_PACKETS: u32 = 262_144;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo closecheck watch port 443        a line as each connection ends, until Ctrl-C
+  sudo closecheck watch port 443        a line as each ends, until Ctrl-C
   sudo closecheck watch -i lo --count 100 --expect 'not rst' tcp port 8000
                                         fail if one of the next hundred is reset
   sudo closecheck watch -i eth0 --only rst -w 'resets-%H.pcap' -G 3600
-                                        those that are reset, and a file of packets for each hour
+                                        the resets, and their packets by hour
 
 Exit status:
   0  ended by a signal, --count or --duration, and every connection as expected
   1  a connection did not end as expected
   2  the arguments or the system made it impossible
-  3  incomplete: packets dropped, the interface away, or no connection where one was expected";
+  3  incomplete: packets dropped, the interface away, or no connection where one
+     was expected";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]

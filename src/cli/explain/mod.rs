@@ -136,7 +136,7 @@ mod tests {
     #[test]
     fn a_word_is_found_however_it_is_spelt_and_in_every_meaning() {
         assert_eq!(entries(&["FIN_WAIT2"]), ["state FIN-WAIT-2"]);
-        assert_eq!(entries(&["forged"]), ["cause forged?"]);
+        assert_eq!(entries(&["forged"]), ["cause forged?", "finding forged"]);
         assert_eq!(entries(&["midstream"]), ["gap midstream", "opening midstream"]);
         assert_eq!(entries(&["gaps midstream"]), ["gap midstream"]);
         assert_eq!(entries(&["rule", "2"]), ["rule 2"]);

@@ -1,6 +1,7 @@
 //! Every word of the record, by kind, with what it means: the comments over the words in the code.
 
 use crate::cli::pass::{DUPLICATE, FILTERED_OUT};
+use crate::compare::{Field, Level, Outcome, ends};
 use crate::decode::Skip;
 use crate::flow::{ConnState, End, Orientation, State};
 use crate::lab::Scenario;
@@ -145,6 +146,36 @@ impl Kind {
             name: "topic",
             about: "what a finding of the lab contradicts",
             words: list!(Topic),
+            shows: |_, _| false,
+        },
+        Kind {
+            name: "outcome",
+            about: "what a comparison comes to",
+            words: list!(Outcome),
+            shows: |_, _| false,
+        },
+        Kind {
+            name: "level",
+            about: "how deep compare looks",
+            words: list!(Level),
+            shows: |_, _| false,
+        },
+        Kind {
+            name: "field",
+            about: "what compare may find to differ",
+            words: list!(Field),
+            shows: |_, _| false,
+        },
+        Kind {
+            name: "finding",
+            about: "what became of a packet between two ends",
+            words: list!(ends::Kind),
+            shows: |_, _| false,
+        },
+        Kind {
+            name: "what",
+            about: "what that happened to",
+            words: list!(ends::What),
             shows: |_, _| false,
         },
     ];

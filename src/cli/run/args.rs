@@ -15,26 +15,29 @@ use crate::run::Recording;
 use crate::verdict::Expectation;
 
 const BEHIND: &str = "\
-The command keeps its user, folder, environment, standard streams and terminal; signals are passed on to it.
-What it has left running at the end is ended. In the private network namespace it has the loopback only,
-with every port free, and no other machine; use --net host for that.
+The command keeps its user, folder, environment, standard streams and terminal;
+signals are passed on to it. What it has left running at the end is ended. In
+the private network namespace it has the loopback only, with every port free,
+and no other machine; use --net host for that.
 
 Examples:
   closecheck run --expect 'not rst' -- cargo test
-                                        fail where a connection of the tests is reset
+                                        fail where a connection is reset
   closecheck run --rules closes.toml --junit out.xml -- ./test.sh
-                                        a rule for each server port, outcomes as JUnit
+                                        a rule for each port, and JUnit
   closecheck run --net host -i eth0 -f 'port 443' -- ./program
-                                        on the host's network, with the right to capture
+                                        on the host's network, with rights
 
 Exit status:
-  N  the command's own where that is not 0; 126 or 127 where it cannot be started; 128 and the number
-     where a signal ends it
-  0  the command succeeded, and every connection ended as expected, or nothing was expected
+  N  the command's own where that is not 0; 126 or 127 where it cannot be
+     started; 128 and the number where a signal ends it
+  0  the command succeeded, and every connection ended as expected, or nothing
+     was expected
   1  the command succeeded, and an expectation was not met
-  2  the arguments or the system made it impossible, or a file could not be written
-  3  the command succeeded, and the evidence is incomplete: packets dropped, interrupted, or no connection
-     where one was expected";
+  2  the arguments or the system made it impossible, or a file could not be
+     written
+  3  the command succeeded, and the evidence is incomplete: packets dropped,
+     interrupted, or no connection where one was expected";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = BEHIND)]

@@ -15,55 +15,82 @@ pub const SCHEMA: &str = "closecheck-two-ended/1";
 
 #[derive(Serialize)]
 struct Document<'a> {
+    /// The name and version of this form.
     schema: &'static str,
+    /// What the comparison comes to.
     outcome: &'static str,
+    /// What the captures at the client and at the server have and lack.
     captures: Pair<&'a CaptureSummary>,
+    /// How the two clocks stand to each other.
     clock: ClockForm,
+    /// Connections of other servers that only one capture has.
     elsewhere: Pair<u64>,
+    /// The connections.
     connections: Vec<ConnectionForm<'a>>,
 }
 
 /// Seconds; `null` where they are not known.
 #[derive(Serialize)]
 struct ClockForm {
+    /// By how many seconds the server's is ahead; negative where it is behind.
     server_ahead: Option<f64>,
+    /// How many seconds that may be wrong at most.
     error: Option<f64>,
+    /// True where packets of both directions seem to arrive before they were sent.
     unsteady: bool,
+    /// The packets that it rests on, by sender.
     packets: Pair<u64>,
 }
 
 #[derive(Serialize)]
 struct ConnectionForm<'a> {
+    /// What it comes to, in a sentence.
     conclusion: String,
+    /// True where something was not received as it was sent.
     differs: bool,
+    /// True where addresses or ports differ.
     translated: bool,
+    /// The connection as each capture has it; `None` where it does not.
     tracks: Pair<Option<TrackForm<'a>>>,
+    /// What did not arrive as it was sent, and each SYN, FIN and RST that did.
     findings: Vec<FindingForm<'a>>,
+    /// What a capture lacks although it must have been there.
     holes: Vec<HoleForm<'a>>,
 }
 
 #[derive(Serialize)]
 struct TrackForm<'a> {
+    /// The numbers of the connections of that capture which make it up.
     ids: &'a [u64],
+    /// The client's address and port there.
     client: Address,
+    /// The server's address and port there.
     server: Address,
 }
 
 #[derive(Serialize)]
 struct FindingForm<'a> {
+    /// What became of it.
     kind: &'static str,
+    /// What it is.
     what: &'static str,
+    /// The sender, real or supposed.
     from: End,
+    /// Its frames, copies included, in each capture.
     frames: &'a Pair<Vec<u64>>,
-    /// First and last byte, counted from the SYN.
+    /// The first and the last byte concerned, counted from the SYN.
     bytes: Option<[i64; 2]>,
+    /// What became otherwise.
     detail: Option<&'a str>,
+    /// False where the capture that lacks it may not have been running then.
     proven: bool,
 }
 
 #[derive(Serialize)]
 struct HoleForm<'a> {
+    /// The end whose capture it is.
     at: End,
+    /// What it lacks, as a clause.
     text: &'a str,
 }
 

@@ -1,7 +1,6 @@
 //! What did not arrive as it was sent, direction by direction.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::super::Step;
 use super::stream::{Range, Stream, difference};
@@ -9,32 +8,34 @@ use super::{Clock, Track};
 use crate::decode::{Flags, Options, Seq, Timestamp};
 use crate::flow::{End, Pair};
 
-/// What became of something on the way, the worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// It arrived, and its supposed sender never sent it: something in between made it.
-    Forged,
-    /// It was sent and never arrived.
-    Lost,
-    /// It arrived otherwise than it was sent.
-    Altered,
-    /// It arrived as it was sent.
-    Arrived,
+words! {
+    /// What became of something on the way, the worst first.
+    Kind {
+        /// It arrived, and its supposed sender never sent it: something in between made it.
+        Forged = "forged",
+        /// It was sent and never arrived.
+        Lost = "lost",
+        /// It arrived otherwise than it was sent.
+        Altered = "altered",
+        /// It arrived as it was sent.
+        Arrived = "arrived",
+    }
 }
 
-/// What it happened to, the most telling first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum What {
-    /// An RST.
-    Rst,
-    /// A FIN.
-    Fin,
-    /// A SYN, with or without ACK.
-    Syn,
-    /// Payload.
-    Data,
-    /// Bare acknowledgements.
-    Ack,
+words! {
+    /// What it happened to, the most telling first.
+    What {
+        /// An RST.
+        Rst = "rst",
+        /// A FIN.
+        Fin = "fin",
+        /// A SYN, with or without ACK.
+        Syn = "syn",
+        /// Payload.
+        Data = "data",
+        /// Bare acknowledgements.
+        Ack = "ack",
+    }
 }
 
 /// One thing that was found.
@@ -67,48 +68,16 @@ pub struct Hole {
     pub text: String,
 }
 
-impl Kind {
-    /// Every one of them, the worst first.
-    pub const ALL: [Kind; 4] = [Kind::Forged, Kind::Lost, Kind::Altered, Kind::Arrived];
-
-    /// The word that programs read.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Kind::Forged => "forged",
-            Kind::Lost => "lost",
-            Kind::Altered => "altered",
-            Kind::Arrived => "arrived",
-        }
-    }
-}
-
 impl What {
-    /// Every one of them, the most telling first.
-    pub const ALL: [What; 5] = [What::Rst, What::Fin, What::Syn, What::Data, What::Ack];
-
-    /// The word that programs read.
-    #[must_use]
-    pub fn word(self) -> &'static str {
+    /// As it stands in a sentence: flags as they are written everywhere.
+    pub(super) fn name(self) -> &'static str {
         match self {
-            What::Rst => "rst",
-            What::Fin => "fin",
-            What::Syn => "syn",
-            What::Data => "data",
-            What::Ack => "ack",
-        }
-    }
-}
-
-impl fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
             What::Rst => "RST",
             What::Fin => "FIN",
             What::Syn => "SYN",
             What::Data => "data",
             What::Ack => "acknowledgements",
-        })
+        }
     }
 }
 

@@ -159,7 +159,10 @@ impl Connection {
         for what in [What::Rst, What::Fin, What::Syn] {
             if let Some(lost) = first(Kind::Lost, what) {
                 let (sender, receiver) = (lost.from, lost.from.other());
-                return format!("The {sender}'s {what} was lost: the {receiver} never got it.");
+                return format!(
+                    "The {sender}'s {} was lost: the {receiver} never got it.",
+                    what.name()
+                );
             }
         }
         if self.differs() {

@@ -32,7 +32,7 @@ impl TwoEnded {
         let mut page = Page::new(title, "connection", Table::new(&columns));
         for end in End::BOTH {
             let capture = self.captures.at(end);
-            page.about(format!("at the {end}: {}", capture.files.join(", ")));
+            page.about_files(&format!("at the {end}: "), &capture.files);
             for reason in &capture.incomplete {
                 page.notice(&format!("incomplete at the {end}"), reason, Tone::Doubt);
             }

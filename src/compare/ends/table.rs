@@ -139,7 +139,7 @@ pub(super) fn finding_text(finding: &Finding, captures: &Pair<CaptureSummary>) -
     let at = |end| frames(finding.frames.at(end), captures.at(end));
     let what = match (finding.what, finding.bytes) {
         (What::Data, Some((first, behind))) => format!("bytes {first} to {}", behind - 1),
-        (what, _) => what.to_string(),
+        (what, _) => what.name().to_owned(),
     };
     let proviso = |end| match finding.proven {
         true => String::new(),

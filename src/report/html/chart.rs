@@ -37,17 +37,18 @@ pub(super) fn bars(bars: &[&(String, u64, Tone)]) -> String {
             svg,
             "<text x=\"{}\" y=\"{text}\" text-anchor=\"end\" class=\"{tone}\">{name}</text>\
              <rect x=\"{LABEL}\" y=\"{bar}\" width=\"{width}\" height=\"14\" class=\"{tone}\"/>\
-             <text x=\"{end}\" y=\"{text}\" class=\"faint\">{count}, {share}</text>",
+             <text x=\"{end}\" y=\"{text}\" class=\"faint\">{count} ({share})</text>",
             LABEL - 8
         );
     }
     svg + "</svg>"
 }
 
-/// `12 %`, and never 0 or 100 where it is more or less.
+/// `12 %`, rounded, and never 0 or 100 where it is more or less.
 fn share(count: u64, total: u64) -> String {
-    match (count * 100).checked_div(total).unwrap_or(0) {
+    match (count * 100 + total / 2).checked_div(total).unwrap_or(0) {
         0 if count > 0 => "under 1 %".to_owned(),
+        100 if count < total => "over 99 %".to_owned(),
         percent => format!("{percent} %"),
     }
 }
@@ -110,7 +111,12 @@ impl Timeline {
         for (panel, name, tone) in [(0, "reset", Tone::Loud), (1, "other end", Tone::Calm)] {
             self.panel(panel, name, tone, &mut svg);
         }
-        let shown = |time| time_text(time).replace('T', " ").replace('Z', " UTC");
+        // To the millisecond: two of them have to stand in one line.
+        let shown = |time| {
+            let text: String =
+                time_text(time).chars().take("2000-01-01T00:00:00.000".len()).collect();
+            text.replace('T', " ") + " UTC"
+        };
         // Writing to a String cannot fail.
         let _ = write!(
             svg,
@@ -198,6 +204,9 @@ mod tests {
         let (rst, fin) = ("rst <by> server".to_owned(), "fin".to_owned());
         let drawn = bars(&[&(rst, 3, Tone::Loud), &(fin, 997, Tone::Calm)]);
         assert!(drawn.contains("rst &lt;by&gt; server</text>"), "{drawn}");
-        assert!(drawn.contains(">3, under 1 %<") && drawn.contains(">997, 99 %<"), "{drawn}");
+        assert!(
+            drawn.contains(">3 (under 1 %)<") && drawn.contains(">997 (over 99 %)<"),
+            "{drawn}"
+        );
     }
 }

@@ -12,9 +12,9 @@ use super::{Detail, Kind, Page, Table, Tone};
 use crate::decode::{Segment, Timestamp};
 use crate::flow::{Connection, End};
 use crate::report::cases::Case;
+use crate::report::facts::{cause, ended};
 use crate::report::lab::time_wait_text;
 use crate::report::ladder::{Ladder, Scope};
-use crate::report::table::{cause, ended};
 use crate::report::tally::{self, Tally, severity};
 use crate::report::text::{counted, grouped, tunnel};
 use crate::report::{CaptureSummary, Glyphs, Numbers, Record, Trace};
@@ -108,6 +108,11 @@ impl ConnectionsPage {
     /// Adds a line on what the report is about.
     pub fn about(&mut self, text: impl Into<String>) {
         self.page.about(text);
+    }
+
+    /// Adds the files that it is about.
+    pub fn about_files(&mut self, files: &[String]) {
+        self.page.about_files("", files);
     }
 
     /// Takes a segment that has just gone to its connection.

@@ -19,11 +19,13 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::text::grouped;
+use super::text::{counted, grouped};
 use escape::html;
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
+/// The most files that the head of a page names in a line.
+const FEW: usize = 4;
 /// SHA-256 of the script in base64, by which the page's policy knows it; a test holds it to the script.
 const SCRIPT_HASH: &str = include_str!("page.js.sha256");
 
@@ -58,8 +60,8 @@ impl Tone {
 pub struct Page {
     /// The command: `closecheck read`.
     title: String,
-    /// What it was about, in a line each.
-    about: Vec<String>,
+    /// What it was about, in a line each; behind some, a list that opens.
+    about: Vec<(String, Vec<String>)>,
     figures: Vec<(String, String, Tone)>,
     notices: Vec<(String, String, Tone)>,
     charts: Vec<(&'static str, String)>,
@@ -77,7 +79,17 @@ impl Page {
 
     /// Adds a line on what the report is about.
     pub(crate) fn about(&mut self, text: impl Into<String>) {
-        self.about.push(text.into());
+        self.about.push((text.into(), Vec::new()));
+    }
+
+    /// Adds a line on the files that the report is about, behind these words: a few as they are, many as their number
+    /// and a list that opens.
+    pub(crate) fn about_files(&mut self, lead: &str, files: &[String]) {
+        let line = match files.len() {
+            ..=FEW => (format!("{lead}{}", files.join(", ")), Vec::new()),
+            many => (format!("{lead}{}", counted(many as u64, "file")), files.to_vec()),
+        };
+        self.about.push(line);
     }
 
     /// Adds a summary figure.
@@ -135,7 +147,7 @@ impl Page {
     fn write_head(&self, out: &mut dyn Write) -> io::Result<()> {
         let title = html(&self.title);
         let subject =
-            self.about.first().map(|about| format!(": {}", html(about))).unwrap_or_default();
+            self.about.first().map(|(about, _)| format!(": {}", html(about))).unwrap_or_default();
         let (hash, version) = (SCRIPT_HASH.trim_end(), env!("CARGO_PKG_VERSION"));
         write!(
             out,
@@ -148,7 +160,15 @@ impl Page {
              <title>{title}{subject}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
              <header>\n<h1>{title}</h1>\n"
         )?;
-        self.about.iter().try_for_each(|line| writeln!(out, "<p>{}</p>", html(line)))?;
+        for (line, list) in &self.about {
+            let (line, list) = (html(line), html(&list.join(", ")));
+            match list.is_empty() {
+                true => writeln!(out, "<p>{line}</p>")?,
+                false => {
+                    writeln!(out, "<details><summary>{line}</summary><p>{list}</p></details>")?;
+                }
+            }
+        }
         writeln!(out, "</header>")
     }
 

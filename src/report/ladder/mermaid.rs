@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::{Arrow, Ladder, Rung, Scope};
 use crate::decode::Flags;
 use crate::flow::End;
-use crate::report::table::ended;
+use crate::report::facts::ended;
 use crate::report::text::wrap;
 use crate::report::{Numbers, Record, Trace, escape};
 

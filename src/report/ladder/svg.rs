@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::{Arrow, Ladder, Rung, Scope};
 use crate::decode::Flags;
 use crate::flow::{End, Pair, State};
-use crate::report::table::ended;
+use crate::report::facts::ended;
 use crate::report::text::{grouped, wrap};
 use crate::report::{Numbers, Record, Trace, escape};
 
