@@ -77,14 +77,18 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// [`Failure`] where a capture cannot be opened or judged, and whatever `sink` fails with.
     pub(super) fn run(self, sink: &mut impl Sink) -> Result<CaptureSummary, Failure> {
+        let mut progress = Progress::new();
+        if self.opened.iter().any(OpenInput::is_stream) {
+            progress.wait();
+        }
         let mut captures = Merged::read(self.opened).map_err(Failure::Read)?;
+        progress.erase();
         let mut filter = self.filter;
         if let Some(filter) = &mut filter {
             filter.require(captures.sources().flat_map(Frames::links))?;
         }
         let mut capture = CaptureSummary::default();
         let mut table = Table::with_limit(self.max_open);
-        let mut progress = Progress::new();
         let mut next_look = 0;
         let mut broken_off = false;
         'captures: loop {
