@@ -77,7 +77,7 @@ fn contradicts(part: &Close, (connection, whole): &(Connection, Close)) -> bool 
         Verdict::Fin | Verdict::Rst | Verdict::FinThenRst | Verdict::Refused => {
             (part.verdict, part.by) != (whole.verdict, whole.by)
         }
-        Verdict::HalfClosed => !part.by.is_some_and(|end| connection.fin(end).is_some()),
+        Verdict::HalfClosed => part.by.is_none_or(|end| connection.fin(end).is_none()),
         Verdict::Unanswered | Verdict::Open => false,
     }
 }
