@@ -123,10 +123,14 @@ fn half_open_connections_take_256_bytes_each_and_hide_nothing() {
             }
             packet(number, time, true, (SYN, 0, 0), out)?;
         }
+        // As each is sent again after seven seconds.
+        for number in 0..FLOOD {
+            packet(number, 7_000_000 + u64::from(number) * 10, true, (SYN, 0, 0), out)?;
+        }
         Ok(())
     });
     let report = ran.succeeded().json();
-    assert_eq!(report["capture"]["packets"], FLOOD + 4);
+    assert_eq!(report["capture"]["packets"], 2 * FLOOD + 4);
     assert_eq!(report["summary"]["selected_from"], FLOOD + 1);
     assert_eq!(report["connections"][0]["close"]["verdict"], "rst");
     assert_eq!(report["connections"][0]["close"]["by"], "server");

@@ -4,7 +4,9 @@
 
 mod support;
 
+use std::fs;
 use std::path::Path;
+use std::thread;
 
 use support::{PROGRAM, Ran, clean, closecheck, run, words};
 
@@ -116,4 +118,19 @@ fn the_hold_is_counted_down_and_leaves_no_trace() {
         "{shown:?}"
     );
     run(&mut closecheck(words(held))).succeeded().complains("");
+}
+
+#[test]
+fn who_waits_for_a_pipe_says_so_and_leaves_no_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    run(clean("mkfifo").arg(&pipe)).succeeded();
+    let capture = fs::read("fixtures/linux-linger-0.pcap").unwrap();
+    let fifo = pipe.clone();
+    let writing = thread::spawn(move || fs::write(fifo, capture));
+    let shown = screen(80, &format!("read {}", pipe.display()), &[]).stdout;
+    writing.join().unwrap().unwrap();
+    let waits = "\rclosecheck: waiting for input, Ctrl-C ends that\u{1b}[K\r\u{1b}[K";
+    let (_, report) = shown.split_once(waits).unwrap_or_else(|| panic!("{shown:?}"));
+    assert!(uncoloured(report).starts_with("1 connection: 1 rst"), "{shown:?}");
 }

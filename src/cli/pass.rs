@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 
 use super::command::warn;
 use super::failure::Failure;
+use super::progress::Progress;
 use crate::capture::{Filter, Frames, Input, Merged, OpenInput, ReadError, Stop};
 use crate::decode::{Frame, LinkType, Segment, Skip};
 use crate::flow::{Connection, Held, Table};
@@ -89,7 +90,12 @@ impl<'a> Pass<'a> {
     /// [`Failure`] where a capture cannot be opened or judged, and whatever `sink` fails with.
     pub(super) fn run(self, sink: &mut impl Sink) -> Result<CaptureSummary, Failure> {
         let Pass { inputs, opened, filter, max_open, stop } = self;
+        let mut progress = Progress::new();
+        if opened.iter().any(OpenInput::is_stream) {
+            progress.wait();
+        }
         let captures = Merged::read(opened).map_err(Failure::Read)?;
+        progress.erase();
         let mut filter = filter;
         if let Some(filter) = &mut filter {
             filter.require(captures.sources().flat_map(Frames::links))?;

@@ -30,6 +30,14 @@ impl Progress {
         Progress { next: io::stderr().is_terminal().then(|| now() + FIRST), due: 0, shown: false }
     }
 
+    /// Shows that nothing can be said before others have written something.
+    pub(super) fn wait(&mut self) {
+        if self.next.is_some() {
+            show("closecheck: waiting for input, Ctrl-C ends that");
+            self.shown = true;
+        }
+    }
+
     /// Shows how far it has come, if it is time for that.
     #[inline]
     pub(super) fn update(&mut self, packets: u64, read: impl FnOnce() -> Read) {

@@ -63,7 +63,7 @@ pub(super) fn write(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> 
     }
     for finding in &facts.findings {
         writeln!(out)?;
-        let text = wrap(&format!("Finding: {}.", finding.text), TEXT_WIDTH).join("\n");
+        let text = wrap(&format!("Finding: {}.", escape(&finding.text)), TEXT_WIDTH).join("\n");
         writeln!(out, "{}", styles.doubtful(text))?;
     }
     writeln!(out)?;

@@ -125,7 +125,7 @@ fn write_lab(lab: &Lab, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     for finding in &lab.findings {
-        writeln!(out, "finding: {}", finding.text)?;
+        writeln!(out, "finding: {}", escape(&finding.text))?;
     }
     Ok(())
 }

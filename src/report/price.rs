@@ -64,7 +64,8 @@ impl PriceReport<'_> {
         writeln!(out)?;
         write_facts(price, styles, out)?;
         for finding in &price.findings {
-            let text = wrap(&format!("Finding: {finding}."), TEXT_WIDTH + NAME_WIDTH).join("\n");
+            let text = &format!("Finding: {}.", escape(finding));
+            let text = wrap(text, TEXT_WIDTH + NAME_WIDTH).join("\n");
             writeln!(out, "\n{}", styles.doubtful(text))?;
         }
         if price.close_call_seconds.count > 0 {
@@ -115,7 +116,7 @@ impl PriceReport<'_> {
             writeln!(out, "close() up to {}: {}", time(bucket.up_to), bucket.count)?;
         }
         for finding in &price.findings {
-            writeln!(out, "finding: {finding}")?;
+            writeln!(out, "finding: {}", escape(finding))?;
         }
         write_incomplete(self.capture, Styles::PLAIN, out)
     }

@@ -75,6 +75,12 @@ pub struct OpenInput {
 }
 
 impl OpenInput {
+    /// True for what has no length, a pipe or a device: reading may have to wait for whoever writes it.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        self.meter.total.is_none()
+    }
+
     /// Its bytes, whatever they are.
     #[must_use]
     pub fn into_bytes(self) -> Box<dyn Read + Send> {

@@ -22,7 +22,7 @@ use super::{End, Pair};
 use crate::decode::{Segment, Seq, Timestamp};
 use compact::Compact;
 use endpoint::Endpoint;
-use history::History;
+use history::{History, Letters};
 use tracker::Tracker;
 
 /// Zeek's view of one connection, kept small: it is part of every connection that is open.
@@ -61,6 +61,8 @@ pub(super) struct Courses<'a> {
 enum Form {
     /// An opening and data in order, nothing else.
     Compact(Compact),
+    /// The row as Zeek has written it: nothing that comes later belongs to it.
+    Written { conn_state: ConnState, letters: Letters },
     /// All that Zeek may know.
     Full(Box<Tracker>),
 }
@@ -88,6 +90,7 @@ impl Zeek {
     pub fn conn_state(&self) -> ConnState {
         match &self.0 {
             Form::Compact(compact) => compact.unpack().conn_state(),
+            Form::Written { conn_state, .. } => *conn_state,
             Form::Full(tracker) => tracker.conn_state(),
         }
     }
@@ -97,6 +100,7 @@ impl Zeek {
     pub fn history(&self) -> String {
         match &self.0 {
             Form::Compact(compact) => compact.unpack().history().to_owned(),
+            Form::Written { letters, .. } => History::new(*letters, 0, 0).as_str().to_owned(),
             Form::Full(tracker) => tracker.history().to_owned(),
         }
     }
@@ -111,20 +115,25 @@ impl Zeek {
                     *self = Zeek::of(tracker);
                 }
             }
+            Form::Written { .. } => {}
             Form::Full(tracker) => tracker.observe(from, segment, start),
         }
     }
 
     fn of(tracker: Tracker) -> Zeek {
-        Zeek(match Compact::pack(&tracker) {
-            Some(compact) => Form::Compact(compact),
-            None => Form::Full(Box::new(tracker)),
+        let written = Letters::of(&tracker.history).filter(|_| tracker.over);
+        Zeek(match (Compact::pack(&tracker), written) {
+            (Some(compact), _) => Form::Compact(compact),
+            (None, Some(letters)) => Form::Written { conn_state: tracker.conn_state(), letters },
+            (None, None) => Form::Full(Box::new(tracker)),
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -219,9 +228,32 @@ mod tests {
                 let seen = match &zeek.0 {
                     Form::Compact(compact) => compact.unpack(),
                     Form::Full(tracker) => (**tracker).clone(),
+                    Form::Written { .. } => {
+                        prop_assert!(tracker.over);
+                        prop_assert_eq!(zeek.history(), tracker.history());
+                        prop_assert_eq!(zeek.conn_state(), tracker.conn_state());
+                        continue;
+                    }
                 };
                 prop_assert_eq!(format!("{seen:?}"), format!("{tracker:?}"));
             }
+        }
+    }
+
+    #[test]
+    fn a_syn_that_is_repeated_in_vain_takes_no_more_room() {
+        let address = |port| Address { ip: [192, 0, 2, 1].into(), port };
+        let syn = Segment::plain(address(50_000), address(80), Flags::SYN);
+        let mut zeek = Zeek::new(End::Client, &syn);
+        let mut tracker = Tracker::new(End::Client, &syn);
+        // As Linux repeats it.
+        for seconds in [0, 1, 3, 7, 15, 31, 63, 127] {
+            let again = Segment { time: syn.time.plus(Duration::from_secs(seconds)), ..syn };
+            zeek.observe(End::Client, &again, syn.time);
+            tracker.observe(End::Client, &again, syn.time);
+            assert!(!matches!(zeek.0, Form::Full(_)), "after {seconds} s");
+            assert_eq!(zeek.history(), tracker.history());
+            assert_eq!(zeek.conn_state(), tracker.conn_state());
         }
     }
 

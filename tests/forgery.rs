@@ -1,0 +1,167 @@
+//! Forgery never wins: a segment that somebody else sends in the name of an end, without knowing its numbers, or a
+//! copy of what was sent, changes no verdict wherever it comes in, and an RST of that kind is counted.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a malformed scenario may fail the test in any way"
+)]
+
+#[path = "support/scenario.rs"]
+#[expect(dead_code, reason = "what the scenarios expect is held elsewhere")]
+mod scenario;
+
+use std::path::Path;
+
+use closecheck::decode::Flags;
+use closecheck::flow::{Connection, End};
+use closecheck::verdict::{Close, Gap, Shape, Verdict};
+use fastrand::Rng;
+use scenario::{Line, Scenario, Setting, read, run};
+
+/// Forgeries for each place of each scenario.
+const FORGERIES: usize = 40;
+/// The IPv4 identification of a forged packet, which no scenario uses: it is no second capture of one.
+const OTHER: u16 = 0xf00d;
+
+/// The scenarios of one connection that is opened in full view, and that lack nothing.
+fn scenarios() -> Vec<Scenario> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let handshake = [Flags::SYN, Flags::SYN | Flags::ACK, Flags::ACK];
+    let all = files.iter().flat_map(|path| read(path));
+    let usable = all.filter(|scenario| {
+        let judged = judged(scenario, &scenario.segments);
+        let begins = scenario.segments.iter().map(|line| line.flags).take(3).eq(handshake);
+        begins && judged.len() == 1 && judged.iter().all(|(_, close)| close.is_complete())
+    });
+    usable.collect()
+}
+
+fn judged(scenario: &Scenario, segments: &[Line]) -> Vec<(Connection, Close)> {
+    run(segments, Setting::new(scenario.ports, 1000, 2000))
+}
+
+type Essence = Vec<(Verdict, Option<End>, Option<Shape>)>;
+
+fn essence(judged: &[(Connection, Close)]) -> Essence {
+    judged.iter().map(|(_, close)| (close.verdict, close.by, close.shape)).collect()
+}
+
+/// The RSTs that are said to have changed nothing, and those that are said to be in doubt.
+fn noted(judged: &[(Connection, Close)]) -> u32 {
+    let notes = judged.iter().map(|(connection, close)| {
+        connection.late_resets()
+            + connection.ignored_resets()
+            + u32::from(close.gaps.contains(&Gap::ResetInDoubt))
+    });
+    notes.sum()
+}
+
+/// The scenario with a line at this place, at the time of the one before.
+fn with(scenario: &Scenario, place: usize, line: &Line) -> Vec<(Connection, Close)> {
+    let mut segments = scenario.segments.clone();
+    segments.insert(place, Line { millis: segments[place - 1].millis, ..line.clone() });
+    judged(scenario, &segments)
+}
+
+/// A number beyond any window, on either side.
+fn far(rng: &mut Rng) -> u32 {
+    let distance = rng.i32(2_000_000..=1_000_000_000);
+    (if rng.bool() { distance } else { -distance }) as u32
+}
+
+/// True where nothing more is owed after the first so many segments.
+fn is_over(scenario: &Scenario, place: usize) -> bool {
+    judged(scenario, &scenario.segments[..place]).iter().any(|(connection, _)| connection.is_over())
+}
+
+#[test]
+fn a_fin_rst_or_syn_outside_of_the_window_changes_no_verdict() {
+    let mut rng = Rng::with_seed(1);
+    let mut forged = 0;
+    let scenarios = scenarios();
+    for scenario in &scenarios {
+        let whole = judged(scenario, &scenario.segments);
+        for place in 3..=scenario.segments.len() {
+            let is_over = is_over(scenario, place);
+            for _ in 0..FORGERIES {
+                let from = if rng.bool() { End::Client } else { End::Server };
+                let kinds =
+                    [Flags::FIN | Flags::ACK, Flags::RST, Flags::RST | Flags::ACK, Flags::SYN];
+                // On a connection that is over, a SYN opens another.
+                let flags = kinds[rng.usize(..if is_over { 3 } else { 4 })];
+                // What a FIN acknowledges is believed: here nothing beyond the SYN.
+                let ack = if flags.fin() { 0 } else { rng.u32(..) };
+                let line = Line {
+                    from,
+                    flags,
+                    seq: far(&mut rng),
+                    ack,
+                    id: OTHER,
+                    ..scenario.segments[2].clone()
+                };
+                let after = with(scenario, place, &line);
+                let about = format!("{}: {line:?} at {place}", scenario.name);
+                assert_eq!(essence(&after), essence(&whole), "{about}");
+                if flags.rst() {
+                    assert!(noted(&after) > noted(&whole), "{about}");
+                }
+                forged += 1;
+            }
+        }
+    }
+    assert!(scenarios.len() > 20 && forged > 5000, "{} scenarios, {forged}", scenarios.len());
+}
+
+#[test]
+fn an_rst_that_acknowledges_no_syn_refuses_nothing() {
+    let mut rng = Rng::with_seed(2);
+    for scenario in scenarios() {
+        let whole = judged(&scenario, &scenario.segments);
+        for _ in 0..FORGERIES {
+            let flags = if rng.bool() { Flags::RST | Flags::ACK } else { Flags::RST };
+            let (seq, ack) = (rng.u32(..), far(&mut rng));
+            let syn = scenario.segments[0].clone();
+            let line = Line { from: End::Server, flags, seq, ack, id: OTHER, ..syn };
+            let after = with(&scenario, 1, &line);
+            assert_eq!(essence(&after), essence(&whole), "{}: {line:?}", scenario.name);
+            assert!(noted(&after) > noted(&whole), "{}: {line:?}", scenario.name);
+        }
+    }
+}
+
+#[test]
+fn a_fin_that_is_repeated_and_an_rst_behind_the_end_change_no_verdict() {
+    let (mut repeated, mut late) = (0, 0);
+    for scenario in scenarios() {
+        let whole = judged(&scenario, &scenario.segments);
+        let fins = scenario.segments.iter().enumerate().filter(|(_, line)| {
+            line.flags.fin() && whole.iter().any(|(all, _)| all.fin(line.from).is_some())
+        });
+        for (at, fin) in fins {
+            for place in at + 1..=scenario.segments.len() {
+                let again = Line { id: OTHER, ..fin.clone() };
+                let after = with(&scenario, place, &again);
+                assert_eq!(essence(&after), essence(&whole), "{}: {at}, {place}", scenario.name);
+                repeated += 1;
+            }
+        }
+        for place in (4..=scenario.segments.len()).filter(|&place| is_over(&scenario, place)) {
+            for line in &scenario.segments {
+                for flags in [Flags::RST, Flags::RST | Flags::ACK] {
+                    let rst = Line { flags, id: OTHER, len: 0, ..line.clone() };
+                    let after = with(&scenario, place, &rst);
+                    let about = format!("{}: {rst:?} at {place}", scenario.name);
+                    assert_eq!(essence(&after), essence(&whole), "{about}");
+                    assert!(noted(&after) > noted(&whole), "{about}");
+                    late += 1;
+                }
+            }
+        }
+    }
+    assert!(repeated > 100 && late > 300, "{repeated} FINs, {late} RSTs");
+}
