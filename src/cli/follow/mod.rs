@@ -10,6 +10,7 @@ mod folder;
 mod records;
 
 use std::collections::HashSet;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use super::args::{FollowPlan, ReadPlan};
 use super::command::warn;
 use super::failure::Failure;
-use super::pass::{End, Sink, fault_words, warn_of_times};
+use super::pass::{End, Sink, evicted_words, fault_words, warn_of_times};
 use super::status::Status;
 use crate::capture::{Filter, Frames, Input, Merged, ReadError, Stop};
 use crate::decode::{Skip, decode};
@@ -56,7 +57,8 @@ pub(super) fn run(
     })?;
 
     let taken = checkpoint.files.iter().cloned().collect();
-    let mut following = Following { follow, stop, filter, checkpoint, records, taken };
+    let max_open = plan.max_open;
+    let mut following = Following { follow, max_open, stop, filter, checkpoint, records, taken };
     let (mut quiet, mut before) = (Duration::ZERO, Vec::new());
     loop {
         let mut waiting = folder.files().map_err(failed)?;
@@ -72,7 +74,7 @@ pub(super) fn run(
         }
         if is_settled {
             following.end()?;
-            return Ok(following.status());
+            return Ok(following.conclude());
         }
         before = waiting;
         if stop.is_requested_within(PAUSE).map_err(Failure::Wait)? {
@@ -83,6 +85,7 @@ pub(super) fn run(
 
 struct Following<'a> {
     follow: &'a FollowPlan,
+    max_open: NonZeroUsize,
     stop: &'a Stop,
     filter: Option<Filter>,
     checkpoint: Checkpoint,
@@ -187,13 +190,17 @@ impl Following<'_> {
 
     /// Takes back what was written of a file that was not read to its end: it will be read again.
     fn leave(self) -> Result<Status, Failure> {
-        let status = self.status();
+        let status = self.conclude();
         self.records.cut_back(self.checkpoint.written)?;
         Ok(status)
     }
 
-    fn status(&self) -> Status {
+    fn conclude(&self) -> Status {
         let Checkpoint { incomplete, table, .. } = &self.checkpoint;
+        if table.evicted() > 0 {
+            let words = evicted_words(self.max_open, table.evicted());
+            warn(&format!("incomplete: {words}"));
+        }
         match *incomplete || table.evicted() > 0 {
             true => Status::Incomplete,
             false => Status::AsExpected,
