@@ -11,9 +11,9 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
-use serde::{Deserialize, Serialize};
-
 use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
 
 use super::ends::Key;
 use super::rare::Rare;
