@@ -54,11 +54,19 @@ fn file(packets: &[Packet]) -> Vec<u8> {
 
 /// The records of the files read as one stream; frames counted over all of them.
 fn records(files: &[&[Packet]]) -> Vec<Value> {
+    records_by(files, |table| table)
+}
+
+/// The same with what is done to the table before each file.
+fn records_by(files: &[&[Packet]], between: impl Fn(Table) -> Table) -> Vec<Value> {
     let open = |packets: &&[Packet]| Frames::from_reader(Cursor::new(file(packets))).unwrap();
     let mut captures = Merged::new(files.iter().map(open).collect());
     let mut table = Table::default();
-    let mut finished = Vec::new();
+    let (mut finished, mut file) = (Vec::new(), 0);
     while let Some((index, frame)) = captures.next_frame() {
+        if index != file {
+            (table, file) = (between(table), index);
+        }
         let Ok(mut segment) = decode(&frame) else { continue };
         segment.frame = segment.frame.in_file(index);
         table.push(&segment);
@@ -78,6 +86,11 @@ fn records(files: &[&[Packet]]) -> Vec<Value> {
         record
     };
     finished.iter().map(record).collect()
+}
+
+/// A table that was written down and read again.
+fn restored(table: Table) -> Table {
+    serde_json::from_slice(&serde_json::to_vec(&table).unwrap()).unwrap()
 }
 
 /// What is said of a connection whatever the order of its packets in the file.
@@ -108,6 +121,18 @@ fn two_files_are_one_capture_wherever_it_is_cut() {
         }
     }
     assert!(cuts > 900, "{cuts}");
+}
+
+#[test]
+fn a_table_that_was_written_down_goes_on_where_it_was() {
+    for path in captures() {
+        let packets = packets(&path);
+        let whole = records(&[&packets]);
+        if packets.is_sorted_by_key(|packet| packet.time) {
+            let each: Vec<&[Packet]> = packets.chunks(2).collect();
+            assert_eq!(records_by(&each, restored), whole, "{}", path.display());
+        }
+    }
 }
 
 proptest! {

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -72,6 +73,18 @@ impl Stop {
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.requested.load(Relaxed)
+    }
+
+    /// Waits that long for the request, and says whether it was made.
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    pub fn is_requested_within(&self, time: Duration) -> io::Result<bool> {
+        let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(self.as_fd(), PollFlags::POLLIN)], timeout) {
+            Ok(_) | Err(Errno::EINTR) => Ok(self.is_requested()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Waits until something can be read from `file`, its end too.

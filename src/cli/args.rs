@@ -2,6 +2,7 @@
 
 mod compare;
 mod doctor;
+mod follow;
 mod lab;
 mod matrix;
 mod merge;
@@ -22,6 +23,8 @@ use compare::CompareArgs;
 pub(super) use compare::{ComparePlan, Sought, Source};
 use doctor::DoctorArgs;
 pub(super) use doctor::DoctorPlan;
+use follow::FollowArgs;
+pub(super) use follow::FollowPlan;
 use lab::LabArgs;
 pub(super) use lab::{LabPlan, PricePlan};
 use matrix::MatrixArgs;
@@ -118,6 +121,7 @@ const USUAL: &[&str] = &["linger", "expect"];
 const RARE: &[&str] = &[
     "absolute",
     "annotations",
+    "checkpoint",
     "file_size",
     "files",
     "ipv6",

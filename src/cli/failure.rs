@@ -61,6 +61,10 @@ pub(super) enum Failure {
         escape(reason)
     )]
     Reason { reason: String },
+    #[error("cannot follow the captures in {}: {source}", escape(&.path.display().to_string()))]
+    Follow { path: PathBuf, source: io::Error },
+    #[error("cannot go on from the checkpoint {}: {}", escape(&.path.display().to_string()), escape(.reason))]
+    Checkpoint { path: PathBuf, reason: String },
     #[error("cannot sort the partial records in a temporary file: {0}")]
     Temporary(io::Error),
     #[error("interrupted before everything was merged")]
@@ -100,12 +104,17 @@ impl Failure {
                 Some("`closecheck explain` lists all words".to_owned())
             }
             Failure::Filter(_) => Some("pcap-filter(7) has the language of filters".to_owned()),
+            Failure::Checkpoint { .. } => Some(
+                "name another --checkpoint and another --out to begin anew, with all files in the folder"
+                    .to_owned(),
+            ),
             Failure::NoSuchCommand(_) => Some("`closecheck --help` lists the commands".to_owned()),
             Failure::Rights(error) => error.hint(),
             Failure::LinkType { .. }
             | Failure::NotStarted { .. }
             | Failure::Signals(_)
             | Failure::Partial { .. }
+            | Failure::Follow { .. }
             | Failure::PartialLine { .. }
             | Failure::Reason { .. }
             | Failure::Temporary(_)

@@ -8,6 +8,7 @@ mod confine;
 mod doctor;
 mod explain;
 mod failure;
+mod follow;
 mod gather;
 mod generate;
 mod html;

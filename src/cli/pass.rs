@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
+use serde::{Deserialize, Serialize};
+
 use super::command::warn;
 use super::failure::Failure;
 use super::progress::Progress;
@@ -137,7 +139,8 @@ impl Course<'_> {
 }
 
 /// What any connection may have suffered, as far as the captures have told.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Losses {
     /// Packets were dropped.
     pub(super) dropped: bool,
@@ -147,7 +150,7 @@ pub(super) struct Losses {
 
 impl Losses {
     /// Judges a connection that ended before the captures did.
-    fn judge(self, held: &Held) -> Close {
+    pub(super) fn judge(self, held: &Held) -> Close {
         let mut close = judge_held(held);
         self.add_to(&mut close);
         close

@@ -4,6 +4,7 @@ use super::args::ReadPlan;
 use super::cases::{CaseFiles, of_expectation};
 use super::confine::{confine, placing};
 use super::failure::Failure;
+use super::follow;
 use super::html::{self, HtmlFile, warn_left_out};
 use super::out::{Pace, Target, view};
 use super::partial;
@@ -25,6 +26,9 @@ pub(super) fn run(plan: &ReadPlan, confinement: Confinement) -> Result<Status, F
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
     if plan.partial {
         return partial::run(plan, &stop, |needs| confine(confinement, dropped, needs));
+    }
+    if let Some(followed) = &plan.follow {
+        return follow::run(plan, followed, &stop, |needs| confine(confinement, dropped, needs));
     }
     let pass = Pass::open(&plan.inputs, plan.filter.as_deref(), plan.max_open, &stop)?;
     let expected = plan.report.expect.as_ref();

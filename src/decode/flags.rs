@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The twelve bits behind the data offset: four reserved ones (the lowest is AE, once NS), then CWR,
 /// ECE, URG, ACK, PSH, RST, SYN and FIN (RFC 9293 3.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Flags(pub u16);
 
 impl Flags {

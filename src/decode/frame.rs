@@ -4,6 +4,8 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::LinkType;
 
 /// One frame of a capture, borrowed from the reader's buffer.
@@ -34,7 +36,7 @@ impl Frame<'_> {
 /// Where a frame is to be found: the capture file, and its number in there.
 ///
 /// Ordered by file, then by number; shown as `9`, and as `2:9` in the second file.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FrameId(NonZeroU64);
 
 impl FrameId {
@@ -100,7 +102,9 @@ impl fmt::Debug for FrameId {
 }
 
 /// A time as captures give it: nanoseconds since 1970-01-01T00:00:00Z, which reaches from 1677 to 2262.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Timestamp(i64);
 
 impl Timestamp {

@@ -1,10 +1,12 @@
 //! The TCP options that tell how a connection ends.
 
+use serde::{Deserialize, Serialize};
+
 use super::Seq;
 use super::bytes::array;
 
 /// What closecheck reads of the option list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Options {
     /// The time stamp option (RFC 7323 3.2).
     pub timestamp: Option<TcpTimestamp>,
@@ -28,7 +30,7 @@ pub struct Options {
 }
 
 /// The values of a time stamp option, in the sender's own unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TcpTimestamp {
     /// TSval: the sender's clock.
     pub value: u32,
@@ -37,7 +39,7 @@ pub struct TcpTimestamp {
 }
 
 /// What Multipath TCP says about the end of a subflow or of the whole connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mptcp {
     /// DATA_FIN: no more data on any subflow (RFC 8684 3.3.3).
     pub data_fin: bool,
@@ -48,7 +50,7 @@ pub struct Mptcp {
 }
 
 /// The contents of MP_TCPRST.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MptcpReset {
     /// True where the sender thinks that the condition will pass (the T flag).
     pub transient: bool,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use serde::{Deserialize, Serialize};
+
 use super::bytes::Bytes;
 use super::network::IpHeader;
 use super::{Flags, Frame, FrameId, LinkType, Options, Outer, Seq, Skip, Timestamp};
@@ -11,7 +13,7 @@ use super::{Flags, Frame, FrameId, LinkType, Options, Outer, Seq, Skip, Timestam
 const MIN_HEADER_LEN: usize = 20;
 
 /// One TCP segment, borrowed from the captured frame.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Segment<'a> {
     /// The frame it came in, of the first file unless the reader of several says otherwise.
     pub frame: FrameId,
@@ -35,6 +37,7 @@ pub struct Segment<'a> {
     /// offload packet above 64 KB leaves the length to the frame's own.
     pub payload_len: u32,
     /// The captured part of the payload.
+    #[serde(skip)]
     pub payload: &'a [u8],
     /// True where that is all of it.
     pub is_whole: bool,
@@ -92,7 +95,7 @@ impl Segment<'static> {
 }
 
 /// One end's address and port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Endpoint {
     /// IPv4 or IPv6 address.
     pub ip: IpAddr,

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// A TCP sequence or acknowledgement number as it stands in the header.
 ///
 /// It has no order of its own: which of two comes first depends on a window, so only the signed
 /// [distance](Seq::distance_from) between two is offered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Seq(pub u32);
 
 impl Seq {

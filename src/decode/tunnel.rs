@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use etherparse::{IpNumber, UdpHeader, UdpHeaderSlice};
 
 use super::Skip;
@@ -12,7 +14,7 @@ use super::network::{Addresses, IpHeader};
 
 /// The packet around a connection's own: that of the innermost tunnel, which tells apart networks that use
 /// the same addresses and stays the same wherever further out the capture was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outer {
     /// The end of the tunnel that sent it.
     pub source: IpAddr,
@@ -44,7 +46,7 @@ impl Outer {
 }
 
 /// A kind of tunnel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Tunnel {
     /// IPv4 in IPv4 (RFC 2003), either in IPv6 (RFC 2473).
     IpInIp,

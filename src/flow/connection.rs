@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::ends::{Ends, Key};
 use super::rare::Rare;
 use super::transition::Event;
@@ -16,7 +18,7 @@ use crate::decode::{Endpoint, FrameId, Outer, Segment, Seq, Timestamp};
 pub(super) const WIDEST_WINDOW: i64 = 1 << 30;
 
 /// One incarnation of a 5-tuple.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Connection {
     /// Its number in the order in which connections began, counted from 1.
     pub id: u64,
@@ -39,7 +41,7 @@ pub struct Connection {
 }
 
 /// A frame and its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moment {
     /// The frame.
     pub frame: FrameId,

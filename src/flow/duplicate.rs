@@ -1,5 +1,7 @@
 //! Tells a packet captured twice from one sent twice.
 
+use serde::{Deserialize, Serialize};
+
 use crate::decode::{Brief, Flags, Segment, Seq, Timestamp};
 
 /// The longest time between two captures of one packet, in nanoseconds: what a switch takes to mirror it. Retransmissions
@@ -11,14 +13,14 @@ const GROUPS: usize = 2048;
 const REMEMBERED: usize = 2;
 
 /// The packets of the last millisecond, as many as it remembers: those that came last of each group.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Recent {
     groups: Vec<[Option<Seen>; REMEMBERED]>,
 }
 
 /// What the captures of one packet have in common. The time to live is left out: a router between the two
 /// places counts it down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Headers {
     seq: Seq,
     ack: Seq,
@@ -29,7 +31,7 @@ pub(super) struct Headers {
     clock: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Seen {
     headers: Headers,
     /// The connection's number, and how many packets its sender had sent with this one.

@@ -3,6 +3,8 @@
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 
+use serde::{Deserialize, Serialize};
+
 use super::{End, Pair};
 use crate::decode::{Brief, Endpoint, Outer, Segment};
 
@@ -17,7 +19,7 @@ words! {
 }
 
 /// The two ends of a connection. An IPv4 address stands in the first four bytes of its field.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Ends {
     ips: Pair<[u8; 16]>,
     ports: Pair<u16>,

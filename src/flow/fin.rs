@@ -1,11 +1,13 @@
 //! FINs: which close a direction, and the order in which both ends closed.
 
+use serde::{Deserialize, Serialize};
+
 use super::transition::Event;
 use super::{Connection, End};
 use crate::decode::{FrameId, Segment, Timestamp};
 
 /// A FIN, whatever the number of its copies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fin {
     /// The FIN's own place in the stream, behind the last byte.
     pub offset: i64,

@@ -1,5 +1,7 @@
 //! One direction of a connection: what its sender put on the wire and how much of it was acknowledged.
 
+use serde::{Deserialize, Serialize};
+
 use super::transition::{Event, next};
 use super::{State, StatePath};
 use crate::decode::{FrameId, Segment, Seq};
@@ -8,7 +10,7 @@ use crate::decode::{FrameId, Segment, Seq};
 ///
 /// Positions are offsets from the sender's initial sequence number, unwrapped to 64 bits: the SYN is 0,
 /// the first byte 1. Where the SYN was not seen, the first segment's first byte is taken for 1.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Half {
     /// The offset behind everything sent: SYN, data, FIN.
     pub next: i64,
@@ -26,7 +28,7 @@ pub struct Half {
 }
 
 /// What a later RST may be an answer to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Last {
     /// Its frame.
     pub frame: FrameId,
@@ -53,7 +55,7 @@ pub(super) struct Plainly {
     pub(super) has_newest_data: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Range {
     low: u8,
     high: u8,
@@ -66,7 +68,7 @@ impl Default for Range {
 }
 
 /// What is true of a direction, a bit each, and a small count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Marks(u16);
 
 impl Marks {

@@ -1,10 +1,12 @@
 //! What of a direction's bytes the capture has not shown, or not yet.
 
+use serde::{Deserialize, Serialize};
+
 /// Holes that are told apart. Beyond that the two oldest are taken for one, with what lies between.
 const MOST: usize = 8;
 
 /// Stretches of offsets in ascending order, none empty, none touching another.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Holes(Vec<(i64, i64)>);
 
 impl Holes {

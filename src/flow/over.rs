@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Connection, Held};
 use crate::decode::Timestamp;
 
 /// A connection that is over.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Over {
     /// When it came to be over, by its packets.
     pub(super) since: Timestamp,

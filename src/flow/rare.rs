@@ -1,11 +1,13 @@
 //! What a connection has only once it closes, or never: kept apart, so that an open one stays small.
 
+use serde::{Deserialize, Serialize};
+
 use super::holes::Holes;
 use super::{Fin, Pair, Reset};
 use crate::decode::{Segment, Timestamp};
 
 /// The rare facts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Rare {
     pub(super) fins: Pair<Option<Fin>>,
     /// When both FINs had been acknowledged.

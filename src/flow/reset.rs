@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::connection::WIDEST_WINDOW;
 use super::transition::Event;
 use super::{Connection, End, Last, Moment, Pair, State, StatePath};
 use crate::decode::{Segment, Timestamp};
 
 /// An RST that took effect, with the header fields that tell where it came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reset {
     /// Its sender.
     pub by: End,

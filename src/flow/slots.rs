@@ -1,5 +1,7 @@
 //! Where the connections of a table live: in blocks that never move, each place used again.
 
+use serde::{Deserialize, Serialize};
+
 use super::ends::Key;
 use super::{Connection, Plain};
 use crate::decode::Timestamp;
@@ -8,7 +10,7 @@ use crate::decode::Timestamp;
 const BLOCK: usize = 1024;
 
 /// A connection in whichever form it is held.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(
     clippy::large_enum_variant,
     reason = "a flood of connections out of the ordinary must not take more than other connections"
@@ -103,7 +105,7 @@ impl Held {
 }
 
 /// Numbered places for connections.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Slots {
     blocks: Vec<Vec<Slot>>,
     /// The place that became free last.
@@ -111,7 +113,7 @@ pub(super) struct Slots {
     used: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 enum Slot {
     Used(Held),
     /// And the place that became free before.
@@ -189,10 +191,14 @@ impl Slots {
         })
     }
 
+    /// The places that are taken.
+    pub(super) fn taken(&self) -> impl Iterator<Item = u32> {
+        (0..).take(self.places()).filter(|&place| self.get(place).is_some())
+    }
+
     /// All connections in the order of their numbers, without a copy of them all.
     pub(super) fn into_connections(mut self) -> impl Iterator<Item = Held> {
-        let mut places: Vec<u32> =
-            (0..).take(self.places()).filter(|&place| self.get(place).is_some()).collect();
+        let mut places: Vec<u32> = self.taken().collect();
         places.sort_unstable_by_key(|&place| self.get(place).map(Held::id));
         places.into_iter().filter_map(move |place| self.remove(place))
     }

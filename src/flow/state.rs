@@ -62,9 +62,11 @@ impl State {
     }
 }
 
+use serde::{Deserialize, Serialize};
+
 /// The states of one end in order, four bits each: room for eight, more than the longest walk through the
 /// RFC's figure 5 takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatePath(u32);
 
 impl StatePath {

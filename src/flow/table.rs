@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::duplicate::{Headers, Recent};
 use super::ends::Key;
@@ -47,11 +48,17 @@ pub enum Pushed {
 /// Holds the connections that are open and those that ended within the last five seconds of the capture;
 /// the others are handed out by [`take_finished`](Table::take_finished), in an order that depends on the
 /// capture alone. A [live](Table::live) one hands them out before it forgets them.
-#[derive(Debug)]
+///
+/// It can be written down and read again, and then goes on as if nothing had happened. The form is this version's
+/// own.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Table {
     /// The places of the connections by key.
+    #[serde(skip)]
     index: HashTable<u32>,
     /// Random, so that nobody can choose ports that all fall into one bucket.
+    #[serde(skip)]
     hasher: DefaultHashBuilder,
     slots: Slots,
     /// Connections in the order in which they came to be over.
@@ -101,6 +108,24 @@ impl Keys {
     }
 }
 
+impl Serialize for Table {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Table::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Table {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Table, D::Error> {
+        let mut table = Table::deserialize(deserializer)?;
+        let Table { index, slots, hasher, .. } = &mut table;
+        let hash = |&place: &u32| slots.get(place).map_or(0, |held| hasher.hash_one(held.key()));
+        for place in slots.taken() {
+            index.insert_unique(hash(&place), place, hash);
+        }
+        Ok(table)
+    }
+}
+
 impl Default for Table {
     fn default() -> Table {
         Table::with_limit(Table::LIMIT)
@@ -142,6 +167,13 @@ impl Table {
     #[must_use]
     pub fn live(limit: NonZeroUsize) -> Table {
         Table { is_live: true, ..Table::with_limit(limit) }
+    }
+
+    /// A table with nothing in it that goes on counting connections where this one is.
+    #[must_use]
+    pub fn successor(&self) -> Table {
+        let begun = self.begun;
+        Table { limit: self.limit, begun, evicted: self.evicted, ..Table::default() }
     }
 
     /// Lets time pass since the last tick, or since the table was made.

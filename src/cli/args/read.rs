@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::verify::CaseFilesArgs;
-use super::{ReportArgs, numbers};
+use super::{FollowArgs, FollowPlan, ReportArgs, numbers};
 use crate::capture::Input;
 use crate::cli::html::HtmlArgs;
 use crate::flow::Table;
@@ -19,6 +19,8 @@ Examples:
                                         draw how each reset connection ended
   closecheck read --expect 'not rst' -f 'port 443' a.pcap
                                         fail where one at this port is reset
+  closecheck read --follow captures/ --out closes.ndjson
+                                        the files of tcpdump -C or -G, as they are completed
   closecheck read --format ndjson a.pcap | jq -r .close.cause
 
 Exit status:
@@ -31,7 +33,7 @@ Exit status:
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct ReadArgs {
     /// The captures, read as one stream in time order; - for standard input.
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "follow")]
     files: Vec<PathBuf>,
     /// Take only packets that match this BPF expression, as tcpdump has it.
     #[arg(short, long, value_name = "BPF")]
@@ -70,6 +72,8 @@ pub(super) struct ReadArgs {
     #[arg(long, value_name = "N", requires = "partial")]
     place: Option<u64>,
     #[command(flatten)]
+    follow: FollowArgs,
+    #[command(flatten)]
     html: HtmlArgs,
     #[command(flatten)]
     cases: CaseFilesArgs,
@@ -92,6 +96,8 @@ pub(in crate::cli) struct ReadPlan {
     pub(in crate::cli) partial: bool,
     /// The place of the first input among all that are merged, if that was said.
     pub(in crate::cli) place: Option<u64>,
+    /// The rotating capture to be followed in place of inputs, if one is.
+    pub(in crate::cli) follow: Option<FollowPlan>,
     pub(in crate::cli) numbers: Numbers,
     pub(in crate::cli) html: HtmlArgs,
     pub(in crate::cli) cases: CaseFilesArgs,
@@ -109,6 +115,7 @@ impl ReadArgs {
             max_open: self.max_open,
             partial: self.partial,
             place: self.place,
+            follow: self.follow.into_plan(),
             numbers: numbers(self.absolute),
             html: self.html,
             cases: self.cases,

@@ -13,13 +13,15 @@ mod tests;
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::ends::Key;
 use super::rare::Rare;
 use super::{End, Fin, Pair};
 use crate::decode::{Brief, Endpoint, FrameId, Seq, Timestamp};
 
 /// A connection that has gone the common way up to now.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plain {
     first_frame: FrameId,
     pub(super) start: Timestamp,
@@ -45,7 +47,7 @@ pub struct Plain {
 }
 
 /// Whether Zeek would still add to its row, or a timer of its has ended that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Row {
     /// It would.
     Open,
@@ -56,7 +58,7 @@ enum Row {
 }
 
 /// A direction, named after its sender, in offsets from its SYN.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Way {
     origin: Seq,
     /// The offset behind everything sent.
@@ -69,7 +71,7 @@ struct Way {
 }
 
 /// How far a connection has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Phase {
     /// The client's SYN was seen.
     Syn,

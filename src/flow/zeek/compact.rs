@@ -1,5 +1,7 @@
 //! The tracker of a connection of which there is nothing special to tell, in a third of its room.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::{End, Pair};
 use super::endpoint::{Endpoint, State};
 use super::history::{History, Letters, Once};
@@ -7,7 +9,7 @@ use super::tracker::{INACTIVITY, Tracker};
 use crate::decode::{Flags, Segment, Seq, Timestamp};
 
 /// A [`Tracker`] without a FIN, RST, hole, wrap, repetition or zero window, and with a short history.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Compact {
     ends: Pair<Half>,
     last_time: Timestamp,
@@ -15,7 +17,7 @@ pub(super) struct Compact {
     letters: Letters,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Half {
     start: Seq,
     last: Seq,

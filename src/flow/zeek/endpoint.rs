@@ -1,5 +1,7 @@
 //! What Zeek keeps of one end: its state, its place in the sequence space, what was delivered.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::End;
 use super::Course;
 use crate::decode::{Flags, Seq};
@@ -8,7 +10,7 @@ use crate::decode::{Flags, Seq};
 const TOO_LARGE: u32 = 1 << 20;
 
 /// The states that Zeek gives an end, which are not the RFC's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum State {
     /// Nothing seen of it.
     #[default]
@@ -35,7 +37,7 @@ impl State {
 }
 
 /// One end. Offsets are from `start`, modulo 2^32: the SYN is 0, the first byte 1.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Endpoint {
     /// The number of its SYN, or the one before the first number seen.
     pub(super) start: Seq,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// Letters that are kept; a longer history is cut here. Zeek's has no limit, but most letters come once a
 /// direction: beyond this only a train of RSTs that step through sequence numbers gets.
 const CAPACITY: usize = 32;
@@ -37,7 +39,7 @@ pub(super) enum Once {
 /// The history so far.
 ///
 /// What a role has done already stays with the role when the ends change roles, as in Zeek.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct History {
     letters: [u8; CAPACITY],
     len: u8,
@@ -48,7 +50,7 @@ pub(super) struct History {
 }
 
 /// Up to twelve letters of a history, five bits each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Letters(u64);
 
 impl Letters {

@@ -18,6 +18,8 @@ mod tracker;
 
 pub use conn_state::ConnState;
 
+use serde::{Deserialize, Serialize};
+
 use super::{End, Pair};
 use crate::decode::{Segment, Seq, Timestamp};
 use compact::Compact;
@@ -26,7 +28,7 @@ use history::{History, Letters};
 use tracker::Tracker;
 
 /// Zeek's view of one connection, kept small: it is part of every connection that is open.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Zeek(Form);
 
 /// What an end sent where nothing was sent twice, lost, or out of order.
@@ -57,7 +59,7 @@ pub(super) struct Courses<'a> {
     pub(super) history: &'a [u8],
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Form {
     /// An opening and data in order, nothing else.
     Compact(Compact),

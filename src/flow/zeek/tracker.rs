@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::{End, Pair};
 use super::endpoint::{Endpoint, State};
 use super::history::{History, Once, Role};
@@ -24,7 +26,7 @@ const HANDSHAKE_INACTIVITY: Duration = Duration::from_secs(60);
 pub(super) const INACTIVITY: Duration = Duration::from_secs(300);
 
 /// What Zeek knows of one connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Tracker {
     pub(super) endpoints: Pair<Endpoint>,
     /// Zeek's `last_time`; stands still once `complete`.

@@ -1,0 +1,106 @@
+//! The files of a rotating capture in the folder where they appear.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::dir::Dir;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+use serde::{Deserialize, Serialize};
+
+/// A file as it stands; one that is written again is another. They are in the order in which they were last written
+/// to; within one tick of the clock, in that of their numbers, which are longer the higher they are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Savefile {
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    name_length: usize,
+    name: OsString,
+}
+
+impl Savefile {
+    pub(super) fn path(&self, folder: &Path) -> PathBuf {
+        folder.join(&self.name)
+    }
+}
+
+/// The folder, open, so that it can be listed when nothing else can be opened any more.
+pub(super) struct Folder {
+    path: PathBuf,
+    entries: Dir,
+    /// Names of files in it that are no captures.
+    own: Vec<OsString>,
+}
+
+impl Folder {
+    /// Opens a folder in which some of these files may be.
+    pub(super) fn open(path: &Path, own: [&Path; 2]) -> io::Result<Folder> {
+        let entries = Dir::open(path, OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+        let identity = |path: &Path| fs::metadata(path).map(|found| (found.dev(), found.ino()));
+        let itself = identity(path)?;
+        let is_here =
+            |file: &&Path| identity(parent(file)).is_ok_and(|identity| identity == itself);
+        let own = own.into_iter().filter(is_here).filter_map(Path::file_name);
+        let own = own.map(OsStr::to_owned).collect();
+        Ok(Folder { path: path.to_owned(), entries, own })
+    }
+
+    /// The files in it, with the bytes that each has, in order. Those whose names begin with a dot are left out.
+    pub(super) fn files(&mut self) -> io::Result<Vec<(Savefile, u64)>> {
+        let mut files = Vec::new();
+        for entry in self.entries.iter() {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes()).to_owned();
+            if name.as_bytes().starts_with(b".") || self.own.contains(&name) {
+                continue;
+            }
+            // What is gone by now was taken away by who writes the files.
+            let Ok(found) = fs::metadata(self.path.join(&name)) else { continue };
+            if found.is_file() {
+                let modified = (found.mtime(), found.mtime_nsec());
+                files.push((Savefile { modified, name_length: name.len(), name }, found.len()));
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+}
+
+/// How many of these files are complete: those that were last written to before the newest was.
+pub(super) fn complete(files: &[Savefile]) -> usize {
+    let newest = files.last().map(|newest| newest.modified);
+    files.iter().take_while(|file| Some(file.modified) < newest).count()
+}
+
+pub(super) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(seconds: i64, name: &str) -> Savefile {
+        Savefile { modified: (seconds, 0), name_length: name.len(), name: name.into() }
+    }
+
+    #[test]
+    fn files_are_in_the_order_of_time_then_of_number() {
+        let mut files = [file(7, "out10"), file(7, "out9"), file(6, "out8"), file(9, "out0")];
+        files.sort();
+        let names: Vec<&OsString> = files.iter().map(|file| &file.name).collect();
+        assert_eq!(names, ["out8", "out9", "out10", "out0"]);
+    }
+
+    #[test]
+    fn what_is_as_old_as_the_newest_may_still_be_written_to() {
+        assert_eq!(complete(&[]), 0);
+        assert_eq!(complete(&[file(6, "a")]), 0);
+        assert_eq!(complete(&[file(6, "a"), file(7, "b"), file(7, "c")]), 1);
+    }
+}

@@ -1,0 +1,219 @@
+//! Follows a rotating capture: takes each file once it is complete, and writes the records of connections as they
+//! end.
+//!
+//! What a file adds to the records is on the disk before the checkpoint that has the file, and what stands
+//! behind the checkpoint is cut off at the next start. So whatever ends the program, no connection is lost and
+//! none is written twice.
+
+mod checkpoint;
+mod folder;
+mod records;
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::time::Duration;
+
+use super::args::{FollowPlan, ReadPlan};
+use super::command::warn;
+use super::failure::Failure;
+use super::pass::{End, Sink, evicted_words, fault_words, warn_of_times};
+use super::status::Status;
+use crate::capture::{Filter, Frames, Input, Merged, ReadError, Stop};
+use crate::decode::{Skip, decode};
+use crate::sandbox::Needs;
+use checkpoint::Checkpoint;
+use folder::{Folder, Savefile, complete, parent};
+use records::Records;
+
+/// Time between two looks into the folder.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Follows until a signal comes, or the folder has settled where that was asked for.
+pub(super) fn run(
+    plan: &ReadPlan,
+    follow: &FollowPlan,
+    stop: &Stop,
+    confine: impl FnOnce(&Needs) -> Result<(), Failure>,
+) -> Result<Status, Failure> {
+    let failed = |source| Failure::Follow { path: follow.folder.clone(), source };
+    let mut folder =
+        Folder::open(&follow.folder, [&follow.out, &follow.checkpoint]).map_err(failed)?;
+    let mut records = Records::open(&follow.out, plan.only.as_ref())?;
+    let found = Checkpoint::open(plan, follow)?;
+    records.go_on_behind(found.as_ref().map(|found| found.written))?;
+    let checkpoint = found.unwrap_or_else(|| Checkpoint::first(plan, follow));
+    for file in &checkpoint.files {
+        records.begin_file(file.path(&follow.folder).display().to_string());
+    }
+    checkpoint.store(&follow.checkpoint)?;
+    let filter = plan.filter.as_deref().map(Filter::prepare);
+    confine(&Needs {
+        readable: vec![follow.folder.clone()],
+        places: vec![parent(&follow.checkpoint).to_owned()],
+        makes_files: true,
+        ..Needs::default()
+    })?;
+
+    let taken = checkpoint.files.iter().cloned().collect();
+    let max_open = plan.max_open;
+    let mut following = Following { follow, max_open, stop, filter, checkpoint, records, taken };
+    let (mut quiet, mut before) = (Duration::ZERO, Vec::new());
+    loop {
+        let mut waiting = folder.files().map_err(failed)?;
+        waiting.retain(|(file, _)| !following.taken.contains(file));
+        quiet = if waiting == before { quiet + PAUSE } else { Duration::ZERO };
+        let is_settled = follow.settle.is_some_and(|settle| quiet >= settle);
+        let files: Vec<Savefile> = waiting.iter().map(|(file, _)| file.clone()).collect();
+        let ready = if is_settled { files.len() } else { complete(&files) };
+        for file in files.into_iter().take(ready) {
+            if following.take(file)?.is_break() {
+                return following.leave();
+            }
+        }
+        if is_settled {
+            following.end()?;
+            return Ok(following.conclude());
+        }
+        before = waiting;
+        if stop.is_requested_within(PAUSE).map_err(Failure::Wait)? {
+            return following.leave();
+        }
+    }
+}
+
+struct Following<'a> {
+    follow: &'a FollowPlan,
+    max_open: NonZeroUsize,
+    stop: &'a Stop,
+    filter: Option<Filter>,
+    checkpoint: Checkpoint,
+    records: Records<'a>,
+    taken: HashSet<Savefile>,
+}
+
+impl Following<'_> {
+    /// Reads a file to its end, and makes that last; breaks off where a signal comes before.
+    fn take(&mut self, file: Savefile) -> Result<ControlFlow<()>, Failure> {
+        let path = file.path(&self.follow.folder);
+        if self.checkpoint.files.last().is_some_and(|newest| file < *newest) {
+            self.lose(&path, "it is older than a file that was read before it");
+        }
+        self.taken.insert(file.clone());
+        self.checkpoint.files.push(file);
+        self.records.begin_file(path.display().to_string());
+        let input = Input::from(path.clone());
+        match Merged::open_inputs(std::slice::from_ref(&input), self.stop).and_then(Merged::read) {
+            Ok(captures) => {
+                if self.read(&path, captures)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            Err(error) => self.damaged(&path, &error.source),
+        }
+        self.commit()?;
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn read(&mut self, path: &Path, mut captures: Merged) -> Result<ControlFlow<()>, Failure> {
+        let place = self.checkpoint.files.len() - 1;
+        if let Some(filter) = &mut self.filter {
+            filter.require(captures.sources().flat_map(Frames::links))?;
+        }
+        let (was_cut, mut cut) = (self.checkpoint.losses.cut, 0_u64);
+        loop {
+            if self.stop.is_requested() {
+                captures.stop();
+            }
+            let Some((_, frame)) = captures.next_frame() else { break };
+            let filter = self.filter.as_mut();
+            if !filter.map_or(Ok(true), |filter| filter.accepts(&frame))? {
+                continue;
+            }
+            match decode(&frame) {
+                Ok(mut segment) => {
+                    segment.frame = segment.frame.in_file(place);
+                    self.checkpoint.table.push(&segment);
+                }
+                Err(Skip::UnsupportedLink) => {
+                    let name = path.display().to_string();
+                    return Err(Failure::LinkType { name, link: frame.link });
+                }
+                Err(Skip::Cut) => cut += 1,
+                Err(_) => {}
+            }
+            if self.checkpoint.table.has_finished() {
+                let dropped = captures.sources().find_map(Frames::dropped).unwrap_or(0);
+                self.checkpoint.losses.dropped |= dropped > 0;
+                self.checkpoint.losses.cut = was_cut || cut > 0;
+                for held in self.checkpoint.table.take_held() {
+                    let close = self.checkpoint.losses.judge(&held);
+                    let _ = self.records.connection(held, close)?;
+                }
+            }
+        }
+        self.checkpoint.losses.cut = was_cut || cut > 0;
+        if captures.is_stopped() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let dropped = captures.sources().find_map(Frames::dropped).unwrap_or(0);
+        if dropped > 0 {
+            self.checkpoint.losses.dropped = true;
+            self.lose(path, &format!("{dropped} packets were dropped in capturing"));
+        }
+        if cut > 0 {
+            self.lose(path, &format!("packets cut off before their TCP flags: {cut}"));
+        }
+        for (_, error) in captures.faults() {
+            self.damaged(path, error);
+        }
+        let name = path.display().to_string();
+        captures.sources().for_each(|source| warn_of_times(&name, source));
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Makes what was read last over any end of the program.
+    fn commit(&mut self) -> Result<(), Failure> {
+        self.checkpoint.written = self.records.sync()?;
+        Ok(self.checkpoint.store(&self.follow.checkpoint)?)
+    }
+
+    /// Writes what is still open.
+    fn end(&mut self) -> Result<(), Failure> {
+        let successor = self.checkpoint.table.successor();
+        let table = std::mem::replace(&mut self.checkpoint.table, successor);
+        let Checkpoint { cut_off, losses, .. } = self.checkpoint;
+        End { cut_off, interrupted: false, losses }.hand_over(table, &mut self.records)?;
+        self.commit()
+    }
+
+    /// Takes back what was written of a file that was not read to its end: it will be read again.
+    fn leave(self) -> Result<Status, Failure> {
+        let status = self.conclude();
+        self.records.cut_back(self.checkpoint.written)?;
+        Ok(status)
+    }
+
+    fn conclude(&self) -> Status {
+        let Checkpoint { incomplete, table, .. } = &self.checkpoint;
+        if table.evicted() > 0 {
+            let words = evicted_words(self.max_open, table.evicted());
+            warn(&format!("incomplete: {words}"));
+        }
+        match *incomplete || table.evicted() > 0 {
+            true => Status::Incomplete,
+            false => Status::AsExpected,
+        }
+    }
+
+    fn damaged(&mut self, path: &Path, error: &ReadError) {
+        self.checkpoint.cut_off = true;
+        self.lose(path, &fault_words(error));
+    }
+
+    fn lose(&mut self, path: &Path, words: &str) {
+        self.checkpoint.incomplete = true;
+        warn(&format!("incomplete: {}: {words}", path.display()));
+    }
+}

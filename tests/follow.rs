@@ -1,0 +1,267 @@
+//! A rotating capture that is followed file by file gives the records of one pass over all files, whatever ends the
+//! program in between.
+#![expect(clippy::unwrap_used, reason = "what cannot be made or read fails the test")]
+
+#[path = "../benches/synthetic/mod.rs"]
+mod synthetic;
+
+mod support;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use fastrand::Rng;
+use nix::sys::signal::Signal;
+use support::edit::Capture;
+use support::{Ran, Running, clean, closecheck, eventually, pause, run, words};
+use synthetic::{Format, Plan, Writer, generate};
+
+/// A folder in which files appear, and beside it what is made of them.
+struct Site {
+    folder: tempfile::TempDir,
+    moved: u64,
+}
+
+impl Site {
+    fn new() -> Site {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("captures")).unwrap();
+        Site { folder, moved: 0 }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Puts a file in its place, as old as its turn.
+    fn complete(&mut self, bytes: &[u8]) {
+        self.moved += 1;
+        let made = self.path("made");
+        let mut file = File::create(&made).unwrap();
+        file.write_all(bytes).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(1_700_000_000 + self.moved)).unwrap();
+        fs::rename(made, self.path(&format!("captures/out{}.pcap", self.moved))).unwrap();
+    }
+
+    fn follow(&self, more: &str) -> Running {
+        let mut command = closecheck(["read", "--follow", "captures", "--out", "out"]);
+        Running::start(command.args(words(more)).current_dir(self.folder.path()))
+    }
+
+    /// Follows what is there, and ends.
+    fn settle(&self) -> Ran {
+        self.follow("--settle 0").end()
+    }
+
+    /// What changes with each checkpoint.
+    fn checkpoint(&self) -> Option<SystemTime> {
+        fs::metadata(self.path("out.checkpoint")).ok().map(|found| found.modified().unwrap())
+    }
+
+    fn records(&self) -> String {
+        fs::read_to_string(self.path("out")).unwrap()
+    }
+
+    /// Holds the records against those of one pass.
+    #[track_caller]
+    fn hold(&self, files: &[String]) {
+        let mut command = closecheck(["read", "--format", "ndjson"]);
+        let whole = run(command.args(files).current_dir(self.folder.path()));
+        assert!(whole.stdout.lines().count() > 5, "{}", whole.stderr);
+        assert_eq!(self.records(), whole.stdout);
+    }
+
+    fn moved(&self) -> Vec<String> {
+        (1..=self.moved).map(|nth| format!("captures/out{nth}.pcap")).collect()
+    }
+}
+
+/// Half a minute of traffic in so many files, cut anywhere.
+fn rotated(files: usize, seed: u64, site: &Site) -> Vec<Vec<u8>> {
+    let mix = "fin=50,rst=20,fin-then-rst=10,refused=10,unanswered=10".parse().unwrap();
+    let plan = Plan { packets: 6_000, connections: 500, open: 100, payload: 300, mix, seed };
+    let path = site.path("whole.pcap");
+    let mut writer =
+        Writer::new(Format::Pcap, BufWriter::new(File::create(&path).unwrap())).unwrap();
+    generate(&plan, &mut writer).unwrap();
+    writer.finish().into_inner().unwrap();
+    let mut capture = Capture::open(&path);
+    // Longer, so that connections age between the files.
+    let first = capture.packets[0].time;
+    for packet in &mut capture.packets {
+        packet.time = first + (packet.time - first) * 97;
+    }
+    let mut rng = Rng::with_seed(seed);
+    let mut places: Vec<usize> =
+        (1..files).map(|_| rng.usize(..capture.packets.len())).chain([0]).collect();
+    places.sort_unstable();
+    let ends = places.iter().copied().skip(1).chain([capture.packets.len()]);
+    let file = |(start, end): (usize, usize)| {
+        let packets = capture.packets[start..end].to_vec();
+        Capture { link: capture.link, packets }.bytes()
+    };
+    places.iter().copied().zip(ends).map(file).collect()
+}
+
+#[test]
+fn killed_at_every_file_it_loses_nothing_and_repeats_nothing() {
+    let mut site = Site::new();
+    let mut rng = Rng::with_seed(1);
+    for file in rotated(16, 1, &site) {
+        site.complete(&file);
+        let before = site.checkpoint();
+        let mut running = site.follow("");
+        eventually("it begins", || site.checkpoint() != before);
+        // Anywhere from there to the end of what it does with the file.
+        pause(Duration::from_millis(rng.u64(..30)));
+        assert!(!running.has_ended());
+        running.signal(Signal::SIGKILL);
+        drop(running);
+        // What a kill in the middle of a line leaves, were the line longer.
+        let mut out = OpenOptions::new().append(true).open(site.path("out")).unwrap();
+        out.write_all(b"{\"schema\":\"closecheck/1\",\"id\":").unwrap();
+    }
+    site.settle().succeeded();
+    site.hold(&site.moved());
+    // All was told.
+    site.settle().succeeded();
+    site.hold(&site.moved());
+}
+
+#[test]
+fn files_are_taken_while_it_runs_and_a_signal_leaves_the_rest_for_later() {
+    let mut site = Site::new();
+    let files = rotated(5, 2, &site);
+    let running = site.follow("--sandbox strict");
+    eventually("it begins", || site.checkpoint().is_some());
+    for file in &files {
+        let before = site.checkpoint();
+        site.complete(file);
+        // The first waits for the second.
+        eventually("a file is taken", || site.moved == 1 || site.checkpoint() != before);
+    }
+    running.signal(Signal::SIGTERM);
+    running.end().succeeded().complains("");
+    assert!(site.records().lines().count() > 100);
+    site.settle().succeeded();
+    site.hold(&site.moved());
+}
+
+#[test]
+fn a_file_that_is_written_again_is_another() {
+    let mut site = Site::new();
+    for file in rotated(6, 3, &site) {
+        site.complete(&file);
+    }
+    site.settle().succeeded();
+    site.hold(&site.moved());
+    let first = site.path("captures/out1.pcap");
+    let told = site.records();
+    let again = fs::read(&first).unwrap();
+    site.complete(&again);
+    fs::rename(site.path("captures/out7.pcap"), &first).unwrap();
+    site.settle().succeeded();
+    assert!(site.records().starts_with(&told));
+    assert!(site.records().len() > told.len());
+}
+
+#[test]
+fn what_a_file_lacks_is_told_then_and_at_every_end() {
+    let mut site = Site::new();
+    let mut files = rotated(3, 4, &site);
+    let half = files[1].len() / 2;
+    files[1].truncate(half);
+    files.insert(2, b"no capture".to_vec());
+    files.iter().for_each(|file| site.complete(file));
+    let ran = site.settle();
+    ran.exits(3);
+    for words in ["incomplete: captures/out2.pcap: ", "incomplete: captures/out3.pcap: "] {
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
+    let mut captures = site.moved();
+    captures.remove(2);
+    let mut command = closecheck(["read", "--format", "ndjson"]);
+    let whole = run(command.args(captures).current_dir(site.folder.path()));
+    assert_eq!(site.records().lines().count(), whole.stdout.lines().count());
+    site.settle().exits(3).complains("");
+}
+
+#[test]
+fn what_does_not_belong_together_is_refused() {
+    let mut site = Site::new();
+    for file in rotated(3, 5, &site) {
+        site.complete(&file);
+    }
+    let ends = |more: &str, words: &str| {
+        let ran = site.follow(more).end();
+        assert!(ran.exits(2).stderr.contains(words), "{}", ran.stderr);
+    };
+    fs::write(site.path("out"), "mine\n").unwrap();
+    ends("", "cannot write out: it is not empty, and no checkpoint says what is in it");
+    assert_eq!(site.records(), "mine\n");
+    fs::remove_file(site.path("out")).unwrap();
+    let running = site.follow("");
+    eventually("it begins", || site.checkpoint().is_some());
+    ends("", "cannot write out: another process is writing to it");
+    drop(running);
+    site.settle().succeeded();
+    ends("-f udp", "it is of another folder, or of other --filter, --only or --max-open");
+    File::options().write(true).open(site.path("out")).unwrap().set_len(10).unwrap();
+    ends("", "cannot write out: it has 10 bytes, and had ");
+    let mut checkpoint = fs::read(site.path("out.checkpoint")).unwrap();
+    let middle = checkpoint.len() / 2;
+    checkpoint[middle] ^= 1;
+    fs::write(site.path("out.checkpoint"), checkpoint).unwrap();
+    ends("", "cannot go on from the checkpoint out.checkpoint: ");
+    let mut nowhere = closecheck(words("read --follow nowhere --out out"));
+    let ran = run(nowhere.current_dir(site.folder.path()));
+    ran.exits(2).complains(
+        "closecheck: error: cannot follow the captures in nowhere: No such file or directory (os error 2)\n",
+    );
+}
+
+/// One connection with enough data to fill files.
+fn exchange(listener: &TcpListener) {
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    let reading = std::thread::spawn(move || std::io::copy(&mut server, &mut std::io::sink()));
+    client.write_all(&[b'x'; 300_000]).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    reading.join().unwrap().unwrap();
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_tcpdump_rotates_is_followed_as_it_comes() {
+    support::live::private_network();
+    let site = Site::new();
+    let mut command = clean("tcpdump");
+    let options = "-i lo -Z root -C 1 -w captures/out";
+    let mut tcpdump = command.args(words(options)).current_dir(site.folder.path()).spawn().unwrap();
+    let mut said = BufReader::new(tcpdump.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("listening on") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "tcpdump has ended");
+    }
+    let running = site.follow("");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let files = || fs::read_dir(site.path("captures")).unwrap().count();
+    eventually("there are files", || {
+        exchange(&listener);
+        files() > 12
+    });
+    running.signal(Signal::SIGTERM);
+    running.end().succeeded();
+    exchange(&listener);
+    let id = nix::unistd::Pid::from_raw(tcpdump.id().try_into().unwrap());
+    nix::sys::signal::kill(id, Signal::SIGINT).unwrap();
+    assert!(tcpdump.wait().unwrap().success());
+    site.settle().succeeded();
+    let name = |nth: usize| Path::new("captures").join(format!("out{nth}"));
+    let names = (1..files()).map(|nth| name(nth).display().to_string());
+    site.hold(&["captures/out".to_owned()].into_iter().chain(names).collect::<Vec<_>>());
+}
