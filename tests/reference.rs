@@ -178,7 +178,7 @@ fn bash_completes_commands_options_and_values() {
         complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
             _closecheck closecheck "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[@]}"; }
         complete_line closecheck comp
-        complete_line closecheck read --fo
+        complete_line closecheck read --form
         complete_line closecheck read --format nd
     "#;
     let completed = shell("bash", &["--norc", "-c"], script);
@@ -190,7 +190,7 @@ fn fish_completes_commands_options_and_values() {
     let script = r#"
         $CLOSECHECK completions fish | source
         complete -C "closecheck comp" | string split -f 1 \t
-        complete -C "closecheck read --fo" | string split -f 1 \t
+        complete -C "closecheck read --form" | string split -f 1 \t
         complete -C "closecheck read --format nd" | string split -f 1 \t
     "#;
     let completed = shell("fish", &["--no-config", "-c"], script);

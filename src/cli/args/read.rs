@@ -20,7 +20,7 @@ Examples:
   closecheck read --expect 'not rst' -f 'port 443' a.pcap
                                         fail where one at this port is reset
   closecheck read --follow captures/ --out closes.ndjson
-                                        the files of tcpdump -C or -G, as they are completed
+                                        files of tcpdump -C as they complete
   closecheck read --format ndjson a.pcap | jq -r .close.cause
 
 Exit status:

@@ -118,17 +118,27 @@ impl Zeek {
                 }
             }
             Form::Written { .. } => {}
-            Form::Full(tracker) => tracker.observe(from, segment, start),
+            Form::Full(tracker) => {
+                tracker.observe(from, segment, start);
+                if let Some(written) = Form::written(tracker) {
+                    *self = Zeek(written);
+                }
+            }
         }
     }
 
     fn of(tracker: Tracker) -> Zeek {
-        let written = Letters::of(&tracker.history).filter(|_| tracker.over);
-        Zeek(match (Compact::pack(&tracker), written) {
-            (Some(compact), _) => Form::Compact(compact),
-            (None, Some(letters)) => Form::Written { conn_state: tracker.conn_state(), letters },
-            (None, None) => Form::Full(Box::new(tracker)),
-        })
+        let compact = Compact::pack(&tracker).map(Form::Compact);
+        let small = compact.or_else(|| Form::written(&tracker));
+        Zeek(small.unwrap_or_else(|| Form::Full(Box::new(tracker))))
+    }
+}
+
+impl Form {
+    /// All that counts of a row that is written, unless its history is too long for that.
+    fn written(tracker: &Tracker) -> Option<Form> {
+        let letters = tracker.over.then(|| Letters::of(&tracker.history))??;
+        Some(Form::Written { conn_state: tracker.conn_state(), letters })
     }
 }
 
