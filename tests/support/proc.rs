@@ -141,14 +141,29 @@ pub(crate) fn until_confined(running: &mut Running) {
     });
 }
 
-/// Waits until the program, with the signals taken over, sleeps: until it has something to wait for.
+/// Waits until the program, with the signals taken over, sleeps: until all of its threads have something to wait
+/// for. That they all sleep at two looks with nothing done in between tells it from work that is handed on.
 #[track_caller]
 pub(crate) fn until_it_waits(running: &mut Running) {
     until_signals_are_taken_over(running);
+    let mut before = None;
     eventually("it waits", || {
         assert!(!running.has_ended(), "it has ended instead");
-        status(running, "State").starts_with('S')
+        let now = sleeping(running.pid());
+        now.is_some() && std::mem::replace(&mut before, now.clone()) == now
     });
+}
+
+/// Each thread with how often it has waited; `None` where one is at work.
+fn sleeping(pid: u32) -> Option<Vec<(PathBuf, String)>> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let waits = |thread: PathBuf| {
+        let status = fs::read_to_string(thread.join("status")).ok()?;
+        let line = |name| status.lines().find(|line| line.starts_with(name));
+        line("State:\tS")?;
+        Some((thread, line("voluntary_ctxt_switches:")?.to_owned()))
+    };
+    threads.map(|thread| waits(thread.ok()?.path())).collect()
 }
 
 /// Waits until no signal is left to be delivered to the program.
