@@ -21,6 +21,7 @@ mod reset;
 mod samples;
 mod slots;
 mod state;
+mod step;
 mod table;
 mod transition;
 mod zeek;

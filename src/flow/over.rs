@@ -124,6 +124,22 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_is_told_after_five_minutes_whatever_the_packet_clock_is_set_to() {
+        for (first, then) in [(7200, 100), (100, 90_000)] {
+            let mut table = Table::live(Table::LIMIT);
+            table.push(&segment(1000, first, Flags::SYN, 7, 0));
+            table.tick(Duration::from_secs(1));
+            table.push(&segment(1001, then, Flags::SYN, 7, 0));
+            table.tick(Duration::from_secs(298));
+            assert!(told(&mut table).is_empty(), "{first} {then}");
+            table.tick(Duration::from_secs(1));
+            assert_eq!(told(&mut table), [1], "{first} {then}");
+            table.tick(Duration::from_secs(1));
+            assert_eq!(told(&mut table), [2], "{first} {then}");
+        }
+    }
+
+    #[test]
     fn what_was_told_makes_room_first() {
         let limit = 2.try_into().unwrap();
         let mut table = Table::live(limit);

@@ -13,6 +13,7 @@ use super::duplicate::{Headers, Recent};
 use super::ends::Key;
 use super::over::{Over, aged, is_aged};
 use super::slots::Slots;
+use super::step::Step;
 use super::{Connection, Held, Plain};
 use crate::decode::{Brief, Segment, Timestamp};
 
@@ -70,6 +71,9 @@ pub struct Table {
     clock: Timestamp,
     /// The time of the newest segment, and the ticks since.
     latest: Timestamp,
+    /// How the packets' clock was set last, as far as ticks tell.
+    #[serde(skip)]
+    step: Option<Step>,
     is_live: bool,
     recent: Recent,
     begun: u64,
@@ -149,6 +153,7 @@ impl Table {
             finished: Vec::new(),
             clock: Timestamp::default(),
             latest: Timestamp::default(),
+            step: None,
             is_live: false,
             recent: Recent::default(),
             begun: 0,
@@ -296,8 +301,10 @@ impl Table {
     /// Lets the capture's time come to that of the next segment.
     #[inline]
     fn pass_to(&mut self, time: Timestamp) {
-        self.latest = time;
-        if !self.is_live {
+        let expected = std::mem::replace(&mut self.latest, time);
+        if self.is_live {
+            self.step = Step::between(expected, time).or(self.step);
+        } else {
             self.clock = time;
             let is_due = |over: &Over| is_aged(over, time, KEPT);
             if self.over.front().is_some_and(is_due) {
@@ -475,12 +482,13 @@ impl Table {
 
     /// Moves some attempts that nobody has answered for long to the finished ones.
     fn sweep(&mut self, now: Timestamp, places: usize) {
+        let step = self.step;
+        let age = |time| step.map_or_else(|| now.since(time), |step| step.age(time, now));
+        let is_stale = |found: &Held| {
+            found.is_only_attempted() && age(found.end()).is_some_and(|age| age >= ATTEMPTED)
+        };
         for _ in 0..places.min(self.slots.places()) {
             let Some(place) = self.next_place() else { return };
-            let is_stale = |found: &Held| {
-                found.is_only_attempted()
-                    && now.since(found.end()).is_some_and(|age| age >= ATTEMPTED)
-            };
             if self.slots.get(place).is_some_and(is_stale) {
                 self.finish_by_place(place);
             }
