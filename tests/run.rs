@@ -303,6 +303,27 @@ os.wait()";
     jsonschema::validator_for(&schema).unwrap().validate(&record).unwrap();
 }
 
+/// More at once than can be looked up, and over before anyone looks: who listens is known all the same.
+#[test]
+fn each_connection_of_a_burst_has_the_server_that_listens() {
+    let script = "import socket, time
+listener = socket.create_server(('127.0.0.1', 0))
+for _ in range(1000):
+    client = socket.create_connection(listener.getsockname())
+    server, _ = listener.accept()
+    server.close()
+    client.close()
+time.sleep(0.5)";
+    let options = ["run", "--format", "ndjson", "--", "python3", "-c", script];
+    let ran = run(&mut closecheck(options));
+    let lines: Vec<&str> = ran.exits(0).stderr.lines().collect();
+    assert_eq!(lines.len(), 1000);
+    for line in lines {
+        let record: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(record["process"]["server"]["name"], "python3", "{record:#}");
+    }
+}
+
 #[test]
 #[ignore = "needs root"]
 fn the_host_s_network_is_captured_where_that_is_asked_for() {

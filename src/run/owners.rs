@@ -1,36 +1,73 @@
 //! Which process has each end of a connection, by the kernel's table of sockets and `/proc/PID/fd`.
 //!
-//! That takes a look while the sockets are there, so it is tried as connections begin, and for no more than a
-//! tenth of the time: of very many short connections only some are told.
+//! That takes a look while the sockets are there. The first is as a connection begins, and at the processes below
+//! this one only, which are soon looked at; the second a little later, when it is with whom it will be: a server may
+//! have accepted it and handed it on by then. Looking takes no more than a tenth of the time. A client that has closed
+//! before the first look stays unknown; of a server that has, who listens there is told.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::tree;
 use crate::decode::Endpoint;
-use crate::flow::{Connection, End, Pair};
+use crate::flow::{Connection, End, Pair, State};
 use crate::netlink::SocketTable;
 use crate::report::ProcessRecord;
 
-/// Connections that wait to be looked up; the oldest give way.
+/// Connections whose ends wait to be looked up; of the oldest beyond that, only who listens is.
 const WAITING: usize = 256;
 /// Connections whose processes are remembered until they are over; beyond that none is looked up.
 const REMEMBERED: usize = 100_000;
-/// Times that a connection is looked up before an end without a process of its own is left so.
+/// Times that a connection is looked up, and the time in between.
 const TRIES: u8 = 5;
-/// How long the pause after a look is, in its own length, and at the least.
+const RETRY: Duration = Duration::from_millis(5);
+/// How long the pause after a look is, in its own length.
 const PAUSE: u32 = 9;
-const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+
+/// The processes that have each socket, by its inode.
+type Holders = HashMap<u32, Vec<(i32, String)>>;
 
 /// The processes at the ends of the connections that are open.
 pub(crate) struct Owners {
     sockets: SocketTable,
-    waiting: VecDeque<(u64, Pair<SocketAddr>, u8)>,
+    /// The oldest first.
+    waiting: VecDeque<Waiting>,
+    /// Connections that there was no room for, and the server of each.
+    late: Vec<(u64, SocketAddr)>,
     found: HashMap<u64, Pair<Option<ProcessRecord>>>,
-    /// The processes that have each socket, by its inode.
-    holders: HashMap<u32, Vec<(i32, String)>>,
+    /// What processes that are not below this one had when they were looked at last.
+    elsewhere: Holders,
     free_from: Instant,
+}
+
+/// A connection to be looked up.
+struct Waiting {
+    id: u64,
+    ends: Pair<SocketAddr>,
+    tries: u8,
+    due: Instant,
+}
+
+/// What the kernel has of an end.
+#[derive(Clone, Copy)]
+struct Socket {
+    /// Its inode, or that of the listener in its place; 0 without either.
+    inode: u32,
+    /// True where the inode is its own.
+    is_own: bool,
+    /// True where another look may tell more.
+    may_change: bool,
+}
+
+/// What one look has come to know.
+struct Look {
+    /// What the processes below this one have.
+    below: Holders,
+    /// True once the others were looked at as well.
+    was_elsewhere: bool,
 }
 
 impl Owners {
@@ -39,62 +76,91 @@ impl Owners {
         Some(Owners {
             sockets: SocketTable::open().ok()?,
             waiting: VecDeque::new(),
+            late: Vec::new(),
             found: HashMap::new(),
-            holders: HashMap::new(),
+            elsewhere: HashMap::new(),
             free_from: now(),
         })
     }
 
     /// Takes note of a connection that has begun.
     pub(crate) fn begun(&mut self, connection: &Connection) {
-        if connection.outer.is_some() || self.found.len() >= REMEMBERED {
+        if connection.outer.is_some() || self.found.len() + self.late.len() >= REMEMBERED {
             return;
         }
         if self.waiting.len() >= WAITING {
-            self.waiting.pop_front();
+            let oldest = self.waiting.pop_front().filter(|oldest| oldest.tries == 0);
+            self.late.extend(oldest.map(|oldest| (oldest.id, oldest.ends.server)));
         }
         let address = |endpoint: Endpoint| SocketAddr::new(endpoint.ip, endpoint.port);
         let ends = connection.endpoints();
         let ends = Pair::from_fn(|end| address(*ends.at(end)));
-        self.waiting.push_back((connection.id, ends, 0));
+        self.waiting.push_back(Waiting { id: connection.id, ends, tries: 0, due: self.free_from });
     }
 
-    /// Looks up those that wait, if it is time for that.
+    /// Looks up those whose time has come, if it is time for that.
     pub(crate) fn look(&mut self) {
         let begun = now();
-        if self.waiting.is_empty() || begun < self.free_from {
+        if self.due().is_none_or(|due| begun < due) {
             return;
         }
-        let mut may_scan = true;
-        for (id, ends, tries) in std::mem::take(&mut self.waiting) {
-            let inodes = Pair::from_fn(|end| self.inode(&ends, end));
-            let unknown = |inode: &u32| *inode != 0 && !self.holders.contains_key(inode);
-            if may_scan && End::BOTH.iter().any(|&end| unknown(inodes.at(end))) {
-                self.holders = holders();
-                may_scan = false;
-            }
-            let found = self.found.entry(id).or_default();
-            for end in End::BOTH {
-                if let Some(process) = self.holders.get(inodes.at(end)).and_then(|all| one(all)) {
-                    *found.at_mut(end) = Some(process);
-                }
-            }
-            // While no one has accepted it, it is everyone's who listens.
-            let is_settled = |process: &ProcessRecord| process.id.is_some();
-            let lacks_one =
-                End::BOTH.iter().any(|&end| !found.at(end).as_ref().is_some_and(is_settled));
-            if lacks_one && tries + 1 < TRIES {
-                self.waiting.push_back((id, ends, tries + 1));
+        let mut look = Look { below: holders_among(tree::ids()), was_elsewhere: false };
+        // The newest are the likeliest to be there still.
+        for waiting in std::mem::take(&mut self.waiting).into_iter().rev() {
+            if waiting.due > begun {
+                self.waiting.push_front(waiting);
+            } else {
+                self.look_up(waiting, &mut look);
             }
         }
+        self.look_up_late(&mut look);
         let took = now() - begun;
-        self.free_from = now() + (took * PAUSE).max(SHORTEST_PAUSE);
+        self.free_from = now() + took * PAUSE;
+    }
+
+    /// When there is something to look up.
+    fn due(&self) -> Option<Instant> {
+        let late = (!self.late.is_empty()).then_some(self.free_from);
+        let first = self.waiting.iter().map(|each| each.due).chain(late).min();
+        first.map(|due| due.max(self.free_from))
+    }
+
+    /// Finds who has the ends of a connection now, and has it looked up again where that may change.
+    fn look_up(&mut self, waiting: Waiting, look: &mut Look) {
+        let is_first = waiting.tries == 0;
+        let mut again = false;
+        for end in End::BOTH {
+            let socket = self.socket(&waiting.ends, end);
+            // A socket that is still there at the second look is worth a long one.
+            let process = self.holder(socket.inode, !is_first, look);
+            let is_settled = socket.is_own && process.as_ref().is_some_and(|it| it.id.is_some());
+            again |= socket.may_change && (is_first || !is_settled);
+            if process.is_some() {
+                *self.found.entry(waiting.id).or_default().at_mut(end) = process;
+            }
+        }
+        let tries = waiting.tries + 1;
+        if again && tries < TRIES {
+            self.waiting.push_front(Waiting { tries, due: now() + RETRY, ..waiting });
+        }
+    }
+
+    /// Finds who listens where connections went that nobody looked up.
+    fn look_up_late(&mut self, look: &mut Look) {
+        let mut listeners: HashMap<SocketAddr, Option<ProcessRecord>> = HashMap::new();
+        for (id, server) in std::mem::take(&mut self.late) {
+            let process = match listeners.get(&server) {
+                Some(known) => known.clone(),
+                None => self.holder(self.listener(server), true, look),
+            };
+            listeners.insert(server, process.clone());
+            self.found.entry(id).or_default().server = process;
+        }
     }
 
     /// The time after which [`look`](Owners::look) has something to do.
     pub(crate) fn next_look(&self) -> Option<Duration> {
-        let waits = !self.waiting.is_empty();
-        waits.then(|| self.free_from.saturating_duration_since(now()))
+        self.due().map(|due| due.saturating_duration_since(now()))
     }
 
     /// What was found of a connection, which is then forgotten.
@@ -102,18 +168,51 @@ impl Owners {
         self.found.remove(&connection).unwrap_or_default()
     }
 
-    /// The inode of an end's socket, or of the listener that has not accepted it yet; 0 without one.
-    fn inode(&self, ends: &Pair<SocketAddr>, end: End) -> u32 {
-        let (local, remote) = (*ends.at(end), *ends.at(end.other()));
-        let nobody = SocketAddr::new(local.ip(), 0);
-        let inode = |remote| {
-            let entry = self.sockets.find(local, remote).ok().flatten();
-            entry.map_or(0, |entry| entry.inode)
-        };
-        match (inode(remote), end) {
-            (0, End::Server) => inode(nobody),
-            (inode, End::Client | End::Server) => inode,
+    /// The process that has the socket with this inode; where it is not one below this one, only if all others may
+    /// be looked at, which takes long.
+    fn holder(
+        &mut self,
+        inode: u32,
+        may_take_long: bool,
+        look: &mut Look,
+    ) -> Option<ProcessRecord> {
+        if inode == 0 {
+            return None;
         }
+        if let Some(holders) = look.below.get(&inode) {
+            return one(holders);
+        }
+        if may_take_long && !look.was_elsewhere && !self.elsewhere.contains_key(&inode) {
+            self.elsewhere = holders_among(tree::all_ids());
+            look.was_elsewhere = true;
+        }
+        self.elsewhere.get(&inode).and_then(|holders| one(holders))
+    }
+
+    /// An end's socket, or the listener in place of one that nobody has accepted or that is gone.
+    fn socket(&self, ends: &Pair<SocketAddr>, end: End) -> Socket {
+        let (local, remote) = (*ends.at(end), *ends.at(end.other()));
+        let entry = self.sockets.lookup(local, remote).ok().flatten();
+        let own = entry.map_or(0, |entry| entry.inode);
+        if own != 0 {
+            return Socket { inode: own, is_own: true, may_change: true };
+        }
+        let state = entry.map(|entry| entry.state);
+        let may_be_accepted =
+            matches!(state, Some(State::SynReceived | State::Established | State::CloseWait));
+        match end {
+            End::Client => Socket { inode: 0, is_own: false, may_change: false },
+            End::Server => {
+                Socket { inode: self.listener(local), is_own: false, may_change: may_be_accepted }
+            }
+        }
+    }
+
+    /// The inode of the socket that listens at an address; 0 where there is none.
+    fn listener(&self, address: SocketAddr) -> u32 {
+        let nobody = SocketAddr::new(address.ip(), 0);
+        let entry = self.sockets.find(address, nobody).ok().flatten();
+        entry.map_or(0, |entry| entry.inode)
     }
 }
 
@@ -125,19 +224,17 @@ fn one(holders: &[(i32, String)]) -> Option<ProcessRecord> {
     same_name.then(|| ProcessRecord { name: name.clone(), id: others.is_empty().then_some(*id) })
 }
 
-/// The processes that have each socket, as far as this user may see that.
-fn holders() -> HashMap<u32, Vec<(i32, String)>> {
-    let mut holders: HashMap<u32, Vec<(i32, String)>> = HashMap::new();
-    for folder in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(id) = folder.file_name().to_str().and_then(|name| name.parse().ok()) else {
-            continue;
-        };
+/// The sockets of processes, as far as this user may see them.
+fn holders_among(processes: impl IntoIterator<Item = i32>) -> Holders {
+    let mut holders = Holders::new();
+    for id in processes {
+        let folder = PathBuf::from(format!("/proc/{id}"));
         let mut name = None;
-        for descriptor in fs::read_dir(folder.path().join("fd")).into_iter().flatten().flatten() {
+        for descriptor in fs::read_dir(folder.join("fd")).into_iter().flatten().flatten() {
             let Ok(target) = fs::read_link(descriptor.path()) else { continue };
             let Some(inode) = target.to_str().and_then(socket_inode) else { continue };
             let name = name.get_or_insert_with(|| {
-                let name = fs::read(folder.path().join("comm")).unwrap_or_default();
+                let name = fs::read(folder.join("comm")).unwrap_or_default();
                 String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned()
             });
             let of_socket = holders.entry(inode).or_default();
@@ -185,7 +282,7 @@ mod tests {
         let mut nobody = local;
         nobody.set_port(0);
         let entry = SocketTable::open().unwrap().find(local, nobody).unwrap().unwrap();
-        let holders = holders();
+        let holders = holders_among(tree::all_ids());
         let ids: Vec<_> = holders[&entry.inode].iter().map(|(id, _)| *id).collect();
         assert!(ids.contains(&i32::try_from(std::process::id()).unwrap()), "{ids:?}");
     }

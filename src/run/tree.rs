@@ -32,6 +32,30 @@ pub(crate) fn descendants(without: &[i32]) -> Vec<Process> {
         .collect()
 }
 
+/// The ids of the processes below this one, without a look at any other where the kernel has lists of children
+/// (proc(5), CONFIG_PROC_CHILDREN).
+pub(crate) fn ids() -> BTreeSet<i32> {
+    let (mut found, mut next) = (BTreeSet::new(), vec![getpid().as_raw()]);
+    while let Some(parent) = next.pop() {
+        let threads = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+        for thread in threads {
+            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            let children = children.split_whitespace().filter_map(|id| id.parse().ok());
+            next.extend(children.filter(|&id| found.insert(id)));
+        }
+    }
+    if found.is_empty() {
+        found.extend(descendants(&[]).into_iter().map(|process| process.id));
+    }
+    found
+}
+
+/// The ids of all processes that can be seen.
+pub(crate) fn all_ids() -> impl Iterator<Item = i32> {
+    let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
+    folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok())
+}
+
 /// Kills every process below this one, again and again until there is none: with
 /// PR_SET_CHILD_SUBREAPER those whose parent has gone are below it too. These children and what is below them
 /// are spared.
@@ -53,9 +77,7 @@ pub(crate) fn kill_all(spared: &[i32]) {
 
 /// Every process that can be seen.
 fn entries() -> Vec<Entry> {
-    let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = folders.filter_map(|folder| folder.file_name().to_str()?.parse::<i32>().ok());
-    numbers.filter_map(|id| parse(&fs::read(format!("/proc/{id}/stat")).ok()?)).collect()
+    all_ids().filter_map(|id| parse(&fs::read(format!("/proc/{id}/stat")).ok()?)).collect()
 }
 
 /// Reads `/proc/PID/stat`: id, name in parentheses (and with any character in it), state, parent.
@@ -90,6 +112,9 @@ fn below(root: i32, without: &[i32], entries: Vec<Entry>) -> Vec<Entry> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     fn entry(id: i32, parent: i32) -> Entry {
@@ -104,6 +129,24 @@ mod tests {
         for cut in [&b""[..], b"12", b"12 (", b"12 (a) ", b"12 (a) S", b"x (a) S 1", b"1 (a) S x"] {
             assert_eq!(parse(cut), None, "{}", String::from_utf8_lossy(cut));
         }
+    }
+
+    #[test]
+    fn a_child_and_its_child_are_among_the_ids() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "cat & echo $!; wait"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut shell = shell.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let ids = ids();
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        let expected = [shell.id().to_string(), line.trim_end().to_owned()];
+        assert!(
+            expected.iter().all(|id| ids.contains(&id.parse().unwrap())),
+            "{expected:?} {ids:?}"
+        );
+        assert!(!ids.contains(&getpid().as_raw()));
     }
 
     #[test]
