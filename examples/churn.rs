@@ -1,8 +1,10 @@
-//! Opens and closes TCP connections on the loopback as fast as it can: `churn PORT SECONDS [ADDRESS]`.
+//! Opens and closes TCP connections on the loopback as fast as it can: `churn PORT HOW-LONG [ADDRESS]`, with
+//! seconds (`5s`) or a number of connections (`1000000`) to say how long.
 //!
 //! A thread accepts and another connects; each connection carries one byte in each direction. The client ends
 //! every second one with an RST, the others with a FIN that the server answers with its own. Prints the number
-//! of connections and how many that is a second. What scripts/bench-watch puts its load on the loopback with.
+//! of connections and how many that is a second. What scripts/bench-watch and scripts/endurance put their load
+//! on the loopback with.
 #![expect(clippy::print_stdout, reason = "the figures are what it is for")]
 #![expect(clippy::disallowed_methods, reason = "it runs for a time that was asked for")]
 
@@ -16,20 +18,24 @@ use socket2::SockRef;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, port, seconds, rest @ ..] = arguments.as_slice() else {
-        return Err("usage: churn PORT SECONDS [ADDRESS]".into());
+    let [_, port, length, rest @ ..] = arguments.as_slice() else {
+        return Err("usage: churn PORT HOW-LONG [ADDRESS]".into());
     };
     let ip = match rest {
         [] => IpAddr::from(Ipv4Addr::LOCALHOST),
         [address, ..] => address.parse()?,
     };
-    let length = Duration::from_secs_f64(seconds.parse()?);
+    let (seconds, most) = match length.strip_suffix('s') {
+        Some(seconds) => (Duration::from_secs_f64(seconds.parse()?), u64::MAX),
+        // The last one has nothing in it.
+        None => (Duration::MAX, length.parse::<u64>()?.saturating_sub(1)),
+    };
     let listener = TcpListener::bind(SocketAddr::new(ip, port.parse()?))?;
     let address = listener.local_addr()?;
     let server = thread::spawn(move || serve(&listener));
     let begun = Instant::now();
     let mut count = 0u64;
-    while begun.elapsed() < length {
+    while begun.elapsed() < seconds && count < most {
         exchange(address, count.is_multiple_of(2))?;
         count += 1;
     }

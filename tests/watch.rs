@@ -6,7 +6,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use socket2::SockRef;
 use support::live::{Watch, ip, private_network};
-use support::{Public, closecheck, eventually, proc, run, tcpdump, words};
+use support::{Public, closecheck, eventually, proc, run, syns, tcpdump, words};
 
 /// One connection with one byte from the client, who closes it, with an RST if so wanted.
 fn exchange(listener: &TcpListener, address: SocketAddr, abort: bool) {
@@ -424,6 +424,9 @@ fn rotation_needs_a_file_and_a_number_of_files_needs_rotation() {
     }
 }
 
+/// Behind the interface of [`pair`].
+const NOBODY_THERE: Ipv4Addr = Ipv4Addr::new(10, 9, 1, 9);
+
 /// SYNs of a flood that nobody answers: no more memory than the table may have, and each is told.
 #[test]
 #[ignore = "needs root"]
@@ -437,10 +440,10 @@ fn a_flood_of_syns_takes_no_more_memory_than_the_table() {
         let text = proc::status_of(watch.pid(), "VmRSS");
         text.split_whitespace().next().unwrap().parse().unwrap()
     };
-    flood(0..100_000);
+    syns::send(NOBODY_THERE, 0..100_000).unwrap();
     until_taken(&mut watch, "(100,000 packets");
     let before = resident(&watch);
-    flood(100_000..500_000);
+    syns::send(NOBODY_THERE, 100_000..500_000).unwrap();
     until_taken(&mut watch, "(500,000 packets");
     let after = resident(&watch);
     assert!(after < before + 4096, "{before} KiB, then {after} KiB");
@@ -459,23 +462,4 @@ fn until_taken(watch: &mut Watch, packets: &str) {
         watch.signal(Signal::SIGUSR1);
         watch.until_it_says(" connections selected (").contains(packets)
     });
-}
-
-/// Sends SYNs to 10.9.1.9, each from another address and port.
-fn flood(numbers: std::ops::Range<u32>) {
-    use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-    // IPPROTO_RAW: the IP header is ours, but for its checksum and length (raw(7)).
-    let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(255))).unwrap();
-    let to = SockAddr::from("10.9.1.9:0".parse::<SocketAddr>().unwrap());
-    for number in numbers {
-        let [_, high, middle, low] = number.to_be_bytes();
-        let mut packet = [0; 40];
-        (packet[0], packet[8], packet[9]) = (0x45, 64, 6);
-        packet[12..16].copy_from_slice(&[10, 10, high, middle]);
-        packet[16..20].copy_from_slice(&[10, 9, 1, 9]);
-        packet[20..22].copy_from_slice(&[low, 1]);
-        packet[22..24].copy_from_slice(&80u16.to_be_bytes());
-        (packet[32], packet[33]) = (0x50, 0x02);
-        socket.send_to(&packet, &to).unwrap();
-    }
 }

@@ -8,6 +8,7 @@ pub(crate) mod edit;
 pub(crate) mod fixtures;
 pub(crate) mod live;
 pub(crate) mod proc;
+pub(crate) mod syns;
 pub(crate) mod traffic;
 
 use std::ffi::OsStr;
