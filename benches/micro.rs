@@ -66,7 +66,7 @@ fn sort(segments: &[Brief]) -> Table {
         for (place, segment) in sought.iter_mut().zip(batch) {
             *place = table.seek(keys.of(segment));
         }
-        sought.iter().for_each(|sought| table.touch(sought));
+        batch.iter().zip(&sought).for_each(|(segment, sought)| table.touch(segment, sought));
         for (segment, sought) in batch.iter().zip(sought) {
             table.push_brief(segment, sought);
         }

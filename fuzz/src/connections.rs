@@ -88,7 +88,7 @@ fn run_in_brief(segments: &[Segment<'_>], mut table: Table) -> Ran {
     let briefs: Vec<Brief> = segments.iter().filter_map(Brief::of).collect();
     for briefs in briefs.chunks(BATCH) {
         let sought: Vec<Sought> = briefs.iter().map(|brief| table.seek(keys.of(brief))).collect();
-        sought.iter().for_each(|sought| table.touch(sought));
+        briefs.iter().zip(&sought).for_each(|(brief, sought)| table.touch(brief, sought));
         for (brief, sought) in briefs.iter().zip(sought) {
             match table.push_brief(brief, sought) {
                 Pushed::Used => ran.used += 1,

@@ -17,7 +17,7 @@ use crate::decode::{Frame, Timestamp};
 /// largest amount.
 const BUFFERS: usize = 16 << 20;
 const SMALLEST_BUFFER: usize = 64 << 10;
-const LARGEST_BUFFER: usize = 1 << 20;
+const LARGEST_BUFFER: usize = 128 << 10;
 
 /// Where a frame comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! One pass over captures: every packet counted, every connection judged and handed on once it is over.
 
 mod alone;
+mod belt;
 mod stages;
 
 use std::collections::HashMap;

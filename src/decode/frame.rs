@@ -60,6 +60,28 @@ impl FrameId {
         FrameId(number | (file << FrameId::NUMBER_BITS))
     }
 
+    /// The 2^32 frames that it is one of.
+    #[inline]
+    #[must_use]
+    pub fn page(self) -> u32 {
+        (self.0.get() >> 32) as u32
+    }
+
+    /// Which of these it is.
+    #[inline]
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the rest is the page")]
+    pub fn on_page(self) -> u32 {
+        self.0.get() as u32
+    }
+
+    /// The frame in this place on a page.
+    #[must_use]
+    pub fn on(page: u32, place: u32) -> FrameId {
+        let number = u64::from(page) << 32 | u64::from(place);
+        FrameId(NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN))
+    }
+
     /// How far it lies behind an earlier frame of the same file; `None` where that is not so, or very far.
     #[inline]
     #[must_use]
@@ -147,6 +169,9 @@ mod tests {
         assert_eq!((extreme.file(), extreme.number()), ((1 << 20) - 1, (1 << 44) - 1));
         assert_eq!(FrameId::new(0).number(), 1);
         assert!(FrameId::new(7).in_file(1) > FrameId::new(8));
+        for frame in [frame, extreme, FrameId::new((1 << 32) + 5)] {
+            assert_eq!(FrameId::on(frame.page(), frame.on_page()), frame);
+        }
     }
 
     #[test]

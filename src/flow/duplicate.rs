@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::End;
 use crate::decode::{Brief, Flags, Segment, Seq, Timestamp};
 
 /// The longest time between two captures of one packet, in nanoseconds: what a switch takes to mirror it. Retransmissions
@@ -15,12 +16,31 @@ const REMEMBERED: usize = 2;
 /// The packets of the last millisecond, as many as it remembers: those that came last of each group.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Recent {
-    groups: Vec<[Option<Seen>; REMEMBERED]>,
+    groups: Vec<Group>,
+}
+
+/// As much as fills a cache line, the newest packet first.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[repr(align(64))]
+struct Group([Seen; REMEMBERED]);
+
+/// A packet that was captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Seen {
+    time: Timestamp,
+    seq: Seq,
+    ack: Seq,
+    clock: u32,
+    /// Length of the payload and flags.
+    shape: u32,
+    place: u32,
+    /// What tells it from the others of its sender.
+    mark: u32,
 }
 
 /// What the captures of one packet have in common. The time to live is left out: a router between the two
 /// places counts it down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Headers {
     seq: Seq,
     ack: Seq,
@@ -31,58 +51,77 @@ pub(super) struct Headers {
     clock: u32,
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Seen {
-    headers: Headers,
-    /// The connection's number, and how many packets its sender had sent with this one.
-    connection: u64,
-    packets: u64,
-    time: Timestamp,
+/// Whose packet it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sender {
+    /// The place of the connection.
+    pub(super) place: u32,
+    pub(super) end: End,
+    /// How many packets it has sent before.
+    pub(super) packets: u64,
 }
 
 impl Default for Recent {
     fn default() -> Recent {
-        Recent { groups: vec![[None; REMEMBERED]; GROUPS] }
+        Recent { groups: vec![Group::default(); GROUPS] }
+    }
+}
+
+impl Default for Seen {
+    /// Further back than any packet.
+    fn default() -> Seen {
+        let time = Timestamp::new(i64::MIN, 0);
+        Seen { time, seq: Seq(0), ack: Seq(0), clock: 0, shape: 0, place: 0, mark: 0 }
     }
 }
 
 impl Recent {
-    /// True where this is a packet of this connection again that was captured within a millisecond; `packets`
-    /// have come from its sender so far. An IPv4 identification tells packets apart, unless it is 0,
-    /// as on packets that must not be fragmented (RFC 6864 4.1). Without one, only the sender's newest packet
-    /// can come twice, and a bare acknowledgement or a bare RST proves nothing: those come in equal rows, one
-    /// for each segment that they answer. Whatever else is sent again comes later, by a timer.
-    pub(super) fn has(
-        &self,
-        headers: &Headers,
-        time: Timestamp,
-        connection: u64,
-        packets: u64,
-    ) -> bool {
+    /// True where this is a packet of this connection again that was captured within a millisecond. An IPv4
+    /// identification tells packets apart, unless it is 0, as on packets that must not be fragmented (RFC 6864
+    /// 4.1). Without one, only the sender's newest packet can come twice, and a bare acknowledgement or a bare RST
+    /// proves nothing: those come in equal rows, one for each segment that they answer. Whatever else is sent
+    /// again comes later, by a timer.
+    pub(super) fn has(&self, headers: &Headers, time: Timestamp, sender: Sender) -> bool {
+        let again = Seen::of(headers, time, sender.place, headers.mark(sender.end, sender.packets));
         let is_same = |seen: &Seen| {
-            seen.headers == *headers
-                && seen.connection == connection
+            Seen { time, ..*seen } == again
                 && time
                     .nanoseconds()
                     .checked_sub(seen.time.nanoseconds())
                     .is_some_and(|apart| (0..APART).contains(&apart))
-                && (headers.ip_id != 0 || (seen.packets == packets && !headers.are_an_answer()))
         };
-        self.groups.get(headers.group()).is_some_and(|group| group.iter().flatten().any(is_same))
+        headers.may_come_twice()
+            && self.groups.get(headers.group()).is_some_and(|group| group.0.iter().any(is_same))
     }
 
-    /// Remembers a packet, the `packets`th of its sender.
+    /// A number that takes a look at what is remembered beside a packet to compute.
     #[inline]
-    pub(super) fn remember(
-        &mut self,
-        headers: Headers,
-        time: Timestamp,
-        connection: u64,
-        packets: u64,
-    ) {
-        if let Some([newest, older]) = self.groups.get_mut(headers.group()) {
+    pub(super) fn touch(&self, headers: &Headers) -> Option<i64> {
+        Some(self.groups.get(headers.group())?.0.first()?.time.nanoseconds())
+    }
+
+    /// Remembers a packet.
+    #[inline]
+    pub(super) fn remember(&mut self, headers: &Headers, time: Timestamp, sender: Sender) {
+        let mark = headers.mark(sender.end, sender.packets.wrapping_add(1));
+        if let Some(Group([newest, older])) = self.groups.get_mut(headers.group()) {
             *older = *newest;
-            *newest = Some(Seen { headers, connection, packets, time });
+            *newest = Seen::of(headers, time, sender.place, mark);
+        }
+    }
+}
+
+impl Seen {
+    #[inline]
+    fn of(headers: &Headers, time: Timestamp, place: u32, mark: u32) -> Seen {
+        Seen {
+            time,
+            seq: headers.seq,
+            ack: headers.ack,
+            clock: headers.clock,
+            shape: headers.payload_len << 12 | u32::from(headers.flags.0),
+            place,
+            mark,
         }
     }
 }
@@ -113,23 +152,49 @@ impl Headers {
         }
     }
 
-    /// False for a packet without payload that cannot be told from its like.
+    /// False for a packet that cannot be told from its like.
     #[inline]
     pub(super) fn may_come_twice(&self) -> bool {
         self.ip_id != 0 || !self.are_an_answer()
     }
 
     /// True for what answers a segment and carries nothing.
+    #[inline]
     fn are_an_answer(&self) -> bool {
         let bare_ack = self.flags.0 & !Flags::PSH.0 == Flags::ACK.0;
         self.payload_len == 0 && (bare_ack || self.flags == Flags::RST)
     }
 
+    /// What tells the packet from the others of this end: its identification or, without one, its number, as far
+    /// as that fits.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a sender's next 2^30 packets take longer")]
+    fn mark(&self, end: End, number: u64) -> u32 {
+        const IDENTIFIED: u32 = 1 << 31;
+        const SERVER: u32 = 1 << 30;
+        let end = if end == End::Server { SERVER } else { 0 };
+        end | match self.ip_id {
+            0 => number as u32 & (SERVER - 1),
+            id => u32::from(id) | IDENTIFIED,
+        }
+    }
+
     /// Where the packet is remembered. Not random: what is forgotten must not differ between two runs.
+    #[inline]
     fn group(&self) -> usize {
         let ports = u32::from(self.ports.0) << 16 | u32::from(self.ports.1);
         let mixed = (u64::from(self.seq.0 ^ ports) << 32 | u64::from(self.ack.0))
             .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (mixed >> 40) as usize & (GROUPS - 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_fills_a_cache_line() {
+        assert_eq!(size_of::<Group>(), 64);
     }
 }

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Connection, Held};
+use super::Connection;
+use super::slots::Found;
 use crate::decode::Timestamp;
 
 /// A connection that is over.
@@ -22,7 +23,7 @@ pub(super) struct Over {
 
 impl Over {
     /// False where the place is another connection's by now, or the RST had no effect after all.
-    pub(super) fn is_of(self, found: &Held) -> bool {
+    pub(super) fn is_of(self, found: Found<'_>) -> bool {
         found.id() == self.id && found.over_since() == Some(self.since)
     }
 }

@@ -2,12 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::arena::{self, Arena};
 use super::ends::Key;
 use super::{Connection, Plain};
 use crate::decode::Timestamp;
-
-/// Connections in a block.
-const BLOCK: usize = 1024;
 
 /// A connection in whichever form it is held.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,25 +41,10 @@ impl Held {
         self.over_since().is_some()
     }
 
-    #[inline]
-    pub(super) fn over_since(&self) -> Option<Timestamp> {
+    fn over_since(&self) -> Option<Timestamp> {
         match self {
             Held::Plain(plain) => plain.over_since(),
             Held::Whole(connection) => connection.over_since(),
-        }
-    }
-
-    pub(super) fn is_only_attempted(&self) -> bool {
-        match self {
-            Held::Plain(plain) => plain.is_only_attempted(),
-            Held::Whole(connection) => connection.is_only_attempted(),
-        }
-    }
-
-    pub(super) fn end(&self) -> Timestamp {
-        match self {
-            Held::Plain(plain) => plain.end,
-            Held::Whole(connection) => connection.end,
         }
     }
 
@@ -71,50 +54,102 @@ impl Held {
             Held::Whole(connection) => connection.was_told(),
         }
     }
+}
 
-    pub(super) fn key(&self) -> Key {
+/// A connection that is held, in whichever form.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Found<'a> {
+    Plain(&'a Plain),
+    Whole(&'a Connection),
+}
+
+impl Found<'_> {
+    pub(super) fn id(self) -> u64 {
         match self {
-            Held::Plain(plain) => plain.key(),
-            Held::Whole(connection) => connection.key(),
+            Found::Plain(plain) => plain.id(),
+            Found::Whole(connection) => connection.id,
         }
     }
 
-    /// A number that takes a look at every part to compute.
-    #[inline]
-    pub(super) fn touch(&self) -> i64 {
+    pub(super) fn over_since(self) -> Option<Timestamp> {
         match self {
-            Held::Plain(plain) => plain.touch(),
-            Held::Whole(connection) => connection.touch(),
+            Found::Plain(plain) => plain.over_since(),
+            Found::Whole(connection) => connection.over_since(),
         }
     }
 
-    /// The connection as a whole, from now on.
-    pub(super) fn as_whole(&mut self) -> Option<&mut Connection> {
-        if let Held::Plain(plain) = self {
-            *self = Held::Whole(plain.give_up().whole());
-        }
+    pub(super) fn is_only_attempted(self) -> bool {
         match self {
-            Held::Whole(connection) => Some(connection),
-            Held::Plain(_) => None,
+            Found::Plain(plain) => plain.is_only_attempted(),
+            Found::Whole(connection) => connection.is_only_attempted(),
+        }
+    }
+
+    pub(super) fn end(self) -> Timestamp {
+        match self {
+            Found::Plain(plain) => plain.end,
+            Found::Whole(connection) => connection.end,
+        }
+    }
+
+    pub(super) fn key(self) -> Key {
+        match self {
+            Found::Plain(plain) => plain.key(),
+            Found::Whole(connection) => connection.key(),
         }
     }
 }
 
-/// Numbered places for connections.
+/// Numbered places for connections. A place stays the same connection's, whichever form that takes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Slots {
-    blocks: Vec<Vec<Slot>>,
+    rooms: Vec<Room>,
     /// The place that became free last.
     free: Option<u32>,
     used: usize,
+    plain: Arena<Plain>,
+    whole: Arena<Connection>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[expect(clippy::large_enum_variant, reason = "a free place waits for the next connection")]
-enum Slot {
-    Used(Held),
-    /// And the place that became free before.
+/// Where the connection of a place is: its number in one of the arenas, which the highest bits tell apart, or the
+/// place that became free before.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Room(u32);
+
+#[derive(Clone, Copy, Debug)]
+enum Content {
+    Plain(u32),
+    Whole(u32),
     Free(Option<u32>),
+}
+
+impl Room {
+    const FREE: u32 = 1 << 31;
+    const WHOLE: u32 = 1 << 30;
+    /// The connection is known to be more than an attempt.
+    const SETTLED: u32 = 1 << 29;
+    /// It is held plainly, and closing.
+    const CLOSING: u32 = 1 << 28;
+    /// No number.
+    const NONE: u32 = arena::LIMIT;
+
+    fn of(content: Content) -> Room {
+        match content {
+            Content::Plain(number) => Room(number),
+            Content::Whole(number) => Room(number | Room::WHOLE),
+            Content::Free(before) => Room(before.unwrap_or(Room::NONE) | Room::FREE),
+        }
+    }
+
+    #[inline]
+    fn content(self) -> Content {
+        let number = self.0 & Room::NONE;
+        match self.0 & (Room::FREE | Room::WHOLE) {
+            0 => Content::Plain(number),
+            Room::WHOLE => Content::Whole(number),
+            _ => Content::Free((number != Room::NONE).then_some(number)),
+        }
+    }
 }
 
 impl Slots {
@@ -125,66 +160,136 @@ impl Slots {
 
     /// How many places there are, taken or not.
     pub(super) fn places(&self) -> usize {
-        let full = self.blocks.len().saturating_sub(1) * BLOCK;
-        self.blocks.last().map_or(0, |last| full + last.len())
+        self.rooms.len()
     }
 
     #[inline]
-    pub(super) fn get(&self, place: u32) -> Option<&Held> {
-        match self.blocks.get(place as usize / BLOCK)?.get(place as usize % BLOCK)? {
-            Slot::Used(connection) => Some(connection),
-            Slot::Free(_) => None,
+    fn content(&self, place: u32) -> Option<Content> {
+        self.rooms.get(place as usize).map(|room| room.content())
+    }
+
+    #[inline]
+    pub(super) fn get(&self, place: u32) -> Option<Found<'_>> {
+        match self.content(place)? {
+            Content::Plain(number) => self.plain.get(number).map(Found::Plain),
+            Content::Whole(number) => self.whole.get(number).map(Found::Whole),
+            Content::Free(_) => None,
         }
     }
 
     #[inline]
-    pub(super) fn get_mut(&mut self, place: u32) -> Option<&mut Held> {
-        match self.slot(place)? {
-            Slot::Used(connection) => Some(connection),
-            Slot::Free(_) => None,
+    pub(super) fn plain_mut(&mut self, place: u32) -> Option<&mut Plain> {
+        match self.content(place)? {
+            Content::Plain(number) => self.plain.get_mut(number),
+            Content::Whole(_) | Content::Free(_) => None,
         }
+    }
+
+    /// A number that takes a look at what may be an attempt to compute.
+    #[inline]
+    pub(super) fn touch_attempt(&self, place: u32) -> Option<i64> {
+        let is_settled = self.rooms.get(place as usize)?.0 & Room::SETTLED != 0;
+        if is_settled { None } else { self.touch(place, false) }
+    }
+
+    /// The attempt in this place that nobody has answered, without a second look at what is more.
+    pub(super) fn attempt(&mut self, place: u32) -> Option<Found<'_>> {
+        let room = self.rooms.get(place as usize)?.0;
+        if room & (Room::SETTLED | Room::FREE) != 0 {
+            return None;
+        }
+        if !self.get(place)?.is_only_attempted() {
+            self.settle(place);
+            return None;
+        }
+        self.get(place)
+    }
+
+    /// Notes that the connection in this place is closing.
+    #[inline]
+    pub(super) fn note_closing(&mut self, place: u32) {
+        if let Some(room) = self.rooms.get_mut(place as usize) {
+            room.0 |= Room::CLOSING;
+        }
+    }
+
+    /// A number that takes a look at what the next segment takes to compute, with long addresses or short ones.
+    #[inline]
+    pub(super) fn touch(&self, place: u32, is_v6: bool) -> Option<i64> {
+        let room = self.rooms.get(place as usize)?;
+        match room.content() {
+            Content::Plain(number) => {
+                let beyond = is_v6 || room.0 & Room::CLOSING != 0;
+                self.plain.get(number).map(|plain| plain.touch(beyond))
+            }
+            Content::Whole(number) => self.whole.get(number).map(Connection::touch),
+            Content::Free(_) => None,
+        }
+    }
+
+    /// Notes that the connection in this place is more than an attempt.
+    pub(super) fn settle(&mut self, place: u32) {
+        if let Some(room) = self.rooms.get_mut(place as usize) {
+            room.0 |= Room::SETTLED;
+        }
+    }
+
+    /// The connection in this place, as a whole from now on.
+    pub(super) fn whole_mut(&mut self, place: u32) -> Option<&mut Connection> {
+        let number = match self.content(place)? {
+            Content::Plain(number) => {
+                let connection = self.plain.remove(number)?.whole();
+                let number = self.whole.insert(connection)?;
+                *self.rooms.get_mut(place as usize)? = Room::of(Content::Whole(number));
+                number
+            }
+            Content::Whole(number) => number,
+            Content::Free(_) => return None,
+        };
+        self.whole.get_mut(number)
     }
 
     /// Puts a connection into a free place, and says which; `None` where none can be numbered any more.
     pub(super) fn insert(&mut self, connection: Held) -> Option<u32> {
-        if let Some(place) = self.free {
-            let slot = self.slot(place)?;
-            let Slot::Free(next) = *slot else { return None };
-            *slot = Slot::Used(connection);
-            self.free = next;
-            self.used += 1;
-            return Some(place);
-        }
-        let place = u32::try_from(self.places()).ok()?;
-        if self.blocks.last().is_none_or(|last| last.len() == BLOCK) {
-            self.blocks.push(Vec::with_capacity(BLOCK));
-        }
-        self.blocks.last_mut()?.push(Slot::Used(connection));
+        let room = match connection {
+            Held::Plain(plain) => Content::Plain(self.plain.insert(plain)?),
+            Held::Whole(connection) => Content::Whole(self.whole.insert(connection)?),
+        };
+        let place = match self.free {
+            Some(place) => {
+                let Content::Free(before) = self.content(place)? else { return None };
+                self.free = before;
+                *self.rooms.get_mut(place as usize)? = Room::of(room);
+                place
+            }
+            None => {
+                let place =
+                    u32::try_from(self.rooms.len()).ok().filter(|&next| next < Room::NONE)?;
+                self.rooms.push(Room::of(room));
+                place
+            }
+        };
         self.used += 1;
         Some(place)
     }
 
     pub(super) fn remove(&mut self, place: u32) -> Option<Held> {
-        let free = self.free;
-        let slot = self.slot(place)?;
-        match std::mem::replace(slot, Slot::Free(free)) {
-            Slot::Used(connection) => {
-                self.free = Some(place);
-                self.used -= 1;
-                Some(connection)
-            }
-            empty @ Slot::Free(_) => {
-                *slot = empty;
-                None
-            }
-        }
+        let removed = match self.content(place)? {
+            Content::Plain(number) => Held::Plain(self.plain.remove(number)?),
+            Content::Whole(number) => Held::Whole(self.whole.remove(number)?),
+            Content::Free(_) => return None,
+        };
+        *self.rooms.get_mut(place as usize)? = Room::of(Content::Free(self.free));
+        self.free = Some(place);
+        self.used -= 1;
+        Some(removed)
     }
 
-    /// All connections, place by place.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Held> {
-        self.blocks.iter().flatten().filter_map(|slot| match slot {
-            Slot::Used(connection) => Some(connection),
-            Slot::Free(_) => None,
+    /// All connections that are held as a whole, place by place.
+    pub(super) fn all_whole(&self) -> impl Iterator<Item = &Connection> {
+        self.rooms.iter().filter_map(|room| match room.content() {
+            Content::Whole(number) => self.whole.get(number),
+            Content::Plain(_) | Content::Free(_) => None,
         })
     }
 
@@ -196,21 +301,7 @@ impl Slots {
     /// All connections in the order of their numbers, without a copy of them all.
     pub(super) fn into_connections(mut self) -> impl Iterator<Item = Held> {
         let mut places: Vec<u32> = self.taken().collect();
-        places.sort_unstable_by_key(|&place| self.get(place).map(Held::id));
+        places.sort_unstable_by_key(|&place| self.get(place).map(Found::id));
         places.into_iter().filter_map(move |place| self.remove(place))
-    }
-
-    fn slot(&mut self, place: u32) -> Option<&mut Slot> {
-        self.blocks.get_mut(place as usize / BLOCK)?.get_mut(place as usize % BLOCK)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_takes_no_more_than_its_connection() {
-        assert!(size_of::<Slot>() <= 240, "{}", size_of::<Slot>());
     }
 }

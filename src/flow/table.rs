@@ -1,5 +1,9 @@
 //! The connections of a capture by 5-tuple.
 
+mod leaving;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::hint::black_box;
@@ -9,30 +13,14 @@ use std::time::Duration;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::duplicate::{Headers, Recent};
+use super::duplicate::{Headers, Recent, Sender};
 use super::ends::Key;
-use super::over::{Over, aged, is_aged};
-use super::slots::Slots;
+use super::over::{Over, is_aged};
+use super::slots::{Found, Slots};
 use super::step::Step;
-use super::{Connection, Held, Plain};
+use super::{Connection, End, Held, Plain};
 use crate::decode::{Brief, Segment, Timestamp};
-
-/// How many nanoseconds a connection that is over is kept, in capture time, for what may still come: retransmissions, and
-/// RSTs that answer them. As long as Zeek's tcp_close_delay. What comes later still looks like a connection
-/// that began before the capture.
-const KEPT: i64 = 5_000_000_000;
-/// How many nanoseconds a connection of a live capture has been over when it is handed out: longer than what may take an RST
-/// back, or belongs to the same end, is under way.
-const TOLD: i64 = 500_000_000;
-/// How long a SYN without an answer is kept, in capture time. No SYN is retransmitted after two minutes (RFC
-/// 9293 3.8.3; Linux gives up after 127 s).
-const ATTEMPTED: Duration = Duration::from_secs(300);
-/// Places looked at for each connection that begins, to find attempts that nobody answered.
-const SWEPT: usize = 2;
-/// The same for each tick, so that they are found on a quiet wire too.
-const SWEPT_BY_TICK: usize = 1024;
-/// Places looked at for a connection to give up, where the table is full.
-const SAMPLED: usize = 16;
+use leaving::{KEPT, SWEPT_BY_TICK};
 
 /// What became of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +125,7 @@ impl Default for Table {
 }
 
 impl Table {
-    /// Connections held at once unless said otherwise: 240 MB of them.
+    /// Connections held at once unless said otherwise: at most 240 MB of them.
     pub const LIMIT: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
 
     /// A table that holds at most so many connections at once. Where one more begins, another
@@ -200,8 +188,10 @@ impl Table {
         self.pass_to(segment.time);
         let slots = &self.slots;
         let is_there = |&place: &u32| match slots.get(place) {
-            Some(Held::Whole(connection)) => connection.is_of(segment),
-            Some(Held::Plain(plain)) => Brief::of(segment).is_some_and(|brief| plain.is_of(&brief)),
+            Some(Found::Whole(connection)) => connection.is_of(segment),
+            Some(Found::Plain(plain)) => {
+                Brief::of(segment).is_some_and(|brief| plain.is_of(&brief))
+            }
             None => false,
         };
         match self.index.find(hash, is_there).copied() {
@@ -233,11 +223,20 @@ impl Table {
         Sought { hash, place: first }
     }
 
-    /// Looks at the connection that was sought, so that it is near when its segment is pushed.
+    /// Looks at the connection that was sought for a segment, and at what is remembered beside it, so that both are
+    /// near when it is pushed.
     #[inline]
-    pub fn touch(&self, sought: &Sought) {
-        let held = sought.place.and_then(|place| self.slots.get(place));
-        black_box(held.map(Held::touch));
+    pub fn touch(&self, brief: &Brief, sought: &Sought) {
+        let found = sought.place.and_then(|place| self.slots.touch(place, brief.is_v6()));
+        black_box((found, self.recent.touch(&Headers::of_brief(brief))));
+    }
+
+    /// Looks at the connections that are let go by then.
+    #[inline]
+    pub fn touch_due(&self, time: Timestamp) {
+        for over in self.over.iter().take_while(|over| is_aged(over, time, KEPT)) {
+            black_box(self.slots.touch(over.place, true));
+        }
     }
 
     /// Takes the next segment of the capture, whatever has become of the place that was sought for it, as
@@ -248,23 +247,27 @@ impl Table {
         self.pass_to(brief.time);
         let Sought { hash, place } = sought;
         if let Some(place) = place
-            && let Some(Held::Plain(plain)) = self.slots.get_mut(place)
+            && let Some(plain) = self.slots.plain_mut(place)
             && plain.is_of(brief)
         {
             let from = plain.sender(brief);
             let headers = Headers::of_brief(brief);
-            let packets = plain.packets(from);
+            let sender = Sender { place, end: from, packets: plain.packets(from) };
             // What brings something new in order was not there before.
-            let may_be_copy = brief.payload_len == 0 && headers.may_come_twice();
-            if may_be_copy && self.recent.has(&headers, brief.time, plain.id(), packets) {
+            if brief.payload_len == 0 && self.recent.has(&headers, brief.time, sender) {
                 self.newest = None;
                 return Pushed::Duplicate;
             }
+            let was_attempt = plain.is_only_attempted();
             if plain.take(from, brief) {
-                let (id, over) = (plain.id(), plain.over_since());
-                self.recent.remember(headers, brief.time, id, packets + 1);
-                if let Some(since) = over {
+                self.recent.remember(&headers, brief.time, sender);
+                if let Some(since) = plain.over_since() {
+                    let id = plain.id();
                     self.over.push_back(Over { since, noted: self.clock, id, place, hash });
+                } else if was_attempt {
+                    self.slots.settle(place);
+                } else if plain.is_closing() {
+                    self.slots.note_closing(place);
                 }
                 self.newest = None;
                 return Pushed::Used;
@@ -279,8 +282,8 @@ impl Table {
         let segment = brief.segment();
         let slots = &self.slots;
         let is_there = |&place: &u32| match slots.get(place) {
-            Some(Held::Whole(connection)) => connection.is_of(&segment),
-            Some(Held::Plain(plain)) => plain.is_of(brief),
+            Some(Found::Whole(connection)) => connection.is_of(&segment),
+            Some(Found::Plain(plain)) => plain.is_of(brief),
             None => false,
         };
         if let Some(place) = self.index.find(hash, is_there).copied() {
@@ -289,8 +292,10 @@ impl Table {
         if let Some(plain) = Plain::begin(self.begun + 1, brief) {
             self.make_room(brief.time);
             self.begun += 1;
-            self.recent.remember(Headers::of_brief(brief), brief.time, self.begun, 1);
-            self.insert(hash, Held::Plain(plain));
+            if let Some(place) = self.insert(hash, Held::Plain(plain)) {
+                let sender = Sender { place, end: End::Client, packets: 0 };
+                self.recent.remember(&Headers::of_brief(brief), brief.time, sender);
+            }
             self.newest = None;
         } else {
             self.begin(hash, &segment, None);
@@ -315,12 +320,14 @@ impl Table {
 
     /// Takes a segment of the connection in this place.
     fn push_at(&mut self, place: u32, hash: u64, segment: &Segment<'_>) -> Pushed {
-        let Some(connection) = self.slots.get_mut(place).and_then(Held::as_whole) else {
+        let Some(connection) = self.slots.whole_mut(place) else {
             return Pushed::Used;
         };
-        let packets = connection.halves.at(connection.sender(segment)).packets;
+        let end = connection.sender(segment);
+        let packets = connection.halves.at(end).packets;
+        let sender = Sender { place, end, packets };
         let headers = Headers::of(segment);
-        if self.recent.has(&headers, segment.time, connection.id, packets) {
+        if self.recent.has(&headers, segment.time, sender) {
             self.newest = None;
             return Pushed::Duplicate;
         }
@@ -332,7 +339,7 @@ impl Table {
         }
         let over_before = connection.over_since();
         connection.observe(segment);
-        self.recent.remember(headers, segment.time, connection.id, packets + 1);
+        self.recent.remember(&headers, segment.time, sender);
         let (id, over) = (connection.id, connection.over_since());
         if over != over_before
             && let Some(since) = over
@@ -346,18 +353,15 @@ impl Table {
     /// The connections that are still held, in no particular order, but for those of
     /// [`push_brief`](Table::push_brief) that went the common way.
     pub fn current(&self) -> impl Iterator<Item = &Connection> {
-        self.slots.iter().filter_map(|held| match held {
-            Held::Whole(connection) => Some(connection),
-            Held::Plain(_) => None,
-        })
+        self.slots.all_whole()
     }
 
     /// The connection that took the last segment pushed; `None` where that was a duplicate.
     #[must_use]
     pub fn newest(&self) -> Option<&Connection> {
         match self.slots.get(self.newest?)? {
-            Held::Whole(connection) => Some(connection),
-            Held::Plain(_) => None,
+            Found::Whole(connection) => Some(connection),
+            Found::Plain(_) => None,
         }
     }
 
@@ -371,6 +375,19 @@ impl Table {
     #[must_use]
     pub fn has_finished(&self) -> bool {
         !self.finished.is_empty()
+    }
+
+    /// Puts them behind these, in the form in which they were held.
+    #[inline]
+    pub fn move_held(&mut self, to: &mut Vec<Held>) {
+        to.append(&mut self.finished);
+    }
+
+    /// How many there are.
+    #[inline]
+    #[must_use]
+    pub fn finished(&self) -> usize {
+        self.finished.len()
     }
 
     /// The same in the form in which they were held.
@@ -410,21 +427,14 @@ impl Table {
             connection.observe(syn);
         }
         connection.observe(segment);
-        self.recent.remember(Headers::of(segment), segment.time, connection.id, 1);
-        let (id, over) = (connection.id, connection.over_since());
+        let (id, over, end) = (connection.id, connection.over_since(), connection.sender(segment));
         let Some(place) = self.insert(hash, Held::Whole(connection)) else { return };
+        let sender = Sender { place, end, packets: 0 };
+        self.recent.remember(&Headers::of(segment), segment.time, sender);
         if let Some(since) = over {
             self.over.push_back(Over { since, noted: self.clock, id, place, hash });
         }
         self.newest = Some(place);
-    }
-
-    /// Makes room for one more connection, where there is a limit.
-    fn make_room(&mut self, now: Timestamp) {
-        self.sweep(now, SWEPT);
-        if self.slots.used() >= self.limit {
-            self.evict();
-        }
     }
 
     fn insert(&mut self, hash: u64, held: Held) -> Option<u32> {
@@ -435,99 +445,4 @@ impl Table {
         index.insert_unique(hash, place, rehash);
         Some(place)
     }
-
-    /// Takes a connection out of the table; nothing more can come to it.
-    fn finish(&mut self, hash: u64, place: u32) {
-        if let Ok(entry) = self.index.find_entry(hash, |&found| found == place) {
-            entry.remove();
-        }
-        self.finished.extend(self.slots.remove(place).filter(|held| !held.was_told()));
-    }
-
-    fn finish_by_place(&mut self, place: u32) {
-        if let Some(held) = self.slots.get(place) {
-            let hash = self.hasher.hash_one(held.key());
-            self.finish(hash, place);
-        }
-    }
-
-    /// Moves connections that have been over for long enough to the finished ones.
-    fn retire(&mut self) {
-        let limit = if self.is_live { TOLD } else { KEPT };
-        while let Some(over) = aged(&mut self.over, self.clock, limit) {
-            if !self.slots.get(over.place).is_some_and(|found| over.is_of(found)) {
-                continue;
-            }
-            if self.is_live {
-                self.tell(over);
-            } else {
-                self.finish(over.hash, over.place);
-            }
-        }
-        while let Some(over) = aged(&mut self.told, self.clock, KEPT) {
-            if self.slots.get(over.place).is_some_and(|found| over.is_of(found)) {
-                self.finish(over.hash, over.place);
-            }
-        }
-    }
-
-    /// Hands a connection out and keeps it.
-    fn tell(&mut self, over: Over) {
-        if let Some(connection) = self.slots.get_mut(over.place).and_then(Held::as_whole) {
-            connection.mark_told();
-            self.finished.push(Held::Whole(connection.clone()));
-            self.told.push_back(over);
-        }
-    }
-
-    /// Moves some attempts that nobody has answered for long to the finished ones.
-    fn sweep(&mut self, now: Timestamp, places: usize) {
-        let step = self.step;
-        let age = |time| step.map_or_else(|| now.since(time), |step| step.age(time, now));
-        let is_stale = |found: &Held| {
-            found.is_only_attempted() && age(found.end()).is_some_and(|age| age >= ATTEMPTED)
-        };
-        for _ in 0..places.min(self.slots.places()) {
-            let Some(place) = self.next_place() else { return };
-            if self.slots.get(place).is_some_and(is_stale) {
-                self.finish_by_place(place);
-            }
-        }
-    }
-
-    /// Makes room for one more connection.
-    fn evict(&mut self) {
-        while let Some(over) = self.told.pop_front().or_else(|| self.over.pop_front()) {
-            if self.slots.get(over.place).is_some_and(|found| over.is_of(found)) {
-                self.finish(over.hash, over.place);
-                return;
-            }
-        }
-        let mut chosen = None;
-        for _ in 0..SAMPLED {
-            let Some(place) = self.next_place() else { break };
-            let Some(held) = self.slots.get(place) else { continue };
-            let candidate = (!held.is_only_attempted(), held.end(), place);
-            chosen = Some(chosen.map_or(candidate, |best| candidate.min(best)));
-            if held.is_only_attempted() {
-                break;
-            }
-        }
-        let Some((_, _, place)) = chosen else { return };
-        if let Some(connection) = self.slots.get_mut(place).and_then(Held::as_whole) {
-            connection.mark_evicted();
-            self.evicted += 1;
-        }
-        self.finish_by_place(place);
-    }
-
-    /// The next place in turn, of all that there are.
-    fn next_place(&mut self) -> Option<u32> {
-        let places = u32::try_from(self.slots.places()).ok()?;
-        self.hand = self.hand.checked_add(1).filter(|&next| next < places).unwrap_or(0);
-        (places > 0).then_some(self.hand)
-    }
 }
-
-#[cfg(test)]
-mod tests;

@@ -112,12 +112,12 @@ pub fn judge_held(held: &Held) -> Close {
         Held::Whole(connection) => judge(connection),
         Held::Plain(plain) => match plain.release() {
             Some(release) => of_release(&release),
-            None => judge(&plain.clone().whole()),
+            None => judge(&plain.whole()),
         },
     }
 }
 
-fn of_release(release: &Release<'_>) -> Close {
+fn of_release(release: &Release) -> Close {
     let separate = release.second_was_separate();
     Close {
         verdict: Verdict::Fin,

@@ -114,7 +114,7 @@ impl Serialize for Evidence {
 }
 
 /// The same for a release without anything special.
-pub(super) fn of_release(release: &Release<'_>) -> Vec<Evidence> {
+pub(super) fn of_release(release: &Release) -> Vec<Evidence> {
     let mut evidence = Vec::with_capacity(4);
     for end in End::BOTH {
         let fin = if end == release.by { release.first } else { release.second };

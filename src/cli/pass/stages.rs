@@ -4,11 +4,11 @@
 //! They are as far apart as a few batches at most, so that memory stays bounded. Captures that come from a pipe are
 //! handed on as far as they have arrived, before anything is waited for.
 
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, ScopedJoinHandle};
 
 use super::super::failure::Failure;
 use super::super::progress::Progress;
+use super::belt::{Giver, Taker, belt};
 use super::{Course, DUPLICATE, End, FILTERED_OUT, Losses, Passed, Sink, Skipped, name};
 use crate::capture::{Filter, Merged, Origin, Progress as Read};
 use crate::decode::{Brief, Frame, Gist, Segment, Skip};
@@ -17,39 +17,39 @@ use crate::flow::{Held, Keys, Pushed, Sought, Table};
 /// Packets that are handed on together at most.
 const BATCH: usize = 512;
 /// Batches that wait between two threads at most.
-const WAITING: usize = 4;
+const WAITING: usize = 16;
+/// Connections that are worth to be handed on while there are more segments to sort.
+const WORTH_A_BATCH: usize = 512;
 /// Segments whose connections are looked for at once.
 const SOUGHT: usize = 32;
 
-/// What the reader found in one frame that matters.
-enum Item {
-    /// A segment, and the hash of its connection.
-    Brief(Brief, u64),
-    /// One that came through a tunnel.
+/// What the reader found in some frames.
+#[derive(Default)]
+struct Batch {
+    /// The segments, each with the hash of its connection.
+    briefs: Vec<(Brief, u64)>,
+    /// What came between them, each with the number of the segments before it.
+    others: Vec<(usize, Other)>,
+    packets: u64,
+    read: Read,
+}
+
+/// What is rare.
+enum Other {
+    /// A segment that came through a tunnel, and the hash of its connection.
     Tunnelled(Box<Segment<'static>>, u64),
     /// From here on, any connection may have suffered these.
     Lost(Losses),
 }
 
-/// Some items in order, and how far the reader had come.
-struct Batch {
-    items: Vec<Item>,
-    packets: u64,
-    read: Read,
-}
-
 /// What the table hands on.
-enum Given {
-    /// A connection that nothing more comes of.
-    Finished(Held),
-    /// One that was left at the end.
-    Left(Held),
-    /// As for [`Item::Lost`].
-    Lost(Losses),
-}
-
+#[derive(Default)]
 struct GivenBatch {
-    given: Vec<Given>,
+    given: Vec<Held>,
+    /// As for [`Other::Lost`], each with the number of the connections before it.
+    lost: Vec<(usize, Losses)>,
+    /// The reader was at its end, and these were left.
+    are_left: bool,
     packets: u64,
     read: Read,
 }
@@ -71,22 +71,21 @@ impl Course<'_> {
     ) -> Result<Passed, Failure> {
         let table = Table::with_limit(self.max_open);
         let keys = table.keys();
-        let (found, to_sort) = sync_channel(WAITING);
-        let (sorted, to_judge) = sync_channel(WAITING);
+        let (found, to_sort) = belt(WAITING);
+        let (sorted, to_judge) = belt(WAITING);
         thread::scope(|scope| {
             let reader = Reader {
                 pass: self,
                 captures,
                 filter,
                 keys,
-                items: Vec::with_capacity(BATCH),
+                batch: Batch::default(),
                 losses: Losses::default(),
-                packets: 0,
                 skipped: Skipped::default(),
                 failure: None,
             };
             let reading = scope.spawn(move || reader.run(&found));
-            let sorting = scope.spawn(move || sort(table, &to_sort, &sorted));
+            let sorting = scope.spawn(move || sort(table, to_sort, &sorted));
             self.judge(reading, sorting, to_judge, sink)
         })
     }
@@ -96,36 +95,34 @@ impl Course<'_> {
         self,
         reading: ScopedJoinHandle<'scope, Reader<'_>>,
         sorting: ScopedJoinHandle<'scope, Sorted>,
-        to_judge: Receiver<GivenBatch>,
+        mut to_judge: Taker<GivenBatch>,
         sink: &mut impl Sink,
     ) -> Result<Passed, Failure> {
         let mut progress = Progress::new();
         let mut losses = Losses::default();
         let mut reading = Stage::AtWork(reading);
+        let mut end = None;
         let mut outcome = Ok(false);
-        'all: for batch in &to_judge {
+        'all: while let Some(mut batch) = to_judge.take() {
             progress.update(batch.packets, || batch.read);
-            for given in batch.given {
-                let (held, close) = match given {
-                    Given::Lost(lost) => {
-                        losses = lost;
-                        continue;
-                    }
-                    Given::Finished(held) => {
-                        let close = losses.judge(&held);
-                        (held, close)
-                    }
-                    Given::Left(held) => {
-                        // The table gives what is left once the reader is at its end.
-                        let reader = reading.end();
-                        let close = End::of(&reader.captures, losses).judge(&held);
-                        let failed = reader.failure.is_some();
-                        reading = Stage::Ended(reader);
-                        if failed {
-                            break 'all;
-                        }
-                        (held, close)
-                    }
+            if batch.are_left && matches!(reading, Stage::AtWork(_)) {
+                // The table gives what is left once the reader is at its end.
+                let reader = reading.end();
+                end = Some(End::of(&reader.captures, losses));
+                let failed = reader.failure.is_some();
+                reading = Stage::Ended(reader);
+                if failed {
+                    break 'all;
+                }
+            }
+            let mut lost = batch.lost.drain(..).peekable();
+            for (number, held) in batch.given.drain(..).enumerate() {
+                while let Some((_, more)) = lost.next_if(|&(before, _)| before <= number) {
+                    losses = more;
+                }
+                let close = match end {
+                    Some(end) => end.judge(&held),
+                    None => losses.judge(&held),
                 };
                 progress.erase();
                 match sink.connection(held, close) {
@@ -140,6 +137,10 @@ impl Course<'_> {
                     }
                 }
             }
+            if let Some((_, more)) = lost.last() {
+                losses = more;
+            }
+            to_judge.give_back(batch);
         }
         progress.erase();
         // Who is still at work finds no one who takes it, and who waits for a pipe is woken.
@@ -157,7 +158,7 @@ impl Course<'_> {
         skipped.push((DUPLICATE, sorted.duplicates));
         Ok(Passed {
             captures: reader.captures,
-            packets: reader.packets,
+            packets: reader.batch.packets,
             tcp_segments: sorted.used,
             skipped,
             evicted: sorted.evicted,
@@ -190,16 +191,16 @@ struct Reader<'a> {
     captures: Merged,
     filter: Option<Filter>,
     keys: Keys,
-    items: Vec<Item>,
+    /// What was not handed on yet.
+    batch: Batch,
     losses: Losses,
-    packets: u64,
     skipped: Skipped,
     failure: Option<Failure>,
 }
 
 impl Reader<'_> {
     /// Reads to the end, or until nobody takes any more.
-    fn run(mut self, found: &SyncSender<Batch>) -> Self {
+    fn run(mut self, found: &Giver<Batch>) -> Self {
         loop {
             if self.pass.stop.is_requested() {
                 self.captures.stop();
@@ -208,7 +209,7 @@ impl Reader<'_> {
                 self.hand_on(found);
                 return self;
             }
-            let is_full = self.items.len() >= BATCH;
+            let is_full = self.batch.len() >= BATCH;
             if (is_full || !self.captures.has_frame_at_hand()) && !self.hand_on(found) {
                 return self;
             }
@@ -216,28 +217,33 @@ impl Reader<'_> {
     }
 
     /// Hands on what was found, and says whether anyone takes it.
-    fn hand_on(&mut self, found: &SyncSender<Batch>) -> bool {
-        let items = std::mem::replace(&mut self.items, Vec::with_capacity(BATCH));
-        let (packets, read) = (self.packets, self.captures.progress());
-        found.send(Batch { items, packets, read }).is_ok()
+    fn hand_on(&mut self, found: &Giver<Batch>) -> bool {
+        self.batch.read = self.captures.progress();
+        let packets = self.batch.packets;
+        let used = found.give(std::mem::take(&mut self.batch));
+        let is_taken = used.is_ok();
+        let mut next = used.ok().flatten().unwrap_or_default();
+        next.briefs.clear();
+        next.others.clear();
+        self.batch = Batch { packets, ..next };
+        is_taken
     }
 
     fn read_batch(&mut self) -> bool {
-        let Reader { pass, captures, filter, keys, items, losses, packets, skipped, failure } =
-            self;
-        let room = BATCH.saturating_sub(items.len()).max(1);
+        let Reader { pass, captures, filter, keys, batch, losses, skipped, failure } = self;
+        let room = BATCH.saturating_sub(batch.len()).max(1);
         captures.take_batch(room, |origin, frame| {
             if failure.is_some() {
                 return;
             }
-            *packets += 1;
+            batch.packets += 1;
             if origin.dropped != losses.dropped {
                 losses.dropped = origin.dropped;
-                items.push(Item::Lost(*losses));
+                batch.push(Other::Lost(*losses));
             }
             match accept(filter.as_mut(), frame) {
-                Ok(true) => match gist(frame, origin, keys) {
-                    Ok(item) => items.push(item),
+                Ok(true) => match batch.take(frame, origin, keys) {
+                    Ok(()) => {}
                     Err(Skip::UnsupportedLink) => {
                         let name = name(pass.inputs, origin.capture);
                         *failure = Some(Failure::LinkType { name, link: frame.link });
@@ -246,7 +252,7 @@ impl Reader<'_> {
                         skipped.add(skip.reason());
                         if skip == Skip::Cut && !losses.cut {
                             losses.cut = true;
-                            items.push(Item::Lost(*losses));
+                            batch.push(Other::Lost(*losses));
                         }
                     }
                 },
@@ -262,74 +268,107 @@ fn accept(filter: Option<&mut Filter>, frame: &Frame<'_>) -> Result<bool, Failur
     filter.map_or(Ok(true), |filter| Ok(filter.accepts(frame)?))
 }
 
-/// What a frame holds, with the hash of its connection.
-#[inline]
-fn gist(frame: &Frame<'_>, origin: Origin, keys: &Keys) -> Result<Item, Skip> {
-    let brief = match Brief::direct(frame) {
-        Some(brief) => brief,
-        None => match Brief::general(frame)? {
-            Gist::Brief(brief) => brief,
-            Gist::Tunnelled(segment) => {
-                let frame = segment.frame.in_file(origin.capture);
-                let hash = keys.of_segment(&segment);
-                let segment = Segment { frame, payload: &[], ..segment };
-                return Ok(Item::Tunnelled(Box::new(segment), hash));
-            }
-        },
-    };
-    let hash = keys.of(&brief);
-    Ok(Item::Brief(brief.in_file(origin.capture), hash))
+impl Batch {
+    fn len(&self) -> usize {
+        self.briefs.len().saturating_add(self.others.len())
+    }
+
+    fn push(&mut self, other: Other) {
+        self.others.push((self.briefs.len(), other));
+    }
+
+    /// Takes what a frame holds.
+    #[inline]
+    fn take(&mut self, frame: &Frame<'_>, origin: Origin, keys: &Keys) -> Result<(), Skip> {
+        let brief = match Brief::direct(frame) {
+            Some(brief) => brief,
+            None => match Brief::general(frame)? {
+                Gist::Brief(brief) => brief,
+                Gist::Tunnelled(segment) => {
+                    let frame = segment.frame.in_file(origin.capture);
+                    let hash = keys.of_segment(&segment);
+                    let segment = Segment { frame, payload: &[], ..segment };
+                    self.push(Other::Tunnelled(Box::new(segment), hash));
+                    return Ok(());
+                }
+            },
+        };
+        let hash = keys.of(&brief);
+        self.briefs.push((brief.in_file(origin.capture), hash));
+        Ok(())
+    }
 }
 
 /// The second stage.
-fn sort(mut table: Table, to_sort: &Receiver<Batch>, sorted: &SyncSender<GivenBatch>) -> Sorted {
+fn sort(mut table: Table, mut to_sort: Taker<Batch>, sorted: &Giver<GivenBatch>) -> Sorted {
     let mut counts = Sorted::default();
-    let mut last = (0, Read::default());
-    for Batch { items, packets, read } in to_sort {
-        last = (packets, read);
-        let mut given = Vec::new();
-        for some in items.chunks(SOUGHT) {
-            sort_some(some, &mut table, &mut counts, &mut given);
+    let mut next = GivenBatch::default();
+    while let Some(batch) = to_sort.take() {
+        (next.packets, next.read) = (batch.packets, batch.read);
+        sort_batch(&batch, &mut table, &mut counts, &mut next.lost);
+        to_sort.give_back(batch);
+        if table.finished() < WORTH_A_BATCH && next.lost.is_empty() && to_sort.has_more_in_hand() {
+            continue;
         }
-        if sorted.send(GivenBatch { given, packets, read }).is_err() {
-            return counts;
-        }
+        table.move_held(&mut next.given);
+        let (packets, read) = (next.packets, next.read);
+        let Ok(used) = sorted.give(next) else { return counts };
+        next = GivenBatch { packets, read, ..used.unwrap_or_default() };
     }
     counts.evicted = table.evicted();
-    let (packets, read) = last;
-    let mut left = table.into_held().map(Given::Left);
+    let GivenBatch { packets, read, .. } = next;
+    let mut left = table.into_held();
     loop {
-        let given: Vec<Given> = left.by_ref().take(BATCH).collect();
-        if given.is_empty() || sorted.send(GivenBatch { given, packets, read }).is_err() {
+        let given: Vec<Held> = left.by_ref().take(BATCH).collect();
+        let batch = GivenBatch { given, lost: Vec::new(), are_left: true, packets, read };
+        if batch.given.is_empty() || sorted.give(batch).is_err() {
             return counts;
         }
     }
 }
 
-/// Looks for all connections before the first segment is taken, so that memory is waited for once.
-fn sort_some(items: &[Item], table: &mut Table, counts: &mut Sorted, given: &mut Vec<Given>) {
-    let mut places = [Sought::default(); SOUGHT];
-    for (place, item) in places.iter_mut().zip(items) {
-        if let Item::Brief(_, hash) = item {
-            *place = table.seek(*hash);
+fn sort_batch(
+    batch: &Batch,
+    table: &mut Table,
+    counts: &mut Sorted,
+    lost: &mut Vec<(usize, Losses)>,
+) {
+    let mut done = 0;
+    for (before, other) in &batch.others {
+        sort_briefs(batch.briefs.get(done..*before), table, counts);
+        done = *before;
+        match other {
+            Other::Tunnelled(segment, hash) => counts.add(table.push_hashed(segment, *hash)),
+            Other::Lost(losses) => lost.push((table.finished(), *losses)),
         }
     }
-    places.iter().for_each(|place| table.touch(place));
-    for (item, place) in items.iter().zip(places) {
-        let pushed = match item {
-            Item::Brief(brief, _) => table.push_brief(brief, place),
-            Item::Tunnelled(segment, hash) => table.push_hashed(segment, *hash),
-            Item::Lost(losses) => {
-                given.push(Given::Lost(*losses));
-                continue;
-            }
-        };
-        match pushed {
-            Pushed::Used => counts.used += 1,
-            Pushed::Duplicate => counts.duplicates += 1,
+    sort_briefs(batch.briefs.get(done..), table, counts);
+}
+
+/// Looks for all connections before the first segment is taken, so that memory is waited for once.
+fn sort_briefs(briefs: Option<&[(Brief, u64)]>, table: &mut Table, counts: &mut Sorted) {
+    for briefs in briefs.unwrap_or_default().chunks(SOUGHT) {
+        let mut places = [Sought::default(); SOUGHT];
+        for (place, (_, hash)) in places.iter_mut().zip(briefs) {
+            *place = table.seek(*hash);
         }
-        if table.has_finished() {
-            given.extend(table.take_held().map(Given::Finished));
+        for ((brief, _), place) in briefs.iter().zip(&places) {
+            table.touch(brief, place);
+        }
+        if let Some((last, _)) = briefs.last() {
+            table.touch_due(last.time);
+        }
+        for ((brief, _), place) in briefs.iter().zip(places) {
+            counts.add(table.push_brief(brief, place));
+        }
+    }
+}
+
+impl Sorted {
+    fn add(&mut self, pushed: Pushed) {
+        match pushed {
+            Pushed::Used => self.used += 1,
+            Pushed::Duplicate => self.duplicates += 1,
         }
     }
 }

@@ -1,9 +1,7 @@
 //! The segments that a plain connection takes.
 
-use super::super::Fin;
-use super::super::rare::Rare;
-use super::{End, Marks, Pair, Phase, Plain, Row, Way};
-use crate::decode::{Brief, Flags};
+use super::{End, Marks, Pair, Phase, Plain, Seal, Way, short};
+use crate::decode::{Brief, Flags, Seq};
 
 const CONTROLS: u16 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::ACK.0;
 const SYN: u16 = Flags::SYN.0;
@@ -17,8 +15,9 @@ const LONGEST_SILENCE: i64 = 250_000_000_000;
 /// closed (`tcp_close_delay`).
 const ROW_DELAY: i64 = 5_000_000_000;
 const SECOND: i64 = 1_000_000_000;
-/// Offsets end here: half of the circle of sequence numbers.
-const FARTHEST: u32 = 1 << 31;
+/// Numbers stay in two neighbouring quarters of their circle, and no segment reaches across one.
+const QUARTER: u32 = 30;
+const LONGEST: u32 = 1 << 24;
 
 impl Plain {
     /// Takes up a connection whose first segment is a SYN as every client sends it, or leaves it.
@@ -30,24 +29,33 @@ impl Plain {
             && syn.seq.0 < u32::MAX
             && !syn.is_fragmented()
             && (syn.ports.0 != syn.ports.1 || syn.source != syn.destination);
-        let client = Way { origin: syn.seq, next: 1, acked: 0, packets: 1, last_frame: 0 };
+        let client = Way {
+            next: syn.seq.plus(1),
+            acked: syn.seq,
+            packets: 1,
+            last_frame: syn.frame.on_page(),
+        };
+        let is_v6 = syn.is_v6();
+        let short_ips =
+            Pair { client: short(&syn.source, is_v6), server: short(&syn.destination, is_v6) };
         Some(Plain {
-            first_frame: syn.frame,
-            start: syn.time,
             end: syn.time,
-            closing: None,
-            ips: Pair { client: syn.source, server: syn.destination },
             ways: Pair { client, server: Way::default() },
             ports: Pair { client: syn.ports.0, server: syn.ports.1 },
+            short_ips,
+            page: syn.frame.page(),
+            phase: Phase::Syn,
+            marks: Pair { client: if is_v6 { Marks::V6 } else { 0 }, server: 0 },
+            ttls: Pair { client: syn.ttl, server: 0 },
+            silence: 0,
+            newest_data: None,
+            ips: Pair { client: syn.source, server: syn.destination },
+            first_frame: syn.frame,
+            start: syn.time,
+            origins: Pair { client: syn.seq, server: Seq(0) },
             id: u32::try_from(id).ok().filter(|_| is_usual)?,
             letters: 0,
-            ttls: Pair { client: syn.ttl, server: 0 },
-            phase: Phase::Syn,
-            silence: 0,
-            marks: Pair::default(),
-            newest_data: None,
-            is_v6: syn.is_v6(),
-            row: Row::Open,
+            seals: Pair::default(),
         })
     }
 
@@ -58,13 +66,15 @@ impl Plain {
             return false;
         };
         let way = self.ways.at(from);
-        let behind_first = brief.frame.behind(self.first_frame);
         let is_usual = (0..LONGEST_SILENCE).contains(&idle)
+            && brief.frame.page() == self.page
             && brief.window > 0
             && brief.is_whole()
             && !brief.is_fragmented()
             && way.packets < u32::MAX;
-        let Some(last_frame) = behind_first.filter(|_| is_usual) else { return false };
+        if !is_usual {
+            return false;
+        }
         let is_taken = match self.phase {
             Phase::Open | Phase::Fin(_) | Phase::FinAcked(_) => self.take_stream(from, brief),
             Phase::Syn => self.take_syn_ack(from, brief),
@@ -77,7 +87,7 @@ impl Plain {
         }
         let way = self.ways.at_mut(from);
         way.packets += 1;
-        way.last_frame = last_frame;
+        way.last_frame = brief.frame.on_page();
         // Below 250.
         self.silence =
             if idle < SECOND { 0 } else { u8::try_from(idle / SECOND).unwrap_or(u8::MAX) };
@@ -89,14 +99,16 @@ impl Plain {
         let is_usual = from == End::Server
             && brief.flags.0 & CONTROLS == SYN_ACK
             && brief.payload_len == 0
-            && brief.ack == self.ways.client.origin.plus(1)
+            && brief.ack == self.ways.client.next
             && brief.seq.0 < u32::MAX;
         if is_usual {
-            self.ways.server = Way { origin: brief.seq, next: 1, ..Way::default() };
-            self.ways.client.acked = 1;
+            let next = brief.seq.plus(1);
+            self.ways.server = Way { next, acked: brief.seq, ..Way::default() };
+            self.origins.server = brief.seq;
+            self.ways.client.acked = brief.ack;
             self.ttls.server = brief.ttl;
             if brief.time.nanoseconds() - self.start.nanoseconds() >= ROW_DELAY {
-                self.row = Row::OverAtSyn;
+                self.marks.client |= Marks::ROW_OVER;
             }
             self.phase = Phase::SynAck;
         }
@@ -105,7 +117,7 @@ impl Plain {
 
     fn take_first_ack(&mut self, brief: &Brief) -> bool {
         let is_usual = brief.flags.0 & CONTROLS == ACK
-            && brief.ack == self.ways.server.origin.plus(1)
+            && brief.ack == self.ways.server.next
             && self.take_stream(End::Client, brief);
         if is_usual {
             self.phase = Phase::Open;
@@ -117,16 +129,20 @@ impl Plain {
     #[inline]
     fn take_stream(&mut self, from: End, brief: &Brief) -> bool {
         let (way, peer) = (*self.ways.at(from), *self.ways.at(from.other()));
-        let acked = brief.ack.0.wrapping_sub(peer.origin.0);
         let controls = brief.flags.0 & CONTROLS;
         let end = brief.seq.0.checked_add(brief.payload_len).and_then(|end| end.checked_add(1));
         let is_usual = end.is_some()
             && (controls == ACK || controls == FIN_ACK)
-            && brief.seq == way.origin.plus(way.next)
-            && (peer.acked..=peer.next).contains(&acked)
-            && brief.payload_len < FARTHEST - way.next
+            && brief.seq == way.next
+            && brief.ack.0.wrapping_sub(peer.acked.0) <= peer.next.0.wrapping_sub(peer.acked.0)
+            && brief.payload_len < LONGEST
             && brief.ttl == *self.ttls.at(from);
         if !is_usual {
+            return false;
+        }
+        let next = way.next.plus(brief.payload_len + u32::from(controls == FIN_ACK));
+        let is_far = (next.0 ^ way.next.0) >> QUARTER != 0;
+        if is_far && *self.marks.at(from) & Marks::FAR != 0 {
             return false;
         }
         let acks_fin = match self.phase {
@@ -138,9 +154,9 @@ impl Plain {
                 }
                 false
             }
-            Phase::Fin(_) => acked == peer.next,
+            Phase::Fin(_) => brief.ack == peer.next,
             Phase::FinAcked(_) => {
-                if acked < peer.next {
+                if brief.ack != peer.next {
                     return false;
                 }
                 true
@@ -155,7 +171,7 @@ impl Plain {
             if acks_fin {
                 self.note_first_acked(from.other(), brief);
             }
-            self.take_fin(from, brief, peer.acked, acked);
+            self.take_fin(from, brief, peer.acked);
         } else {
             if acks_fin {
                 self.note_first_acked(from.other(), brief);
@@ -165,7 +181,7 @@ impl Plain {
                 0 => (Marks::LETTER_A, 1),
                 _ => (Marks::LETTER_D, 2),
             };
-            self.add_letter(from, letter, code);
+            self.note_letter(from, letter, code);
         }
         let marks = self.marks.at_mut(from);
         if brief.payload_len > 0 {
@@ -175,38 +191,38 @@ impl Plain {
         } else {
             *marks &= !Marks::LAST_HAD_PAYLOAD;
         }
-        self.ways.at_mut(from.other()).acked = acked;
-        let way = self.ways.at_mut(from);
-        way.next += brief.payload_len + u32::from(controls == FIN_ACK);
+        if is_far {
+            *marks |= Marks::FAR;
+        }
+        self.ways.at_mut(from.other()).acked = brief.ack;
+        self.ways.at_mut(from).next = next;
         true
     }
 
     /// Takes the acknowledgement of the second FIN, by the end that sent the first.
     fn take_last_ack(&mut self, by: End, brief: &Brief) -> bool {
         let (way, peer) = (*self.ways.at(by), *self.ways.at(by.other()));
-        let Some(rare) = &mut self.closing else { return false };
-        let Some(fin) = rare.fins.at_mut(by.other()) else { return false };
         let is_usual = brief.flags.0 & CONTROLS == ACK
             && brief.payload_len == 0
-            && brief.seq == way.origin.plus(way.next)
-            && brief.ack == peer.origin.plus(peer.next)
+            && brief.seq == way.next
+            && brief.ack == peer.next
             && brief.ttl == *self.ttls.at(by);
-        let is_late = brief.time.nanoseconds() - fin.time.nanoseconds() >= ROW_DELAY;
-        if is_late && self.row == Row::Open && peer.acked + 1 != peer.next {
+        let second = self.seals.at(by.other()).time;
+        let is_late = brief.time.nanoseconds() - second.nanoseconds() >= ROW_DELAY;
+        let is_open = (self.marks.client | self.marks.server) & Marks::ROW_OVER == 0;
+        if is_late && is_open && peer.acked.plus(1) != peer.next {
             // Zeek would have its row stand at another acknowledgement than is known here.
             return false;
         }
         if is_usual {
-            if is_late && self.row == Row::Open {
-                self.row = Row::OverAtFins;
+            if is_late && is_open {
+                self.marks.server |= Marks::ROW_OVER;
             }
-            fin.is_acked = true;
-            fin.acked_frame = Some(brief.frame);
-            rare.released = Some(brief.time);
+            self.seals.at_mut(by.other()).acked_frame = self.frame_behind(brief);
             self.ways.at_mut(by.other()).acked = peer.next;
             *self.marks.at_mut(by) &= !Marks::LAST_HAD_PAYLOAD;
-            if self.row == Row::Open {
-                self.add_letter(by, Marks::LETTER_A, 1);
+            if is_open && !is_late {
+                self.note_letter(by, Marks::LETTER_A, 1);
             }
             self.phase = Phase::Over(by);
         }
@@ -214,46 +230,48 @@ impl Plain {
     }
 
     fn note_first_acked(&mut self, by: End, brief: &Brief) {
-        let fin = self.closing.as_mut().and_then(|rare| rare.fins.at_mut(by).as_mut());
-        if let Some(fin) = fin.filter(|fin| !fin.is_acked) {
-            fin.is_acked = true;
-            fin.acked_frame = Some(brief.frame);
+        let frame = self.frame_behind(brief);
+        let seal = self.seals.at_mut(by);
+        if seal.acked_frame == 0 {
+            seal.acked_frame = frame;
         }
     }
 
-    fn take_fin(&mut self, from: End, brief: &Brief, acked_before: u32, acked: u32) {
-        let start = i64::from(self.ways.at(from).next);
-        let fin = Fin {
-            offset: start + i64::from(brief.payload_len),
-            frame: brief.frame,
+    /// How far behind the first frame this one is, which is near enough.
+    fn frame_behind(&self, brief: &Brief) -> u32 {
+        brief.frame.behind(self.first_frame).unwrap_or(u32::MAX)
+    }
+
+    fn take_fin(&mut self, from: End, brief: &Brief, acked_before: Seq) {
+        *self.seals.at_mut(from) = Seal {
             time: brief.time,
-            is_acked: false,
-            acked_frame: None,
-            acks: acked.into(),
-            acked_before: acked_before.into(),
-            came_after_reset: false,
-            start,
-            is_reached: true,
+            frame: self.frame_behind(brief),
+            acked_frame: 0,
+            payload_len: brief.payload_len,
+            acks: self.offset(from.other(), brief.ack),
+            acked_before: self.offset(from.other(), acked_before),
         };
-        let rare: &mut Rare = self.closing.get_or_insert_default();
-        *rare.fins.at_mut(from) = Some(fin);
         self.phase = match self.phase {
             Phase::Fin(by) | Phase::FinAcked(by) => Phase::BothFins(by),
             Phase::Syn | Phase::SynAck | Phase::Open | Phase::BothFins(_) | Phase::Over(_) => {
                 Phase::Fin(from)
             }
         };
-        self.add_letter(from, Marks::LETTER_F, 3);
+        self.add_letter(from, 3);
     }
 
-    /// Adds a letter to Zeek's history unless this end has it: `A`, `D` and `F` are 1, 2 and 3, the server's 8 more.
+    /// Adds `A` or `D` to Zeek's history unless this end has it.
     #[inline]
-    fn add_letter(&mut self, from: End, mark: u8, code: u32) {
+    fn note_letter(&mut self, from: End, mark: u8, code: u32) {
         let marks = self.marks.at_mut(from);
-        if *marks & mark != 0 {
-            return;
+        if *marks & mark == 0 {
+            *marks |= mark;
+            self.add_letter(from, code);
         }
-        *marks |= mark;
+    }
+
+    /// Adds a letter to Zeek's history: `A`, `D` and `F` are 1, 2 and 3, the server's 8 more.
+    fn add_letter(&mut self, from: End, code: u32) {
         let code = if from == End::Server { code | 8 } else { code };
         // At most six letters.
         let place = (u32::BITS - self.letters.leading_zeros()).div_ceil(4);

@@ -1,5 +1,7 @@
 //! Holds plain connections equal to whole ones, segment by segment.
 
+use std::net::IpAddr;
+
 use proptest::prelude::*;
 
 use super::super::{Held, Pushed, Sought, Table};
@@ -57,7 +59,12 @@ fn any_turn() -> impl Strategy<Value = Turn> {
 }
 
 /// The segments of a connection that opens by a handshake, mostly, and goes on by these turns.
-fn segments(starts: Pair<u32>, opening: usize, turns: &[Turn]) -> Vec<Segment<'static>> {
+fn segments(
+    starts: Pair<u32>,
+    opening: usize,
+    turns: &[Turn],
+    is_v6: bool,
+) -> Vec<Segment<'static>> {
     let usual = Turn {
         by_client: true,
         flags: Flags::SYN,
@@ -81,9 +88,13 @@ fn segments(starts: Pair<u32>, opening: usize, turns: &[Turn]) -> Vec<Segment<'s
     let mut segments = Vec::new();
     for turn in handshake.iter().take(opening).chain(turns) {
         let from = if turn.by_client { End::Client } else { End::Server };
+        let ip = |last: u8| match is_v6 {
+            true => IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, u16::from(last)]),
+            false => IpAddr::from([192, 0, 2, last]),
+        };
         let address = |end| match end {
-            End::Client => Endpoint { ip: [192, 0, 2, 1].into(), port: 50_000 },
-            End::Server => Endpoint { ip: [192, 0, 2, 2].into(), port: 80 },
+            End::Client => Endpoint { ip: ip(1), port: 50_000 },
+            End::Server => Endpoint { ip: ip(2), port: 80 },
         };
         let seq = next.at(from).wrapping_add_signed(turn.seq);
         let ack = match turn.flags.ack() {
@@ -104,7 +115,7 @@ fn segments(starts: Pair<u32>, opening: usize, turns: &[Turn]) -> Vec<Segment<'s
                 payload_len: len,
                 is_whole: turn.is_whole || len == 0,
                 ttl: turn.ttl,
-                ip_id: Some(turn.ip_id),
+                ip_id: (!is_v6).then_some(turn.ip_id),
                 ..Segment::plain(address(from), address(from.other()), turn.flags)
             });
         }
@@ -160,25 +171,84 @@ fn a_common_connection_stays_plain_to_its_end() {
         turn(true, Flags::ACK | Flags::FIN, 0),
         turn(false, Flags::ACK, 0),
     ];
-    let segments = segments(Pair { client: 7, server: 70 }, 3, &turns);
-    let (pushed, told_so, is_plain) = told(&segments, true);
-    assert!(is_plain);
-    assert_eq!((pushed, told_so), (told(&segments, false).0, told(&segments, false).1));
+    for is_v6 in [false, true] {
+        let segments = segments(Pair { client: 7, server: 70 }, 3, &turns, is_v6);
+        assert!(are_told_alike(&segments));
+    }
+}
+
+/// Whether a connection was plain to its end.
+fn are_told_alike(segments: &[Segment<'_>]) -> bool {
+    let (pushed, told_so, is_plain) = told(segments, true);
+    let (expected_pushed, expected, _) = told(segments, false);
+    assert_eq!((pushed, told_so), (expected_pushed, expected));
+    is_plain
+}
+
+/// So many segments of the client with 16 MB each.
+fn many(count: usize) -> Vec<Turn> {
+    let turn = Turn {
+        by_client: true,
+        flags: Flags::ACK,
+        len: (1 << 24) - 1,
+        seq: 0,
+        ack: 0,
+        wait: 1000,
+        ttl: 64,
+        window: 500,
+        ip_id: 7,
+        is_whole: true,
+        again: false,
+    };
+    vec![turn; count]
+}
+
+#[test]
+fn a_connection_stays_plain_for_a_gigabyte_wherever_its_numbers_begin() {
+    for client in [7, (1 << 30) - 5, (1 << 31) - 5, 3 << 30] {
+        let starts = Pair { client, server: 70 };
+        assert!(are_told_alike(&segments(starts, 3, &many(60), false)));
+        assert!(!are_told_alike(&segments(starts, 3, &many(200), false)));
+    }
+}
+
+#[test]
+fn addresses_that_end_alike_are_two_connections() {
+    let ends = |third: u16| {
+        let ip = |last| IpAddr::from([0x2001, 0xdb8, third, 0, 0, 0, 0, last]);
+        (Endpoint { ip: ip(1), port: 50_000 }, Endpoint { ip: ip(2), port: 80 })
+    };
+    let syn = |third| {
+        let (client, server) = ends(third);
+        Brief::of(&Segment { window: 500, ..Segment::plain(client, server, Flags::SYN) }).unwrap()
+    };
+    let plain = super::Plain::begin(1, &syn(1)).unwrap();
+    assert!(plain.is_of(&syn(1)) && !plain.is_of(&syn(2)));
+    let (client, server) = ends(1);
+    let answer = Segment::plain(server, client, Flags::SYN | Flags::ACK);
+    assert!(plain.is_of(&Brief::of(&answer).unwrap()));
+}
+
+/// Where the numbers of an end begin: often just before a quarter of their circle, or all of it, is over.
+fn any_number() -> impl Strategy<Value = u32> {
+    let before =
+        |quarter: u32| (quarter << 30).wrapping_sub(3000)..=(quarter << 30).wrapping_sub(1);
+    prop_oneof![3 => any::<u32>(), 1 => before(0), 1 => before(1), 1 => before(2)]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    // PROPTEST_CASES takes more.
+    #![proptest_config(ProptestConfig::with_cases(
+        ProptestConfig::default().cases.max(2_000)
+    ))]
     #[test]
     fn plain_connections_are_told_as_whole_ones_are(
-        client in prop_oneof![3 => any::<u32>(), 1 => u32::MAX - 3000..=u32::MAX],
-        server in prop_oneof![3 => any::<u32>(), 1 => u32::MAX - 3000..=u32::MAX],
+        client in any_number(),
+        server in any_number(),
+        is_v6 in any::<bool>(),
         opening in prop_oneof![20 => Just(3_usize), 1 => 0..3_usize],
         turns in prop::collection::vec(any_turn(), 0..14),
     ) {
-        let segments = segments(Pair { client, server }, opening, &turns);
-        let (pushed, told_so, _) = told(&segments, true);
-        let (expected_pushed, expected, _) = told(&segments, false);
-        prop_assert_eq!(pushed, expected_pushed);
-        prop_assert_eq!(told_so, expected);
+        are_told_alike(&segments(Pair { client, server }, opening, &turns, is_v6));
     }
 }

@@ -2,10 +2,11 @@
 
 use super::super::ends::Ends;
 use super::super::half::Plainly;
+use super::super::rare::Rare;
 use super::super::state::{State, StatePath};
 use super::super::zeek::{Course, Courses};
 use super::super::{Connection, End, Half, Pair, Zeek};
-use super::{Marks, Phase, Plain, Row};
+use super::{Marks, Phase, Plain};
 use crate::decode::{FrameId, Seq};
 
 impl Plain {
@@ -14,16 +15,19 @@ impl Plain {
     pub fn whole(self) -> Connection {
         let halves = Pair::from_fn(|end| self.half(end));
         let zeek = self.zeek();
+        let fins = Pair::from_fn(|end| self.fin(end));
+        let has_closed = fins.client.is_some() || fins.server.is_some();
+        let released = matches!(self.phase, Phase::Over(_)).then_some(self.end);
         Connection {
-            id: self.id(),
-            ends: Ends::by_syn(self.ips, self.ports, self.is_v6),
+            id: self.id.into(),
+            ends: Ends::by_syn(self.ips, self.ports, self.is_v6()),
             silence: self.silence.into(),
             outer: None,
             first_frame: self.first_frame,
             start: self.start,
             end: self.end,
             halves,
-            rare: self.closing,
+            rare: has_closed.then(|| Box::new(Rare { fins, released, ..Rare::default() })),
             zeek,
         }
     }
@@ -44,13 +48,13 @@ impl Plain {
         let marks = *self.marks.at(end);
         let peer = self.ways.at(end.other());
         Half::of_plain(&Plainly {
-            origin: way.origin,
-            next: way.next.into(),
-            acked: way.acked.into(),
+            origin: *self.origins.at(end),
+            next: self.sent(end).into(),
+            acked: self.offset(end, way.acked).into(),
             packets: way.packets.into(),
             last_frame: self.frame(end),
             // What an end acknowledges never goes back.
-            last_ack: (!is_first).then(|| peer.origin.plus(peer.acked)),
+            last_ack: (!is_first).then_some(peer.acked),
             path: self.path(end),
             ttl: *self.ttls.at(end),
             syn_was_bare: end == End::Client,
@@ -63,7 +67,7 @@ impl Plain {
 
     /// The newest frame of an end.
     fn frame(&self, end: End) -> FrameId {
-        self.first_frame.plus(self.ways.at(end).last_frame)
+        FrameId::on(self.page, self.ways.at(end).last_frame)
     }
 
     fn path(&self, end: End) -> StatePath {
@@ -90,12 +94,11 @@ impl Plain {
 
     /// What Zeek would say of it.
     fn zeek(&self) -> Zeek {
-        if self.row == Row::OverAtSyn {
+        if self.marks.client & Marks::ROW_OVER != 0 {
             return self.zeek_of_attempt();
         }
-        let second_fin = |by: End| self.closing.as_ref()?.fins.at(by.other()).as_ref();
         let complete_at = match self.phase {
-            Phase::BothFins(by) | Phase::Over(by) => second_fin(by).map(|fin| fin.time),
+            Phase::BothFins(by) | Phase::Over(by) => Some(self.seals.at(by.other()).time),
             Phase::Syn | Phase::SynAck | Phase::Open | Phase::Fin(_) | Phase::FinAcked(_) => None,
         };
         let has_closed = |end| match self.phase {
@@ -104,18 +107,17 @@ impl Plain {
             Phase::BothFins(_) | Phase::Over(_) => true,
         };
         // The last acknowledgement, of the FIN alone, came when the row was over.
-        let is_unheard = |end| {
-            self.row == Row::OverAtFins
-                && matches!(self.phase, Phase::Over(by) if by.other() == end)
-        };
+        let is_over = self.marks.server & Marks::ROW_OVER != 0;
+        let is_unheard =
+            |end| is_over && matches!(self.phase, Phase::Over(by) if by.other() == end);
         let course = |end| {
             let way = self.ways.at(end);
-            let at = |offset| Seq(way.origin.0.wrapping_add(offset));
+            let unheard = u32::from(is_unheard(end));
             Course {
-                start: way.origin,
-                last: at(way.next),
-                acked: at(way.acked.saturating_sub(is_unheard(end).into())),
-                sent: way.next,
+                start: *self.origins.at(end),
+                last: way.next,
+                acked: Seq(way.acked.0.wrapping_sub(unheard)),
+                sent: self.sent(end),
                 has_closed: has_closed(end),
                 is_answered: self.phase != Phase::Syn,
                 was_seen: way.packets > 0,
@@ -125,14 +127,14 @@ impl Plain {
             ends: Pair::from_fn(course),
             last_time: complete_at.unwrap_or(self.end),
             complete: complete_at.is_some(),
-            over: self.row == Row::OverAtFins,
+            over: is_over,
             history: &self.history(),
         })
     }
 
     /// The same where it gave up before the SYN-ACK came.
     fn zeek_of_attempt(&self) -> Zeek {
-        let client = self.ways.client.origin;
+        let client = self.origins.client;
         let course = |end| Course {
             start: client,
             last: client.plus(1),
