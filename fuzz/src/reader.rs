@@ -34,8 +34,10 @@ impl Seen {
 pub fn survives(bytes: &[u8]) {
     let whole = one_by_one(Cursor::new(bytes.to_vec()));
     let in_portions = one_by_one(Portions { bytes: bytes.to_vec(), at: 0 });
-    if whole.ends_in_damage() && in_portions.ends_in_damage() {
-        // How much comes out of damaged bytes, and in which words, depends on how many are seen at once.
+    let is_damaged = whole.ends_in_damage() || in_portions.ends_in_damage();
+    if is_damaged && whole.end.is_some() && in_portions.end.is_some() {
+        // How much comes out of damaged bytes, and so what is found wrong with it, and in which words, depends on how
+        // many are seen at once.
         let (less, more) = match whole.packets.len() < in_portions.packets.len() {
             true => (&whole, &in_portions),
             false => (&in_portions, &whole),
