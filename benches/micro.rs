@@ -14,13 +14,13 @@ use std::time::Instant;
 
 use closecheck::capture::{Frames, OwnedFrame};
 use closecheck::decode::{Brief, Frame, Gist};
-use closecheck::flow::{Sought, Table};
+use closecheck::flow::Table;
 use closecheck::verdict::judge_held;
 use synthetic::{Format, Plan, Writer, generate};
 
 const RUNS: usize = 9;
-/// Segments whose connections are looked for at once.
-const BATCH: usize = 32;
+/// Segments that are pushed together.
+const BATCH: usize = 512;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mix = "fin=75,rst=12,fin-then-rst=5,refused=5,unanswered=3".parse()?;
@@ -61,15 +61,11 @@ fn brief(frame: &Frame<'_>) -> Option<Brief> {
 fn sort(segments: &[Brief]) -> Table {
     let mut table = Table::default();
     let keys = table.keys();
+    let segments: Vec<_> = segments.iter().map(|brief| (*brief, keys.of(brief))).collect();
     for batch in segments.chunks(BATCH) {
-        let mut sought = [Sought::default(); BATCH];
-        for (place, segment) in sought.iter_mut().zip(batch) {
-            *place = table.seek(keys.of(segment));
-        }
-        batch.iter().zip(&sought).for_each(|(segment, sought)| table.touch(segment, sought));
-        for (segment, sought) in batch.iter().zip(sought) {
-            table.push_brief(segment, sought);
-        }
+        table.push_batch(batch, |pushed| {
+            black_box(pushed);
+        });
         table.take_held().for_each(|found| drop(black_box(judge_held(&found))));
     }
     table

@@ -7,7 +7,7 @@ use std::time::Duration;
 use closecheck::decode::{
     Brief, Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
 };
-use closecheck::flow::{Connection, End, Pushed, Sought, Table};
+use closecheck::flow::{Connection, End, Pushed, Table};
 use closecheck::report::{Drawing, Format, Listing, Packet, Record, Trace, View};
 use closecheck::verdict::judge;
 
@@ -85,17 +85,14 @@ fn run(segments: &[Segment<'_>], mut table: Table) -> Ran {
 fn run_in_brief(segments: &[Segment<'_>], mut table: Table) -> Ran {
     let mut ran = Ran { records: Vec::new(), used: 0, duplicates: 0, counted: 0 };
     let keys = table.keys();
-    let briefs: Vec<Brief> = segments.iter().filter_map(Brief::of).collect();
-    for briefs in briefs.chunks(BATCH) {
-        let sought: Vec<Sought> = briefs.iter().map(|brief| table.seek(keys.of(brief))).collect();
-        briefs.iter().zip(&sought).for_each(|(brief, sought)| table.touch(brief, sought));
-        for (brief, sought) in briefs.iter().zip(sought) {
-            match table.push_brief(brief, sought) {
-                Pushed::Used => ran.used += 1,
-                Pushed::Duplicate => ran.duplicates += 1,
-            }
-            table.take_finished().for_each(|connection| ran.take(&connection, None));
-        }
+    let briefs = segments.iter().filter_map(Brief::of);
+    let briefs: Vec<(Brief, u64)> = briefs.map(|brief| (brief, keys.of(&brief))).collect();
+    for batch in briefs.chunks(BATCH) {
+        table.push_batch(batch, |pushed| match pushed {
+            Pushed::Used => ran.used += 1,
+            Pushed::Duplicate => ran.duplicates += 1,
+        });
+        table.take_finished().for_each(|connection| ran.take(&connection, None));
     }
     table.into_connections().for_each(|connection| ran.take(&connection, None));
     ran

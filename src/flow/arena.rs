@@ -35,8 +35,14 @@ impl<T> Default for Arena<T> {
 impl<T> Arena<T> {
     #[inline]
     pub(super) fn get(&self, number: u32) -> Option<&T> {
+        self.slot(number)?.as_ref()
+    }
+
+    /// Where the thing with this number is, without a look at it.
+    #[inline]
+    pub(super) fn slot(&self, number: u32) -> Option<&Option<T>> {
         let (block, slot) = place(number);
-        self.blocks.get(block)?.slots.get(slot)?.as_ref()
+        self.blocks.get(block)?.slots.get(slot)
     }
 
     #[inline]

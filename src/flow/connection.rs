@@ -230,7 +230,7 @@ impl Connection {
 
     /// A number that takes a look at every part to compute.
     #[inline]
-    pub(super) fn touch(&self) -> i64 {
+    pub(super) fn look(&self) -> i64 {
         let Pair { client, server } = &self.halves;
         client.next ^ server.next ^ self.end.nanoseconds() ^ i64::from(self.ends.is_v6())
     }

@@ -22,7 +22,15 @@ pub(super) struct Recent {
 /// As much as fills a cache line, the newest packet first.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[repr(align(64))]
-struct Group([Seen; REMEMBERED]);
+pub(super) struct Group([Seen; REMEMBERED]);
+
+impl Group {
+    /// A number that takes a look at it to compute.
+    #[inline]
+    pub(super) fn look(&self) -> i64 {
+        self.0.first().map_or(0, |newest| newest.time.nanoseconds())
+    }
+}
 
 /// A packet that was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,10 +102,10 @@ impl Recent {
             && self.groups.get(headers.group()).is_some_and(|group| group.0.iter().any(is_same))
     }
 
-    /// A number that takes a look at what is remembered beside a packet to compute.
+    /// Where a packet is remembered.
     #[inline]
-    pub(super) fn touch(&self, headers: &Headers) -> Option<i64> {
-        Some(self.groups.get(headers.group())?.0.first()?.time.nanoseconds())
+    pub(super) fn group(&self, headers: &Headers) -> Option<&Group> {
+        self.groups.get(headers.group())
     }
 
     /// Remembers a packet.

@@ -37,5 +37,5 @@ pub use plain::{Plain, Release};
 pub use reset::Reset;
 pub use slots::Held;
 pub use state::{State, StatePath};
-pub use table::{Keys, Pushed, Sought, Table};
+pub use table::{Keys, Pushed, Table};
 pub use zeek::{ConnState, Zeek};

@@ -100,6 +100,27 @@ impl Found<'_> {
     }
 }
 
+/// Where something lies that was not looked at so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Sight<'a> {
+    /// And whether to look beyond the first cache line.
+    Plain(&'a Option<Plain>, bool),
+    Whole(&'a Option<Connection>),
+    Nothing,
+}
+
+impl Sight<'_> {
+    /// A number that takes a look at it to compute.
+    #[inline]
+    pub(super) fn look(&self) -> i64 {
+        match self {
+            Sight::Plain(slot, beyond) => slot.as_ref().map_or(0, |plain| plain.look(*beyond)),
+            Sight::Whole(slot) => slot.as_ref().map_or(0, Connection::look),
+            Sight::Nothing => 0,
+        }
+    }
+}
+
 /// Numbered places for connections. A place stays the same connection's, whichever form that takes.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Slots {
@@ -185,13 +206,6 @@ impl Slots {
         }
     }
 
-    /// A number that takes a look at what may be an attempt to compute.
-    #[inline]
-    pub(super) fn touch_attempt(&self, place: u32) -> Option<i64> {
-        let is_settled = self.rooms.get(place as usize)?.0 & Room::SETTLED != 0;
-        if is_settled { None } else { self.touch(place, false) }
-    }
-
     /// The attempt in this place that nobody has answered, without a second look at what is more.
     pub(super) fn attempt(&mut self, place: u32) -> Option<Found<'_>> {
         let room = self.rooms.get(place as usize)?.0;
@@ -213,18 +227,25 @@ impl Slots {
         }
     }
 
-    /// A number that takes a look at what the next segment takes to compute, with long addresses or short ones.
+    /// Where that is what the next segment takes, with long addresses or short ones.
     #[inline]
-    pub(super) fn touch(&self, place: u32, is_v6: bool) -> Option<i64> {
-        let room = self.rooms.get(place as usize)?;
+    pub(super) fn sight(&self, place: u32, is_v6: bool) -> Sight<'_> {
+        let Some(room) = self.rooms.get(place as usize) else { return Sight::Nothing };
         match room.content() {
             Content::Plain(number) => {
                 let beyond = is_v6 || room.0 & Room::CLOSING != 0;
-                self.plain.get(number).map(|plain| plain.touch(beyond))
+                self.plain.slot(number).map_or(Sight::Nothing, |slot| Sight::Plain(slot, beyond))
             }
-            Content::Whole(number) => self.whole.get(number).map(Connection::touch),
-            Content::Free(_) => None,
+            Content::Whole(number) => self.whole.slot(number).map_or(Sight::Nothing, Sight::Whole),
+            Content::Free(_) => Sight::Nothing,
         }
+    }
+
+    /// The same of what may be an attempt.
+    #[inline]
+    pub(super) fn sight_of_attempt(&self, place: u32) -> Sight<'_> {
+        let room = self.rooms.get(place as usize).map_or(Room::SETTLED, |room| room.0);
+        if room & Room::SETTLED != 0 { Sight::Nothing } else { self.sight(place, false) }
     }
 
     /// Notes that the connection in this place is more than an attempt.

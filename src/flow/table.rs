@@ -1,12 +1,12 @@
 //! The connections of a capture by 5-tuple.
 
+mod batch;
 mod leaving;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 use std::hash::BuildHasher;
-use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -71,14 +71,6 @@ pub struct Table {
     hand: u32,
     /// The place of the connection that took the newest segment.
     newest: Option<u32>,
-}
-
-/// Where the connection of a segment was looked for.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sought {
-    hash: u64,
-    /// The first place that the hash leads to.
-    place: Option<u32>,
 }
 
 /// Hashes connections as one table does, for whoever looks at segments before it.
@@ -209,43 +201,10 @@ impl Table {
         Keys(self.hasher.clone())
     }
 
-    /// Where the connection of a segment that comes soon is likely to be. Memory is slow to answer, but answers
-    /// several questions at once: where all segments of a batch are sought and [touched](Table::touch) before the
-    /// first is [pushed](Table::push_brief), the table waits once for all.
+    /// Takes a segment whose connection is likely to be in `place`.
     #[inline]
-    #[must_use]
-    pub fn seek(&self, hash: u64) -> Sought {
-        let mut first = None;
-        self.index.find(hash, |&place| {
-            first = Some(place);
-            true
-        });
-        Sought { hash, place: first }
-    }
-
-    /// Looks at the connection that was sought for a segment, and at what is remembered beside it, so that both are
-    /// near when it is pushed.
-    #[inline]
-    pub fn touch(&self, brief: &Brief, sought: &Sought) {
-        let found = sought.place.and_then(|place| self.slots.touch(place, brief.is_v6()));
-        black_box((found, self.recent.touch(&Headers::of_brief(brief))));
-    }
-
-    /// Looks at the connections that are let go by then.
-    #[inline]
-    pub fn touch_due(&self, time: Timestamp) {
-        for over in self.over.iter().take_while(|over| is_aged(over, time, KEPT)) {
-            black_box(self.slots.touch(over.place, true));
-        }
-    }
-
-    /// Takes the next segment of the capture, whatever has become of the place that was sought for it, as
-    /// [`push`](Table::push) does, and holds its connection in little room and with little work as long as it goes
-    /// the common way. Such a one is not shown by [`newest`](Table::newest) and [`current`](Table::current).
-    #[inline]
-    pub fn push_brief(&mut self, brief: &Brief, sought: Sought) -> Pushed {
+    fn push_brief(&mut self, brief: &Brief, hash: u64, place: Option<u32>) -> Pushed {
         self.pass_to(brief.time);
-        let Sought { hash, place } = sought;
         if let Some(place) = place
             && let Some(plain) = self.slots.plain_mut(place)
             && plain.is_of(brief)

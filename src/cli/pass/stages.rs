@@ -12,7 +12,7 @@ use super::belt::{Giver, Taker, belt};
 use super::{Course, DUPLICATE, End, FILTERED_OUT, Losses, Passed, Sink, Skipped, name};
 use crate::capture::{Filter, Merged, Origin, Progress as Read};
 use crate::decode::{Brief, Frame, Gist, Segment, Skip};
-use crate::flow::{Held, Keys, Pushed, Sought, Table};
+use crate::flow::{Held, Keys, Pushed, Table};
 
 /// Packets that are handed on together at most.
 const BATCH: usize = 512;
@@ -20,8 +20,6 @@ const BATCH: usize = 512;
 const WAITING: usize = 16;
 /// Connections that are worth to be handed on while there are more segments to sort.
 const WORTH_A_BATCH: usize = 512;
-/// Segments whose connections are looked for at once.
-const SOUGHT: usize = 32;
 
 /// What the reader found in some frames.
 #[derive(Default)]
@@ -335,33 +333,16 @@ fn sort_batch(
 ) {
     let mut done = 0;
     for (before, other) in &batch.others {
-        sort_briefs(batch.briefs.get(done..*before), table, counts);
+        let briefs = batch.briefs.get(done..*before).unwrap_or_default();
+        table.push_batch(briefs, |pushed| counts.add(pushed));
         done = *before;
         match other {
             Other::Tunnelled(segment, hash) => counts.add(table.push_hashed(segment, *hash)),
             Other::Lost(losses) => lost.push((table.finished(), *losses)),
         }
     }
-    sort_briefs(batch.briefs.get(done..), table, counts);
-}
-
-/// Looks for all connections before the first segment is taken, so that memory is waited for once.
-fn sort_briefs(briefs: Option<&[(Brief, u64)]>, table: &mut Table, counts: &mut Sorted) {
-    for briefs in briefs.unwrap_or_default().chunks(SOUGHT) {
-        let mut places = [Sought::default(); SOUGHT];
-        for (place, (_, hash)) in places.iter_mut().zip(briefs) {
-            *place = table.seek(*hash);
-        }
-        for ((brief, _), place) in briefs.iter().zip(&places) {
-            table.touch(brief, place);
-        }
-        if let Some((last, _)) = briefs.last() {
-            table.touch_due(last.time);
-        }
-        for ((brief, _), place) in briefs.iter().zip(places) {
-            counts.add(table.push_brief(brief, place));
-        }
-    }
+    let briefs = batch.briefs.get(done..).unwrap_or_default();
+    table.push_batch(briefs, |pushed| counts.add(pushed));
 }
 
 impl Sorted {

@@ -239,7 +239,7 @@ impl Plain {
     /// A number that takes a look at what the next segment takes to compute: at more than the first cache line where
     /// `beyond` says so. What stands there decides nothing: a branch that is not foreseen would have to wait for it.
     #[inline]
-    pub(super) fn touch(&self, beyond: bool) -> i64 {
+    pub(super) fn look(&self, beyond: bool) -> i64 {
         if beyond {
             let times = [self.end, self.start, self.seals.client.time];
             times.iter().fold(0, |all, time| all ^ time.nanoseconds())

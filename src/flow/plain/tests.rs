@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use super::super::{Held, Pushed, Sought, Table};
+use super::super::{Held, Pushed, Table};
 use crate::decode::{Brief, Endpoint, Flags, FrameId, Segment, Seq, Timestamp};
 use crate::flow::{End, Pair};
 
@@ -130,14 +130,13 @@ fn told(segments: &[Segment<'_>], in_brief: bool) -> (Vec<Pushed>, Vec<String>, 
     let mut pushed = Vec::new();
     let mut connections = Vec::new();
     for segment in segments {
-        pushed.push(match in_brief {
-            true => {
-                let brief = Brief::of(segment).unwrap();
-                let sought: Sought = table.seek(keys.of(&brief));
-                table.push_brief(&brief, sought)
-            }
-            false => table.push(segment),
-        });
+        if in_brief {
+            let brief = Brief::of(segment).unwrap();
+            let hash = keys.of(&brief);
+            table.push_batch(&[(brief, hash)], |what| pushed.push(what));
+        } else {
+            pushed.push(table.push(segment));
+        }
         connections.extend(table.take_held());
     }
     connections.extend(table.into_held());

@@ -1,0 +1,67 @@
+//! Segments taken many at a time. Memory is slow to answer, but answers several questions at once: so the table looks for
+//! all connections before it takes the first segment, and waits once for all.
+
+use std::hint::black_box;
+
+use super::leaving::KEPT;
+use super::{Pushed, Table};
+use crate::decode::{Brief, Timestamp};
+use crate::flow::duplicate::Headers;
+use crate::flow::over::is_aged;
+use crate::flow::slots::Sight;
+
+/// Segments whose connections are looked for at once.
+const AT_ONCE: usize = 32;
+
+impl Table {
+    /// Takes the next segments of the capture, each with its [hash](super::Keys::of), as [`push`](Table::push) does, and
+    /// says what becomes of each. Their connections are held in little room and with little work as long as they go
+    /// the common way. Such a one is not shown by [`newest`](Table::newest) and [`current`](Table::current).
+    pub fn push_batch(&mut self, segments: &[(Brief, u64)], mut pushed: impl FnMut(Pushed)) {
+        for some in segments.chunks(AT_ONCE) {
+            let places = self.seek(some);
+            self.look_at(some, &places);
+            if let Some((last, _)) = some.last() {
+                self.look_at_due(last.time);
+            }
+            for ((brief, hash), place) in some.iter().zip(places) {
+                pushed(self.push_brief(brief, *hash, place));
+            }
+        }
+    }
+
+    /// The first places that the hashes lead to.
+    fn seek(&self, segments: &[(Brief, u64)]) -> [Option<u32>; AT_ONCE] {
+        let mut places = [None; AT_ONCE];
+        for (place, (_, hash)) in places.iter_mut().zip(segments) {
+            self.index.find(*hash, |&first| {
+                *place = Some(first);
+                true
+            });
+        }
+        places
+    }
+
+    /// Looks at what the segments will take, so that it is near when they are pushed. First it is only found out where
+    /// all of that is: as little as can be lies between one look and the next.
+    fn look_at(&self, segments: &[(Brief, u64)], places: &[Option<u32>; AT_ONCE]) {
+        let mut sights = [Sight::Nothing; AT_ONCE];
+        let mut groups = [None; AT_ONCE];
+        for (((brief, _), place), (sight, group)) in
+            segments.iter().zip(places).zip(sights.iter_mut().zip(&mut groups))
+        {
+            *sight = place.map_or(Sight::Nothing, |place| self.slots.sight(place, brief.is_v6()));
+            *group = self.recent.group(&Headers::of_brief(brief));
+        }
+        let sum = sights.iter().fold(0, |sum, sight| sum ^ sight.look());
+        let of_groups = groups.iter().flatten().fold(0, |sum, group| sum ^ group.look());
+        black_box(sum ^ of_groups);
+    }
+
+    /// Looks at the connections that are let go by then.
+    fn look_at_due(&self, time: Timestamp) {
+        for over in self.over.iter().take_while(|over| is_aged(over, time, KEPT)) {
+            black_box(self.slots.sight(over.place, true).look());
+        }
+    }
+}
