@@ -3,8 +3,8 @@
 // that the page brings along and asks for nothing else. Text only ever becomes text, never markup.
 (() => {
   const ROW = 29, SPARE = 10, PRINTED = 500, SAMPLE = 2000;
-  // Pixels: the sign of the order in a head, and a scroll bar.
-  const ARROW = 14, BAR = 16;
+  // Pixels for the sign of the order in a head.
+  const ARROW = 14;
   // What becomes narrower where there is no room, one after the other, and how narrow at the most: addresses last.
   const GIVING_WAY = [[["text", "doubt"], 70], [["end"], 120]];
   const byId = (id) => document.getElementById(id);
@@ -175,7 +175,7 @@
     made.setAttribute("aria-rowindex", place + 2);
     seen.forEach((column) => {
       const value = rows[row][0][column], content = brief(column, value), part = cell(content, tone(column, value));
-      if (content.length > 24) part.title = content;
+      if (isText(column) && content.length > 6) part.title = content;
       made.append(part);
     });
     return made;
@@ -358,7 +358,7 @@
       const widest = contents.reduce((most, content) => Math.max(most, widthOf(content)), head);
       return Math.ceil(widest + 2 * parseFloat(paddingLeft)) + 2;
     });
-    const room = scroller.clientWidth - BAR, sum = () => widths.reduce((one, other) => one + other, 0);
+    const room = scroller.clientWidth, sum = () => widths.reduce((one, other) => one + other, 0);
     let widths = natural;
     for (const [kinds, least] of GIVING_WAY) {
       const gives = seen.map((column) => kinds.includes(columns[column].kind));
@@ -367,6 +367,8 @@
         widths = widths.map((width, place) => (gives[place] ? Math.min(width, Math.max(cap, least)) : width));
       }
     }
+    // Where all that does not help, nothing is shortened: it scrolls sideways anyway.
+    if (sum() > room) widths = natural;
     const total = sum();
     probe.remove();
     byId("cols").replaceChildren(...widths.map((width) => {
@@ -448,6 +450,6 @@
   dialog.addEventListener("close", () => { draw(); focusActive(); });
   addEventListener("beforeprint", () => draw(true));
   addEventListener("afterprint", () => draw());
-  layOut();
   select();
+  layOut();
 })();
