@@ -53,7 +53,9 @@ impl Ends {
         page.bars(&format!("How they ended{of}"), &merged(kinds));
         if let Some(drawn) = self.timeline.draw() {
             let chart = (format!("Resets and other ends over time{of}"), drawn);
-            page.charts.last_mut().map(|row| row.push(chart));
+            if let Some(row) = page.charts.last_mut() {
+                row.push(chart);
+            }
         }
     }
 }

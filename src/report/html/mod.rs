@@ -241,7 +241,7 @@ impl Page {
 fn quoted(html: &str) -> String {
     let mut parts: Vec<&str> = html.split('`').collect();
     // One without its counterpart is one.
-    let rest = if parts.len() % 2 == 0 { parts.pop() } else { None };
+    let rest = if parts.len().is_multiple_of(2) { parts.pop() } else { None };
     let mut text = String::new();
     for (place, part) in parts.into_iter().enumerate() {
         match place % 2 {
