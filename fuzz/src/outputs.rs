@@ -9,11 +9,11 @@ use closecheck::compare::{self, Both, Comparison, Traces, TwoEnded};
 use closecheck::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
 use closecheck::flow::{Connection, End, Pair, Table};
 use closecheck::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap, annotations};
-use closecheck::report::html::{ChecksPage, ConnectionsPage, Page};
+use closecheck::report::html::{ChecksPage, ConnectionsPage, Drawn, Page};
 use closecheck::report::{
-    CaptureSummary, Cell, Drawing, Finding, Format, Glyphs, Kernel, Lab, LabReport, Listing,
-    Matrix, Numbers, Packet, Price, PriceReport, ProcessRecord, Record, Report, Saw, Styles, Topic,
-    Trace, View, escape,
+    CaptureSummary, Cell, CellDrawing, Drawing, Finding, Format, Glyphs, Kernel, Lab, LabReport,
+    Listing, Matrix, Numbers, Packet, Price, PriceReport, ProcessRecord, Record, Report, Saw,
+    Styles, Topic, Trace, View, escape,
 };
 use closecheck::verdict::judge;
 use quick_xml::events::Event;
@@ -207,8 +207,12 @@ fn lab(texts: &mut Texts<'_>) -> Vec<Written> {
     });
     let mut price = Price::new(Linger::Off, End::Client, 1, 1);
     price.findings.extend(findings);
-    let cell = serde_json::to_string(&record).expect("numbers and texts");
+    let mut cell = serde_json::to_string(&record).expect("numbers and texts").into_bytes();
+    cell.push(b'\n');
+    CellDrawing::new(&record, &packets, None).write(&mut cell).expect("memory");
+    let cell = String::from_utf8(cell).expect("text");
     let cell = Cell::from_record(&cell, None).expect("the record of a scenario");
+    let cell = cell.captured_in(Some(texts.next()));
     let matrix = Matrix { cells: vec![cell] };
     let report = Report::new(capture.clone(), vec![record]);
     let mut all = Vec::new();
@@ -242,7 +246,8 @@ fn ends(texts: &mut Texts<'_>) -> Vec<Written> {
             })
         })
         .collect();
-    all.push(page("two-ended", found.page()));
+    let traces = Traces::default();
+    all.push(page("two-ended", found.page(Pair { client: &traces, server: &traces })));
     all
 }
 
@@ -257,7 +262,8 @@ fn pages(texts: &mut Texts<'_>) -> Vec<Written> {
     let listed = connections.count(&connection, &judge(&connection)).expect("the first of them");
     connections.list(&record, listed, Some(&trace)).expect("numbers and texts");
     let mut checks = ChecksPage::new("verify", &texts.next());
-    checks.group(&texts.next(), &cases).expect("numbers and texts");
+    let drawn = Drawn { record: &record, packets: Some(&trace), streams: Some((0, 1)) };
+    checks.group(&texts.next(), &cases, vec![(true, drawn)]).expect("numbers and texts");
     let conversations = Both { a: Vec::new(), b: Vec::new() };
     let captures = Both { a: capture.clone(), b: capture.clone() };
     let comparison = Comparison::new(captures, conversations, compare::Options::default());

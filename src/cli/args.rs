@@ -26,7 +26,7 @@ pub(super) use doctor::DoctorPlan;
 use follow::FollowArgs;
 pub(super) use follow::FollowPlan;
 use lab::LabArgs;
-pub(super) use lab::{LabPlan, PricePlan};
+pub(super) use lab::{DRAWN, LabPlan, PricePlan};
 use matrix::MatrixArgs;
 pub(super) use matrix::{CellPlan, MatrixPlan};
 use merge::MergeArgs;

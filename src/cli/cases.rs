@@ -16,7 +16,7 @@ use crate::capture::Output;
 use crate::report::CaptureSummary;
 use crate::report::cases::annotations::{self, annotation};
 use crate::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap};
-use crate::report::html::ChecksPage;
+use crate::report::html::{ChecksPage, Drawn};
 use crate::verdict::Expectation;
 
 /// Cases while they are reported.
@@ -107,12 +107,27 @@ impl Cases {
         Ok(self)
     }
 
-    /// Reports the cases of one capture.
+    /// True where connections are drawn on a page.
+    pub(super) fn draws(&self) -> bool {
+        self.page.is_some()
+    }
+
+    /// Reports cases that are about no capture.
     pub(super) fn group(&mut self, name: &str, cases: &[Case]) -> Result<(), Failure> {
+        self.group_of(name, cases, Vec::new())
+    }
+
+    /// Reports the cases of one capture, with its connections, each with whether it is not as expected.
+    pub(super) fn group_of(
+        &mut self,
+        name: &str,
+        cases: &[Case],
+        connections: Vec<(bool, Drawn<'_>)>,
+    ) -> Result<(), Failure> {
         self.worst = cases.iter().map(|case| case.outcome).fold(self.worst, CaseOutcome::max);
         let Cases { out, form, page, .. } = self;
         if let Some((file, page)) = page {
-            page.group(name, cases).map_err(|source| file.failed(source))?;
+            page.group(name, cases, connections).map_err(|source| file.failed(source))?;
         }
         out.write(|out| match form {
             Form::Lines(lines) => lines.group(name, cases, out),

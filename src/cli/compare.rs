@@ -23,7 +23,8 @@ pub(super) fn run(plan: &ComparePlan, confinement: Confinement) -> Result<Status
     let html = plan.html.begin()?;
     confine(confinement, dropped, &placing([html.as_ref().and_then(HtmlFile::place)]))?;
     let keep = html.is_some().then_some(PACKETS);
-    let (a, b) = (gather(a, keep)?, gather(b, keep)?);
+    let (mut a, mut b) = (gather(a, keep)?, gather(b, keep)?);
+    let (of_a, of_b) = (std::mem::take(&mut a.traces), std::mem::take(&mut b.traces));
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
     warn_incomplete(&a.summary, view.format);
     warn_incomplete(&without_interruption(&a.summary, b.summary.clone()), view.format);
@@ -33,15 +34,16 @@ pub(super) fn run(plan: &ComparePlan, confinement: Confinement) -> Result<Status
             let conversations = Both { a: a.conversations, b: b.conversations };
             let comparison = Comparison::new(captures, conversations, options);
             print(|out| compare::write(&comparison, &view, out))?;
-            let traces = Both { a: &a.traces, b: &b.traces };
+            let traces = Both { a: &of_a, b: &of_b };
             html.map_or(Ok(()), |file| file.write(comparison.page(traces)))?;
             comparison.outcome()
         }
         Sought::TwoEnds => {
             let captured = Pair { client: at_an_end(a), server: at_an_end(b) };
             let found = TwoEnded::new(captured);
+            let traces = Pair { client: &of_a, server: &of_b };
             print(|out| compare::write_two_ended(&found, &view, out))?;
-            html.map_or(Ok(()), |file| file.write(found.page()))?;
+            html.map_or(Ok(()), |file| file.write(found.page(traces)))?;
             found.outcome()
         }
     };

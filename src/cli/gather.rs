@@ -7,9 +7,10 @@ use super::failure::Failure;
 use super::html::TRACED;
 use super::pass::{Pass, Sink, Traces};
 use crate::capture::Stop;
-use crate::compare::{self, Collector, Conversation};
+use crate::compare::{self, Collector, Conversation, Traced};
 use crate::decode::{Frame, Segment, Timestamp};
 use crate::flow::{Connection, Held, Table};
+use crate::report::html::Streams;
 use crate::report::{CaptureSummary, Record};
 use crate::verdict::Close;
 
@@ -19,7 +20,7 @@ pub(super) struct Gathered {
     /// The times of the first and the last packet of any kind.
     pub(super) span: Option<(Timestamp, Timestamp)>,
     pub(super) conversations: Vec<Conversation>,
-    /// The packets that are kept to be drawn.
+    /// Its connections as they are drawn, where that is wanted.
     pub(super) traces: compare::Traces,
 }
 
@@ -36,6 +37,7 @@ pub(super) fn gather(pass: Pass<'_>, keep: Option<usize>) -> Result<Gathered, Fa
         span: None,
         collector: Collector::default(),
         open: Traces::bounded(keep, TRACED),
+        streams: (keep.is_some() && pass.is_as_captured()).then(Streams::new),
         traces: compare::Traces::default(),
     };
     let summary = pass.run(&mut gathering)?;
@@ -48,6 +50,8 @@ struct Gathering {
     collector: Collector,
     /// Those of connections that go on.
     open: Traces,
+    /// Wireshark's numbers, where connections are drawn and it would see the same packets.
+    streams: Option<Streams>,
     traces: compare::Traces,
 }
 
@@ -64,13 +68,21 @@ impl Sink for Gathering {
     fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
         self.collector.push(segment, connection);
         self.open.push(segment, connection);
+        if let Some(streams) = &mut self.streams {
+            streams.push(segment, connection.id);
+        }
     }
 
     fn connection(&mut self, held: Held, close: Close) -> Result<ControlFlow<()>, Failure> {
         let connection = held.whole();
-        let packets = self.open.take(connection.id);
-        self.traces.extend(packets.map(|packets| (connection.id, packets)));
-        self.collector.conclude(Record::new(&connection, close, None));
+        let id = connection.id;
+        let record = Record::new(&connection, close, None);
+        if self.open.are_kept() {
+            let packets = self.open.take(id);
+            let streams = self.streams.as_mut().and_then(|streams| streams.take(id));
+            self.traces.insert(id, Traced { record: record.clone(), packets, streams });
+        }
+        self.collector.conclude(record);
         Ok(ControlFlow::Continue(()))
     }
 }

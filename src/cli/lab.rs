@@ -1,5 +1,6 @@
 //! The main job: one exchange, captured and judged.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 
@@ -12,8 +13,10 @@ use super::out::{Target, print, view};
 use super::progress::Countdown;
 use super::status::Status;
 use crate::capture::{Output, OutputError, PcapWriter, Stop};
+use crate::decode::{FrameId, decode};
 use crate::lab::{Outcome, SNAP_LEN};
-use crate::report::{LabReport, write_lab};
+use crate::report::html::Streams;
+use crate::report::{CellDrawing, LabReport, write_lab};
 use crate::sandbox::{self, Confinement, Needs};
 
 /// Prepares, drops rights, runs, reports.
@@ -34,7 +37,11 @@ pub(super) fn run(mut plan: LabPlan, confinement: Confinement) -> Result<Status,
     let written = output.map_or(Ok(()), |output| write_packets(output, &outcome));
     let view = view(&plan.report, plan.numbers, Target::StandardOutput);
     let report = LabReport { report: &outcome.report, packets: &outcome.packets, view };
-    print(|out| write_lab(&report, out))?;
+    let drawing = plan.drawn.then(|| drawing(&outcome)).flatten();
+    print(|out| {
+        write_lab(&report, out)?;
+        drawing.map_or(Ok(()), |drawing| drawing.write(out))
+    })?;
     warn_incomplete(&outcome.report.capture, plan.report.format());
     match written {
         Err(error) => Ok(show_failure(&error.into())),
@@ -57,6 +64,18 @@ pub(super) fn program() -> io::Result<PathBuf> {
         return Ok(PathBuf::from("/proc/self/exe"));
     }
     std::env::current_exe()
+}
+
+/// What a page draws of the connection, where there is one.
+fn drawing(outcome: &Outcome) -> Option<CellDrawing> {
+    let record = outcome.report.connections.first()?;
+    let own: HashSet<FrameId> = outcome.packets.packets().map(|packet| packet.frame).collect();
+    let mut streams = Streams::new();
+    for frame in &outcome.frames {
+        let Ok(segment) = decode(&frame.as_frame()) else { continue };
+        streams.push(&segment, u64::from(own.contains(&segment.frame)));
+    }
+    Some(CellDrawing::new(record, &outcome.packets, streams.take(1)))
 }
 
 fn write_packets(mut output: Output, outcome: &Outcome) -> Result<(), OutputError> {

@@ -8,13 +8,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::args::{CellPlan, MatrixPlan};
+use super::args::{CellPlan, DRAWN, MatrixPlan};
 use super::failure::Failure;
 use super::lab::program;
 use super::out::{Target, base_view, print};
 use super::status::Status;
 use crate::report::{Cell, Matrix};
 use crate::sandbox::Confinement;
+
+/// The exit status of a cell that failed.
+const FAILED: i32 = 2;
 
 /// Runs all cells and shows them.
 pub(super) fn run(plan: &MatrixPlan, confinement: Confinement) -> Result<Status, Failure> {
@@ -55,7 +58,7 @@ fn run_all(plan: &MatrixPlan, confinement: Confinement) -> Result<Vec<Cell>, Fai
                     let (Some(&cell), Some(slot)) = (plan.cells.get(place), done.get(place)) else {
                         return;
                     };
-                    let ran = run_one(&program, cell, plan.ipv6, confinement);
+                    let ran = run_one(&program, cell, plan, confinement);
                     if ran.is_err() {
                         // The rest would fail likewise.
                         next.store(plan.cells.len(), Ordering::Relaxed);
@@ -75,7 +78,7 @@ fn run_all(plan: &MatrixPlan, confinement: Confinement) -> Result<Vec<Cell>, Fai
 fn run_one(
     program: &PathBuf,
     cell: CellPlan,
-    ipv6: bool,
+    plan: &MatrixPlan,
     confinement: Confinement,
 ) -> Result<Cell, Failure> {
     let CellPlan { scenario, closer, linger } = cell;
@@ -85,15 +88,23 @@ fn run_one(
         .args(["--isolate", "always", "--hold", "0", "--format", "ndjson"])
         .args(["--scenario", scenario.name(), "--closer", &closer.to_string()])
         .args(["--linger", &linger.to_string()])
-        .args(ipv6.then_some("--ipv6"))
+        .args(plan.ipv6.then_some("--ipv6"))
+        .args(plan.html.html.is_some().then(|| format!("--{DRAWN}")))
         .args(["--sandbox", &confinement.to_string()])
         .stdin(Stdio::null());
+    let capture =
+        plan.write.as_ref().map(|folder| folder.join(format!("{scenario}-{closer}-{linger}.pcap")));
+    if let Some(capture) = &capture {
+        command.arg("-w").arg(capture);
+    }
     let failed = |reason: String| Failure::Cell { cell: named.clone(), reason };
     let output = command.output().map_err(|error: io::Error| failed(error.to_string()))?;
     let record = String::from_utf8_lossy(&output.stdout);
     let varies = scenario.varies().map(crate::lab::Varies::reason);
-    match record.lines().next() {
-        Some(line) => Cell::from_record(line, varies).map_err(|error| failed(error.to_string())),
-        None => Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned())),
+    // One whose packets could not be written has a record all the same.
+    if record.is_empty() || output.status.code() == Some(FAILED) {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
+    let read = Cell::from_record(&record, varies).map_err(|error| failed(error.to_string()))?;
+    Ok(read.captured_in(capture.map(|path| path.display().to_string())))
 }

@@ -86,6 +86,11 @@ impl<'a> Pass<'a> {
         Ok(Pass { inputs, opened, filter: filter.map(Filter::prepare), max_open, stop })
     }
 
+    /// True where Wireshark, given the capture, has the same packets under the same numbers.
+    pub(super) fn is_as_captured(&self) -> bool {
+        self.inputs.len() == 1 && self.filter.is_none()
+    }
+
     /// Reads the captures to their ends, or as far as they go before a signal comes, hands what is
     /// found to `sink` until that breaks off, and says where the packets came from.
     ///

@@ -27,7 +27,7 @@ pub use difference::{Difference, Doubt, Field};
 pub use document::SCHEMA;
 pub use ends::TwoEnded;
 pub use level::Level;
-pub use page::Traces;
+pub use page::{Traced, Traces};
 pub use sequence::Place;
 
 use std::io::{self, Write};

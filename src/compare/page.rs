@@ -6,17 +6,51 @@ use std::io;
 use serde_json::Value;
 
 use super::table::write_pair;
-use super::{Both, Comparison, Conversation, Matched, Outcome};
-use crate::report::html::{Detail, Kind, Page, Table, Tone};
-use crate::report::{Trace, View};
+use super::{Both, Comparison, Matched, Outcome};
+use crate::report::html::{Detail, Drawn, Ends, Kind, Page, Table, Tone};
+use crate::report::{Numbers, Record, Trace, View};
 
 /// The column of outcomes.
 const OUTCOME: usize = 1;
 /// Pairs whose ladders are drawn.
-const DRAWN: usize = 10_000;
+pub(super) const DRAWN: usize = 10_000;
 
-/// The packets of the connections of a capture, by their numbers, as far as they are kept to be drawn.
-pub type Traces = HashMap<u64, Trace>;
+/// The connections of a capture as they are drawn, by their numbers.
+pub type Traces = HashMap<u64, Traced>;
+
+/// A connection as far as it is kept to be drawn.
+#[derive(Clone, Debug)]
+pub struct Traced {
+    /// What was concluded of it.
+    pub record: Record,
+    /// Its packets, where they were kept.
+    pub packets: Option<Trace>,
+    /// Wireshark's first and last number for it, where that is known.
+    pub streams: Option<(u64, u64)>,
+}
+
+impl Traced {
+    /// Adds it to what a row opens, under this heading, without its packets where that is not asked for.
+    pub(super) fn add(
+        &self,
+        heading: String,
+        is_drawn: bool,
+        detail: &mut Detail,
+        table: &mut Table,
+    ) {
+        let Traced { record, packets, streams } = self;
+        let packets = packets.as_ref().filter(|_| is_drawn);
+        let drawn = Drawn { record, packets, streams: *streams };
+        table.connection(detail, Some(heading), Numbers::Relative, drawn);
+    }
+}
+
+/// Adds charts of how the connections of a capture ended.
+pub(super) fn chart(of: &str, traces: &Traces, page: &mut Page) {
+    let mut ends = Ends::default();
+    traces.values().for_each(|traced| ends.add_record(&traced.record));
+    ends.charts(of, page);
+}
 
 impl Comparison {
     /// All of it as a page.
@@ -31,7 +65,7 @@ impl Comparison {
             ("B", Kind::Id),
             ("end in A", Kind::Text),
             ("end in B", Kind::Text),
-            ("server", Kind::Text),
+            ("server", Kind::End),
             ("differs in", Kind::Text),
         ];
         let mut page = Page::new("closecheck compare", "pair", Table::new(&columns));
@@ -53,18 +87,18 @@ impl Comparison {
                 .collect();
         bars.iter().for_each(|(name, count, tone)| page.figure(*count, name, *tone));
         page.bars("What the pairs come to", &bars);
-        let mut drawn = 0;
-        for (number, matched) in (1_u64..).zip(&self.matched) {
+        chart(" in A", traces.a, &mut page);
+        chart(" in B", traces.b, &mut page);
+        let mut numbered: Vec<(u64, &Matched)> = (1..).zip(&self.matched).collect();
+        numbered.sort_by_key(|(_, matched)| weight(matched.outcome()).0);
+        for (place, (number, matched)) in numbered.into_iter().enumerate() {
             let cells = self.cells(number, matched, page.table());
-            let detail = self.detail(matched, traces, &mut drawn, page.table())?;
+            let detail = self.detail(matched, traces, place < DRAWN, page.table())?;
             page.row(cells, &detail)?;
         }
-        if drawn > DRAWN {
-            page.notice(
-                "drawn",
-                format!("the ladders of the first {DRAWN} pairs that differ"),
-                Tone::Doubt,
-            );
+        if self.matched.len() > DRAWN {
+            let text = format!("the ladders of the first {DRAWN} pairs");
+            page.notice("drawn", text, Tone::Doubt);
         }
         Ok(page)
     }
@@ -73,7 +107,7 @@ impl Comparison {
         let both = self.of(matched);
         let (rank, tone) = weight(matched.outcome());
         let ids = both.map(|each| each.map(|each| each.record.id));
-        let ends = both.map(|each| each.map(end).unwrap_or_default());
+        let ends = both.map(|each| each.map(|each| end(&each.record)).unwrap_or_default());
         let server = both.a.or(both.b).map(|each| each.record.server.to_string());
         let fields: Vec<&str> =
             matched.differences.iter().map(|difference| difference.field.word()).collect();
@@ -97,31 +131,31 @@ impl Comparison {
         &self,
         matched: &Matched,
         traces: Both<&Traces>,
-        drawn: &mut usize,
+        is_drawn: bool,
         table: &mut Table,
     ) -> io::Result<Detail> {
         let mut detail = Detail::default();
-        if matched.outcome() == Outcome::Equal {
-            return Ok(detail);
+        if matched.outcome() != Outcome::Equal {
+            let mut text = Vec::new();
+            write_pair(self, matched, &View::default(), &mut text)?;
+            detail.text(&String::from_utf8_lossy(&text));
         }
-        *drawn += 1;
-        let mut text = Vec::new();
-        write_pair(self, matched, &View::default(), &mut text)?;
-        detail.text(&String::from_utf8_lossy(&text));
         let both = self.of(matched);
         for (name, conversation, traces) in [("A", both.a, traces.a), ("B", both.b, traces.b)] {
-            let Some(Conversation { record, .. }) = conversation else { continue };
-            if let Some(trace) = traces.get(&record.id).filter(|_| *drawn <= DRAWN) {
-                let heading = format!("{name}, connection {}", record.id);
-                table.ladder_of(&mut detail, &heading, record, trace);
+            let traced = conversation.and_then(|each| traces.get(&each.record.id));
+            if let Some(traced) = traced {
+                let heading =
+                    format!("{name}, connection {}: {}", traced.record.id, end(&traced.record));
+                traced.add(heading, is_drawn, &mut detail, table);
             }
         }
         Ok(detail)
     }
 }
 
-fn end(conversation: &Conversation) -> String {
-    let close = &conversation.record.close;
+/// `rst by server`
+pub(super) fn end(record: &Record) -> String {
+    let close = &record.close;
     let by = close.by.map(|by| format!(" by {by}")).unwrap_or_default();
     format!("{}{by}", close.verdict)
 }

@@ -3,7 +3,10 @@
 //!
 //! A cell is read from the record that a run of the lab wrote, so that the two cannot differ.
 
+mod drawing;
 mod page;
+
+pub use drawing::CellDrawing;
 
 use std::io::{self, Write};
 
@@ -14,7 +17,9 @@ use thiserror::Error;
 use super::json::{write_line, write_pretty};
 use super::text::{borderless, counted};
 use super::{Format, SCHEMA, Styles, View, escape};
+use crate::decode::Endpoint;
 use crate::flow::{End, Pair};
+use crate::verdict::{Cause, Confidence, Verdict};
 
 /// How much longer than the linger time a close() may take that ran out, in seconds.
 const OVERRUN: f64 = 1.0;
@@ -38,6 +43,10 @@ const HEADER: [&str; 11] = [
 pub struct Cell {
     record: Value,
     facts: Facts,
+    /// What a page draws of it, where there is to be one.
+    drawing: Option<CellDrawing>,
+    /// The file that has its packets, where they were kept.
+    capture: Option<String>,
     /// Why its amounts differ from run to run, where they do.
     varies: Option<&'static str>,
 }
@@ -57,6 +66,8 @@ pub struct Matrix {
 /// The parts of a record that the table shows.
 #[derive(Clone, Debug, Deserialize)]
 struct Facts {
+    client: Endpoint,
+    server: Endpoint,
     close: CloseFacts,
     time_wait: Option<TimeWaitFacts>,
     lab: LabFacts,
@@ -64,11 +75,18 @@ struct Facts {
 
 #[derive(Clone, Debug, Deserialize)]
 struct CloseFacts {
-    verdict: String,
+    verdict: Verdict,
     by: Option<End>,
-    cause: Option<String>,
-    confidence: Option<String>,
+    cause: Option<Cause>,
+    confidence: Option<Confidence>,
     complete: bool,
+    evidence: Vec<EvidenceFacts>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct EvidenceFacts {
+    frame: u64,
+    text: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -104,14 +122,23 @@ struct FindingFacts {
 }
 
 impl Cell {
-    /// Reads a cell from a record; `varies` says why its amounts differ from run to run, where they do.
+    /// Reads a cell from its record, a line, and what a page draws of it, where there is a second line. `varies` says
+    /// why its amounts differ from run to run, where they do.
     ///
     /// # Errors
     /// [`CellError`] where the text is not the record of a scenario.
     pub fn from_record(text: &str, varies: Option<&'static str>) -> Result<Cell, CellError> {
-        let record: Value = serde_json::from_str(text)?;
+        let mut lines = text.lines();
+        let record: Value = serde_json::from_str(lines.next().unwrap_or_default())?;
         let facts = Facts::deserialize(&record)?;
-        Ok(Cell { record, facts, varies })
+        let drawing = lines.next().map(serde_json::from_str).transpose()?;
+        Ok(Cell { record, facts, drawing, capture: None, varies })
+    }
+
+    /// The same, with the name of the file that has its packets.
+    #[must_use]
+    pub fn captured_in(self, capture: Option<String>) -> Cell {
+        Cell { capture, ..self }
     }
 
     /// Whether it came as this operating system documents it; `None` where that is not known.
@@ -133,9 +160,9 @@ impl Cell {
 
     fn cause(&self) -> String {
         let close = &self.facts.close;
-        match (&close.cause, &close.confidence) {
+        match (close.cause, close.confidence) {
             (Some(cause), Some(confidence)) => format!("{cause} ({confidence})"),
-            (Some(cause), None) => cause.clone(),
+            (Some(cause), None) => cause.to_string(),
             (None, _) => "-".to_owned(),
         }
     }

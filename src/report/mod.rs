@@ -41,7 +41,7 @@ pub(crate) use json::write_pretty as write_json;
 pub use lab::LabReport;
 pub use lab_record::{About, Finding, Kernel, Lab, Sample, Saw, Topic};
 pub use listing::Listing;
-pub use matrix::{Cell, CellError, Matrix};
+pub use matrix::{Cell, CellDrawing, CellError, Matrix};
 pub use packets::{Numbers, Packet, Trace};
 pub use price::PriceReport;
 pub use price_record::{Price, TimeWaits};

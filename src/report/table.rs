@@ -1,17 +1,19 @@
 //! The screen for captures: a summary by verdict, side and cause, then the connections, worst first.
 
+mod rows;
+
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, Table};
+use comfy_table::CellAlignment;
 
-use super::facts::{bytes, cause, ended, facts, gaps, notes, outer, pattern, remarks};
+use super::facts::{ended, outer, pattern};
 use super::tally::{Tally, severity};
 use super::text::{borderless, counted, ends_counted, grouped, wrap};
 use super::{CaptureSummary, Record, Styles, Trace, View, escape, ladder, packet_list};
-use crate::flow::End;
 use crate::verdict::{Close, Verdict};
+use rows::{write_connections, write_rows};
 
 /// The worst connections, no more than there are rows for.
 #[derive(Debug)]
@@ -230,138 +232,6 @@ pub(super) fn write_kinds(tally: &Tally, styles: Styles, out: &mut dyn Write) ->
     write_rows(&table, out, verdict, styles)
 }
 
-/// Writes a row each; where some do not fit the width, what is remarkable of them in one column or below their row; and where that does
-/// not fit either, a block of lines each.
-fn write_connections(
-    records: &[&Record],
-    width: usize,
-    styles: Styles,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let fits = |table: &Table| table.lines().all(|line| line.trim_end().chars().count() <= width);
-    let is_needed = |column: &Column| records.iter().any(|&record| !(column.1)(record).is_empty());
-    let all = COLUMNS.into_iter().chain(OPTIONAL.into_iter().filter(is_needed));
-    let table = columns(all, records);
-    if fits(&table) {
-        let verdict = |index: usize| records.get(index).map(|record| record.close.verdict);
-        return write_rows(&table, out, verdict, styles);
-    }
-    let table = columns(COLUMNS, records);
-    if fits(&table) {
-        return write_rows_and_remarks(&table, records, width, styles, out);
-    }
-    write_blocks(records, width, styles, out)
-}
-
-/// Writes the rows of a table, each in the colour of its verdict, and what has no column there: behind its row, or
-/// below where that is too long.
-fn write_rows_and_remarks(
-    table: &Table,
-    records: &[&Record],
-    width: usize,
-    styles: Styles,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let mut lines = table.lines();
-    let heading = lines.next().unwrap_or_default();
-    let heading = heading.as_str();
-    // Below the client.
-    let indent = heading.find(COLUMNS[1].0).unwrap_or_default();
-    let named = format!("{heading} remarks");
-    let has_room = named.chars().count() <= width;
-    let heading = if has_room { &named } else { heading.trim_end() };
-    writeln!(out, "{}", styles.heading(heading))?;
-    for (line, record) in lines.zip(records) {
-        let verdict = record.close.verdict;
-        let remarks = remarks(record, width.saturating_sub(indent));
-        let whole = format!("{line} {}", remarks.join(" "));
-        if has_room && remarks.len() < 2 && whole.trim_end().chars().count() <= width {
-            write_in_colour(verdict, whole.trim_end(), styles, out)?;
-            continue;
-        }
-        write_in_colour(verdict, line.trim_end(), styles, out)?;
-        for remark in remarks {
-            write_in_colour(verdict, &format!("{:indent$}{remark}", ""), styles, out)?;
-        }
-    }
-    Ok(())
-}
-
-/// A column's heading and what stands in it.
-type Column = (&'static str, fn(&Record) -> String);
-
-/// The columns of a table of connections.
-const COLUMNS: [Column; 7] = [
-    ("#", |record| record.id.to_string()),
-    ("client", |record| record.party(End::Client)),
-    ("server", |record| record.party(End::Server)),
-    ("verdict", |record| record.close.verdict.to_string()),
-    ("by", |record| record.close.by.map(|by| by.to_string()).unwrap_or_default()),
-    ("cause", cause),
-    ("bytes", bytes),
-];
-/// Those that are there only where something stands in them.
-const OPTIONAL: [Column; 4] =
-    [("pattern", pattern), ("gaps", gaps), ("notes", notes), ("tunnel", outer)];
-
-fn columns(columns: impl IntoIterator<Item = Column>, records: &[&Record]) -> Table {
-    let columns: Vec<Column> = columns.into_iter().collect();
-    let mut table = borderless(columns.iter().map(|(heading, _)| *heading));
-    if let Some(column) = table.column_mut(0) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    for &record in records {
-        table.add_row(columns.iter().map(|(_, cell)| cell(record)));
-    }
-    table
-}
-
-/// The client over the server, beside them how the connection ended, as many lines as that takes.
-fn write_blocks(
-    records: &[&Record],
-    width: usize,
-    styles: Styles,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let columns = |text: String| text.chars().count();
-    let number = records.iter().map(|record| columns(record.id.to_string())).max().unwrap_or(1);
-    let ends = records.iter().flat_map(|record| End::BOTH.map(|end| record.party(end)));
-    let ends = ends.map(columns).max().unwrap_or(0).max(14);
-    // The longest word is that of a verdict and its side: it is not broken.
-    let rest = width.saturating_sub(number + ends + 6).max(22);
-    let heading = format!(" {:>number$}  {:<ends$}  end", "#", "client, server");
-    writeln!(out, "{}", styles.heading(heading))?;
-    for record in records {
-        let facts = facts(record, rest);
-        let ends_of = End::BOTH.map(|end| record.party(end));
-        for line in 0..facts.len().max(2) {
-            let id = if line == 0 { record.id.to_string() } else { String::new() };
-            let end = ends_of.get(line).map_or("", String::as_str);
-            let fact = facts.get(line).map_or("", String::as_str);
-            let text = format!(" {id:>number$}  {end:<ends$}  {fact}");
-            write_in_colour(record.close.verdict, text.trim_end(), styles, out)?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes a borderless table, each row in the colour of its verdict.
-fn write_rows(
-    table: &Table,
-    out: &mut dyn Write,
-    verdict: impl Fn(usize) -> Option<Verdict>,
-    styles: Styles,
-) -> io::Result<()> {
-    for (number, line) in table.lines().enumerate() {
-        let line = line.trim_end();
-        match number.checked_sub(1).and_then(&verdict) {
-            None => writeln!(out, "{}", styles.heading(line))?,
-            Some(verdict) => write_in_colour(verdict, line, styles, out)?,
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -453,6 +323,33 @@ mod tests {
             id: Some(7),
         });
         record
+    }
+
+    #[test]
+    fn long_addresses_stand_over_each_other_before_columns_are_given_up() {
+        let view = View { width: Some(140), ..View::default() };
+        let mut records = mixed(LONG);
+        records.push(connection(SHORT, RESET).0);
+        let expected = "
+ #  client, server                                  verdict     by      cause            bytes   gaps
+ 4  [2001:db8:1111:2222:3333:4444:5555:6666]:50000  rst         server  abort (certain)  11 / 0  midstream, sequence-hole
+    [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:60000
+ 3  [2001:db8:1111:2222:3333:4444:5555:6666]:50000  rst         server  abort (certain)  11 / 0
+    [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:60000
+ 6  127.0.0.1:50000                                 rst         server  abort (certain)  11 / 0
+    127.0.0.1:8000
+";
+        let wide = screen(records, view, None);
+        assert!(wide.contains(expected), "{wide}");
+        assert!(wide.lines().all(|line| line.chars().count() <= 140), "{wide}");
+        let view = View { width: Some(120), ..View::default() };
+        let remarked = screen(vec![remarkable(LONG)], view, None);
+        let expected = "
+ 1  [2001:db8:1111:2222:3333:4444:5555:6666]:50000  rst      server  abort (certain)  11 / 0
+    [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:60000
+    keep-alive-race; 2 RSTs after the end; VXLAN 7, 10.0.0.1 to 10.0.0.2
+";
+        assert!(remarked.ends_with(expected), "{remarked}");
     }
 
     #[test]

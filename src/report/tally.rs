@@ -32,7 +32,11 @@ impl Kind {
         Kind::new(close.verdict, close.by, close.cause.zip(close.confidence))
     }
 
-    fn new(verdict: Verdict, by: Option<End>, cause: Option<(Cause, Confidence)>) -> Kind {
+    pub(super) fn new(
+        verdict: Verdict,
+        by: Option<End>,
+        cause: Option<(Cause, Confidence)>,
+    ) -> Kind {
         let by_server = by.map(|by| by == End::Server);
         Kind { severity: severity(verdict), verdict, by_server, cause }
     }

@@ -14,6 +14,8 @@ use crate::flow::End;
 use crate::lab::{Exchange, Family, Isolation, Price, Scenario};
 use crate::report::{Format, Numbers};
 
+/// The option by which `matrix` has a cell say what is drawn of it.
+pub(in crate::cli) const DRAWN: &str = "drawn";
 /// How long a single exchange waits before closing.
 const USUAL_HOLD: Duration = Duration::from_millis(50);
 
@@ -67,6 +69,9 @@ pub(super) struct LabArgs {
     /// Show sequence numbers as they are in the header, not counted from the SYN.
     #[arg(short = 'S', long)]
     absolute: bool,
+    /// Write what a page draws of it as a second line, for `matrix`.
+    #[arg(long = DRAWN, hide = true, conflicts_with_all = ["connections", "ladder"])]
+    drawn: bool,
     #[command(flatten)]
     report: ReportArgs,
 }
@@ -98,6 +103,8 @@ pub(in crate::cli) struct LabPlan {
     pub(in crate::cli) exchange: Exchange,
     pub(in crate::cli) write: Option<PathBuf>,
     pub(in crate::cli) numbers: Numbers,
+    /// Whether what a page draws of it follows the report.
+    pub(in crate::cli) drawn: bool,
     pub(in crate::cli) report: ReportArgs,
 }
 
@@ -132,6 +139,7 @@ impl LabArgs {
                 exchange,
                 write: self.write,
                 numbers: numbers(self.absolute),
+                drawn: self.drawn,
                 report: self.report,
             }));
         };

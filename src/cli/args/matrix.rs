@@ -1,5 +1,7 @@
 //! The arguments of `matrix`.
 
+use std::path::PathBuf;
+
 use clap::ValueEnum;
 
 use super::Color;
@@ -40,6 +42,9 @@ pub(super) struct MatrixArgs {
     format: MatrixFormatArg,
     #[command(flatten)]
     html: HtmlArgs,
+    /// Write each cell's packets to a file of its own in this folder, which must be there.
+    #[arg(short, long, value_name = "FOLDER")]
+    write: Option<PathBuf>,
     /// Whether to use colour.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -49,6 +54,7 @@ const EXAMPLES: &str = "\
 Examples:
   closecheck matrix                     every scenario, closed by either end
   closecheck matrix --scenario unread --linger 0,5 --format json
+  closecheck matrix --html matrix.html -w captures/   a page, and the packets for Wireshark
 
 Exit status:
   0  every cell is what Linux documents
@@ -96,6 +102,8 @@ pub(in crate::cli) struct MatrixPlan {
     pub(in crate::cli) jobs: usize,
     pub(in crate::cli) format: Format,
     pub(in crate::cli) html: HtmlArgs,
+    /// The folder that each cell's packets go to.
+    pub(in crate::cli) write: Option<PathBuf>,
     pub(in crate::cli) color: Color,
 }
 
@@ -130,6 +138,7 @@ impl MatrixArgs {
             jobs: self.jobs.into(),
             format: self.format.into(),
             html: self.html,
+            write: self.write,
             color: self.color,
         }
     }

@@ -1,6 +1,6 @@
 //! One capture held against what is expected of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Write;
 use std::ops::ControlFlow;
@@ -18,6 +18,7 @@ use crate::expected::{
 };
 use crate::flow::{Connection, Held, Table};
 use crate::report::cases::{Case, CaseOutcome};
+use crate::report::html::{Drawn, Streams};
 use crate::report::{CaptureSummary, Record, Trace, escape, write_packets, write_recorded};
 use crate::verdict::Close;
 
@@ -41,24 +42,55 @@ pub(super) struct Check<'a> {
     pub(super) fixture: &'a Fixture,
     /// Whether the report is to be recorded.
     pub(super) bless: bool,
+    /// Whether its connections are to be drawn.
+    pub(super) draws: bool,
     /// What ends the reading early.
     pub(super) stop: &'a Stop,
+}
+
+/// What became of a fixture.
+#[derive(Default)]
+pub(super) struct Checked {
+    /// The capture that it is about, or what there is in its place.
+    pub(super) name: String,
+    pub(super) cases: Vec<Case>,
+    connections: Vec<(Record, Trace)>,
+    /// Wireshark's numbers for them.
+    streams: HashMap<u64, (u64, u64)>,
+    /// Those that a rule is not met by, or that are not as they were recorded.
+    unexpected: HashSet<u64>,
+}
+
+impl Checked {
+    /// The connections of the capture, each with whether it is not as expected.
+    pub(super) fn drawn<'a>(&'a self) -> Vec<(bool, Drawn<'a>)> {
+        let drawn = |(record, packets): &'a (Record, Trace)| {
+            let streams = self.streams.get(&record.id).copied();
+            let drawn = Drawn { record, packets: Some(packets), streams };
+            (self.unexpected.contains(&record.id), drawn)
+        };
+        self.connections.iter().map(drawn).collect()
+    }
 }
 
 /// What a capture gives.
 struct Read {
     summary: CaptureSummary,
     connections: Vec<(Record, Trace)>,
+    streams: HashMap<u64, (u64, u64)>,
+    /// Those that a rule is not met by.
+    unexpected: HashSet<u64>,
     findings: Vec<Finding>,
 }
 
 impl Check<'_> {
     /// Does what is to be done, and names what it was about.
-    pub(super) fn run(self) -> (String, Vec<Case>) {
+    pub(super) fn run(self) -> Checked {
+        let of = |cases| Checked { name: shown(self.name), cases, ..Checked::default() };
         match self.fixture.captures.as_slice() {
-            [capture] => (shown(capture), self.check(capture)),
-            [] => (shown(self.name), self.without_capture()),
-            captures => (shown(self.name), vec![ambiguous(captures)]),
+            [capture] => self.check(capture),
+            [] => of(self.without_capture()),
+            captures => of(vec![ambiguous(captures)]),
         }
     }
 
@@ -73,43 +105,66 @@ impl Check<'_> {
         expectations.into_iter().filter_map(orphan).collect()
     }
 
-    fn check(self, capture: &Path) -> Vec<Case> {
+    fn check(self, capture: &Path) -> Checked {
+        let name = shown(capture);
         let mut cases = Vec::new();
         let rules = self.fixture.rules.as_deref().and_then(|path| {
             read_rules(path).map_err(|case| cases.push(case)).ok().map(|rules| (path, rules))
         });
-        let read = match read(capture, rules.as_ref().map(|(_, rules)| rules), self.stop) {
+        let read = match self.read(capture, rules.as_ref().map(|(_, rules)| rules)) {
             Ok(read) => read,
             Err(failure) => {
                 let case = Case::new(CAPTURE, CaseOutcome::Error, explain(&failure));
-                cases.push(case.at(shown(capture), None));
-                return cases;
+                cases.push(case.at(name.as_str(), None));
+                return Checked { name, cases, ..Checked::default() };
             }
         };
-        if !read.summary.incomplete.is_empty() {
-            let message = read.summary.incomplete.join("; ");
+        let Read { summary, mut connections, streams, mut unexpected, findings } = read;
+        if !summary.incomplete.is_empty() {
+            let message = summary.incomplete.join("; ");
             let case = Case::new(CAPTURE, CaseOutcome::Incomplete, message);
-            cases.push(case.at(shown(capture), None));
-            return cases;
+            cases.push(case.at(name.as_str(), None));
+            return Checked { name, cases, connections, streams, unexpected };
         }
-        let Read { summary, mut connections, findings } = read;
         match &self.fixture.recorded {
             recorded if self.bless && (recorded.is_some() || self.fixture.rules.is_none()) => {
                 cases.push(self.bless(capture, &summary, &mut connections));
             }
-            Some(recorded) => cases.push(compare(recorded, capture, &summary, &mut connections)),
+            Some(recorded) => {
+                let (case, differing) = compare(recorded, capture, &summary, &mut connections);
+                cases.push(case);
+                unexpected.extend(differing);
+            }
             None if self.fixture.rules.is_none() => {
                 let message = "nothing is expected of this capture: there is neither a .verdict nor an \
                                .expect.toml beside it (hint: --bless records a .verdict)";
                 let case = Case::new(CAPTURE, CaseOutcome::NotMet, message);
-                cases.push(case.at(shown(capture), None));
+                cases.push(case.at(name.as_str(), None));
             }
             None => {}
         }
         if let Some((path, _)) = rules {
             cases.extend(findings.into_iter().map(|finding| rules::case(finding, path)));
         }
-        cases
+        Checked { name, cases, connections, streams, unexpected }
+    }
+
+    /// Judges a capture's connections and holds rules against them.
+    fn read(self, capture: &Path, rules: Option<&Rules>) -> Result<Read, Failure> {
+        let inputs = [Input::File(capture.to_owned())];
+        let pass = Pass::open(&inputs, None, Table::LIMIT, self.stop)?;
+        let mut judged = Judged {
+            holding: rules.map(Holding::new),
+            connections: Vec::new(),
+            unexpected: HashSet::new(),
+            traces: Traces::new(Some(PACKETS)),
+            open: self.draws.then(Streams::new),
+            streams: HashMap::new(),
+        };
+        let summary = pass.run(&mut judged)?;
+        let Judged { holding, connections, unexpected, streams, .. } = judged;
+        let findings = holding.map(Holding::conclude).unwrap_or_default();
+        Ok(Read { summary, connections, streams, unexpected, findings })
     }
 
     /// Records what the capture gives, where that is something new.
@@ -158,25 +213,15 @@ fn ambiguous(captures: &[PathBuf]) -> Case {
     Case::new(CAPTURE, CaseOutcome::Error, message)
 }
 
-/// Judges a capture's connections and holds rules against them.
-fn read(capture: &Path, rules: Option<&Rules>, stop: &Stop) -> Result<Read, Failure> {
-    let inputs = [Input::File(capture.to_owned())];
-    let pass = Pass::open(&inputs, None, Table::LIMIT, stop)?;
-    let mut judged = Judged {
-        holding: rules.map(Holding::new),
-        connections: Vec::new(),
-        traces: Traces::new(Some(PACKETS)),
-    };
-    let summary = pass.run(&mut judged)?;
-    let findings = judged.holding.map(Holding::conclude).unwrap_or_default();
-    Ok(Read { summary, connections: judged.connections, findings })
-}
-
 /// What a capture gives while it is read.
 struct Judged<'a> {
     holding: Option<Holding<'a>>,
     connections: Vec<(Record, Trace)>,
+    unexpected: HashSet<u64>,
     traces: Traces,
+    /// Wireshark's numbers, where they are wanted, of connections that go on and of those that are over.
+    open: Option<Streams>,
+    streams: HashMap<u64, (u64, u64)>,
 }
 
 impl Sink for Judged<'_> {
@@ -186,15 +231,22 @@ impl Sink for Judged<'_> {
 
     fn segment(&mut self, segment: &Segment<'_>, connection: &Connection) {
         self.traces.push(segment, connection);
+        if let Some(streams) = &mut self.open {
+            streams.push(segment, connection.id);
+        }
     }
 
     fn connection(&mut self, held: Held, close: Close) -> Result<ControlFlow<()>, Failure> {
         let connection = held.whole();
         let record = Record::new(&connection, close.clone(), None);
-        if let Some(holding) = &mut self.holding {
-            holding.take(&record, &close);
+        let id = connection.id;
+        let holding = self.holding.as_mut();
+        if holding.is_some_and(|holding| !holding.take(&record, &close)) {
+            self.unexpected.insert(id);
         }
-        let packets = self.traces.take(connection.id).unwrap_or_else(|| Trace::new(PACKETS));
+        let streams = self.open.as_mut().and_then(|streams| streams.take(id));
+        self.streams.extend(streams.map(|streams| (id, streams)));
+        let packets = self.traces.take(id).unwrap_or_else(|| Trace::new(PACKETS));
         self.connections.push((record, packets));
         Ok(ControlFlow::Continue(()))
     }
@@ -224,15 +276,16 @@ fn report(
     Ok((text, recorded))
 }
 
+/// What became of a recorded report, and the connections that differ from it.
 fn compare(
     path: &Path,
     capture: &Path,
     summary: &CaptureSummary,
     connections: &mut [(Record, Trace)],
-) -> Case {
+) -> (Case, HashSet<u64>) {
     let error = |message: String, line| {
-        Case::new(REPORT, CaseOutcome::Error, format!("{}: {message}", shown(path)))
-            .at(shown(path), line)
+        let case = Case::new(REPORT, CaseOutcome::Error, format!("{}: {message}", shown(path)));
+        (case.at(shown(path), line), HashSet::new())
     };
     let expected = match read_recorded(path) {
         Ok(expected) => expected,
@@ -247,13 +300,15 @@ fn compare(
     };
     let differences = differences(&expected, &found);
     let verdict = differences.iter().find(|difference| difference.field == "verdict");
-    let Some(worst) = verdict.or(differences.first()) else { return Case::met(REPORT) };
+    let Some(worst) = verdict.or(differences.first()) else {
+        return (Case::met(REPORT), HashSet::new());
+    };
+    let differing = differences.iter().filter_map(|each| each.connection).collect();
     let mut details = diff((path, &expected), (capture, &found));
-    details.push_str(&packets_of(&differences, connections));
+    details.push_str(&packets_of(&differing, connections));
     let line = worst.line.or_else(|| differences.iter().find_map(|difference| difference.line));
-    Case::new(REPORT, CaseOutcome::NotMet, summed_up(worst, &differences))
-        .at(shown(path), line)
-        .with_details(details)
+    let case = Case::new(REPORT, CaseOutcome::NotMet, summed_up(worst, &differences));
+    (case.at(shown(path), line).with_details(details), differing)
 }
 
 /// One difference in full, and the fields of the next.
@@ -277,11 +332,10 @@ fn diff((old_path, old): (&Path, &Recorded), (new_path, new): (&Path, &Recorded)
 }
 
 /// The packets of the first connections that differ.
-fn packets_of(differences: &[Difference], connections: &[(Record, Trace)]) -> String {
-    let ids: HashSet<u64> = differences.iter().filter_map(|each| each.connection).collect();
+fn packets_of(differing: &HashSet<u64>, connections: &[(Record, Trace)]) -> String {
     let mut text = Vec::new();
     for (record, packets) in
-        connections.iter().filter(|(record, _)| ids.contains(&record.id)).take(NAMED)
+        connections.iter().filter(|(record, _)| differing.contains(&record.id)).take(NAMED)
     {
         // Writing to a Vec cannot fail.
         let _ = writeln!(text, "packets of connection {}:", record.id)

@@ -46,9 +46,15 @@ pub(super) fn run(plan: &VerifyPlan, confinement: Confinement) -> Result<Status,
             break;
         }
         captures += fixture.captures.len() as u64;
-        let check = Check { name: Path::new(name), fixture, bless: plan.bless, stop: &stop };
-        let (group, checked) = check.run();
-        cases.group(&group, &checked)?;
+        let check = Check {
+            name: Path::new(name),
+            fixture,
+            bless: plan.bless,
+            draws: cases.draws(),
+            stop: &stop,
+        };
+        let checked = check.run();
+        cases.group_of(&checked.name, &checked.cases, checked.drawn())?;
     }
     if captures == 0 && !stop.is_requested() {
         let case = Case::new("captures", CaseOutcome::Incomplete, "no capture was found");

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::super::Outcome;
-use super::super::page::weight;
+use super::super::page::{DRAWN, Traces, chart, end as ended, weight};
 use super::table::{clock_text, write_connection};
 use super::{Connection, TwoEnded};
 use crate::flow::{End, Pair};
@@ -18,13 +18,13 @@ impl TwoEnded {
     ///
     /// # Errors
     /// A connection that cannot be written as JSON, of which none is known.
-    pub fn page(&self) -> io::Result<Page> {
+    pub fn page(&self, traces: Pair<&Traces>) -> io::Result<Page> {
         let columns = [
             ("#", Kind::Id),
             ("outcome", Kind::Word),
             ("conclusion", Kind::Text),
-            ("client", Kind::Text),
-            ("server", Kind::Text),
+            ("client", Kind::End),
+            ("server", Kind::End),
             ("findings", Kind::Number),
             ("holes", Kind::Number),
         ];
@@ -49,13 +49,38 @@ impl TwoEnded {
                 .collect();
         bars.iter().for_each(|(name, count, tone)| page.figure(*count, name, *tone));
         page.bars("What arrived", &bars);
-        for (number, connection) in (1_u64..).zip(&self.connections) {
-            self.row(number, connection, &mut page)?;
+        for end in End::BOTH {
+            chart(&format!(" at the {end}"), traces.at(end), &mut page);
+        }
+        let mut numbered: Vec<(u64, &Connection)> = (1..).zip(&self.connections).collect();
+        numbered.sort_by_key(|(_, connection)| weight(come_to(connection)).0);
+        for (place, (number, connection)) in numbered.into_iter().enumerate() {
+            let mut detail = Detail::default();
+            for end in End::BOTH {
+                let ids = connection.tracks.at(end).iter().flat_map(|track| &track.ids);
+                for traced in ids.filter_map(|id| traces.at(end).get(id)) {
+                    let record = &traced.record;
+                    let heading =
+                        format!("at the {end}, connection {}: {}", record.id, ended(record));
+                    traced.add(heading, place < DRAWN, &mut detail, page.table());
+                }
+            }
+            self.row(number, connection, detail, &mut page)?;
+        }
+        if self.connections.len() > DRAWN {
+            let text = format!("the ladders of the first {DRAWN} connections");
+            page.notice("drawn", text, Tone::Doubt);
         }
         Ok(page)
     }
 
-    fn row(&self, number: u64, connection: &Connection, page: &mut Page) -> io::Result<()> {
+    fn row(
+        &self,
+        number: u64,
+        connection: &Connection,
+        mut detail: Detail,
+        page: &mut Page,
+    ) -> io::Result<()> {
         let outcome = come_to(connection);
         let (rank, tone) = weight(outcome);
         let track = connection.tracks.client.as_ref().or(connection.tracks.server.as_ref());
@@ -75,7 +100,6 @@ impl TwoEnded {
         ];
         let mut text = Vec::new();
         write_connection(self, connection, &View::default(), &mut text)?;
-        let mut detail = Detail::default();
         detail.text(&String::from_utf8_lossy(&text));
         page.row(cells, &detail)
     }

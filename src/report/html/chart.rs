@@ -1,6 +1,7 @@
 //! Charts as SVG inside of the page: how many of what, and how many over time. Colours are the page's; every figure
 //! stands there as text as well.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -17,7 +18,7 @@ const COUNT: u64 = 96;
 const BAR: u64 = 22;
 /// The most columns of a chart over time.
 const COLUMNS: i64 = 96;
-const PANEL: u64 = 52;
+const PANEL: u64 = 44;
 const GAP: u64 = 22;
 
 /// A bar for each, as long as its share of the longest.
@@ -25,7 +26,10 @@ pub(super) fn bars(bars: &[&(String, u64, Tone)]) -> String {
     let longest = bars.iter().map(|(_, count, _)| *count).max().unwrap_or(0).max(1);
     let total: u64 = bars.iter().map(|(_, count, _)| count).sum();
     let height = BAR * bars.len() as u64;
-    let mut svg = open("bars", height);
+    let shares = bars
+        .iter()
+        .map(|(name, count, _)| format!("{name}: {} ({})", grouped(*count), share(*count, total)));
+    let mut svg = open("bars", height, &shares.collect::<Vec<_>>().join(", "));
     for (place, (name, count, tone)) in (0..).zip(bars) {
         let (y, room) = (place * BAR, WIDTH - LABEL - COUNT);
         let width = scaled(*count, longest, room).max(u64::from(*count > 0));
@@ -58,8 +62,12 @@ fn scaled(value: u64, of: u64, length: u64) -> u64 {
     u64::try_from(scaled).unwrap_or(length)
 }
 
-fn open(class: &str, height: u64) -> String {
-    format!("<svg class=\"{class}\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">")
+/// The beginning of a picture that is read aloud as this text.
+fn open(class: &str, height: u64, read: &str) -> String {
+    let read = html(read);
+    format!(
+        "<svg class=\"{class}\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{read}\">"
+    )
 }
 
 /// Ends of connections over time, in columns of equal length, whatever the order in which they come.
@@ -106,37 +114,71 @@ impl Timeline {
     /// The resets above, the other ends below, each to its own scale; nothing where there are none.
     pub(super) fn draw(&self) -> Option<String> {
         let (first, last) = self.range?;
-        let height = 2 * (PANEL + GAP) + 18;
-        let mut svg = open("timeline", height);
-        for (panel, name, tone) in [(0, "reset", Tone::Loud), (1, "other end", Tone::Calm)] {
-            self.panel(panel, name, tone, &mut svg);
-        }
+        let counts = [0, 1].map(|panel| self.columns.values().map(|counts| counts[panel]).sum());
+        let [resets, others]: [u64; 2] = counts;
+        // What there is none of takes no more than the words for it.
+        let tall = |count: u64| GAP + if count > 0 { PANEL } else { 0 };
+        let height = tall(resets) + tall(others) + 18;
         // To the millisecond: two of them have to stand in one line.
         let shown = |time| {
             let text: String =
                 time_text(time).chars().take("2000-01-01T00:00:00.000".len()).collect();
             text.replace('T', " ") + " UTC"
         };
+        let most =
+            self.columns.iter().max_by_key(|(column, [resets, _])| (*resets, Reverse(**column)));
+        let most = most.filter(|_| resets > 0).map(|(column, [resets, _])| {
+            let begin = Timestamp::new(0, column << self.power);
+            format!(", most resets in the {} from {}: {resets}", self.column_text(), shown(begin))
+        });
+        let read = format!(
+            "{} and {} from {} to {}{}",
+            counted(resets, "reset"),
+            counted(others, "other end"),
+            shown(first),
+            shown(last),
+            most.unwrap_or_default()
+        );
+        let mut svg = open("timeline", height, &read);
+        self.panel(0, 0, ("reset", Tone::Loud), &mut svg);
+        self.panel(1, tall(resets), ("other end", Tone::Calm), &mut svg);
         // Writing to a String cannot fail.
         let _ = write!(
             svg,
             "<text x=\"0\" y=\"{y}\" class=\"faint\">{}</text>\
              <text x=\"{WIDTH}\" y=\"{y}\" text-anchor=\"end\" class=\"faint\">{}</text></svg>",
             shown(first),
-            shown(last),
+            if last > first { shown(last) } else { String::new() },
             y = height - 4
         );
         Some(svg)
     }
 
-    fn panel(&self, panel: usize, name: &str, tone: Tone, svg: &mut String) {
+    /// How long a column is, rounded: `1.1 ms`, `37 min`.
+    fn column_text(&self) -> String {
+        let nanos = 2_f64.powi(i32::try_from(self.power).unwrap_or(i32::MAX));
+        let units = [
+            ("years", 31_557_600e9),
+            ("days", 86_400e9),
+            ("h", 3600e9),
+            ("min", 60e9),
+            ("s", 1e9),
+            ("ms", 1e6),
+        ];
+        let (unit, length) =
+            units.into_iter().find(|(_, unit)| nanos >= *unit).unwrap_or(("ms", 1e6));
+        let count = nanos / length;
+        if count < 10.0 { format!("{count:.1} {unit}") } else { format!("{count:.0} {unit}") }
+    }
+
+    /// One of the two kinds of ends, from this height down.
+    fn panel(&self, panel: usize, top: u64, (name, tone): (&str, Tone), svg: &mut String) {
         let count = |counts: &[u64; 2]| counts.get(panel).copied().unwrap_or(0);
         let most = self.columns.values().map(count).max().unwrap_or(0);
         let total: u64 = self.columns.values().map(count).sum();
-        let top = panel as u64 * (PANEL + GAP);
-        let base = top + GAP + PANEL;
-        let most_text = if total > 0 {
-            format!(", {} at most in a column", grouped(most))
+        let base = top + GAP + if total > 0 { PANEL } else { 0 };
+        let most_text = if total > 1 {
+            format!(", {} at most in {}", grouped(most), self.column_text())
         } else {
             String::new()
         };
@@ -196,7 +238,7 @@ mod tests {
         timeline.add(Timestamp::new(0, i64::MAX), false);
         assert!(timeline.span() <= COLUMNS);
         let drawn = timeline.draw().unwrap();
-        assert!(drawn.contains(">1 reset, 1 at most in a column<"), "{drawn}");
+        assert!(drawn.contains(">1 reset<"), "{drawn}");
     }
 
     #[test]

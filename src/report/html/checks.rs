@@ -2,17 +2,25 @@
 
 use std::io;
 
-use super::{Detail, Kind, Page, Table, Tone};
+use super::{Detail, Drawn, Ends, Kind, Page, Table, Tone};
+use crate::report::Numbers;
 use crate::report::cases::{Case, CaseCounts, CaseOutcome};
+use crate::report::facts::ended;
+use crate::report::tally::severity;
 
 /// The column of outcomes.
 const OUTCOME: usize = 1;
+/// Connections that a check opens at the most.
+const OPENED: usize = 10;
 
 /// A page that takes the checks of one capture after the other.
 #[derive(Debug)]
 pub struct ChecksPage {
     page: Page,
     counts: CaseCounts,
+    ends: Ends,
+    /// The worst first, otherwise as they came.
+    rows: Vec<(u32, String)>,
 }
 
 impl ChecksPage {
@@ -22,20 +30,29 @@ impl ChecksPage {
         let columns = [
             ("#", Kind::Id),
             ("outcome", Kind::Word),
-            ("capture", Kind::Text),
+            ("capture", Kind::End),
             ("check", Kind::Text),
             ("what differed", Kind::Text),
         ];
         let mut page = Page::new(title, "check", Table::new(&columns));
         page.about(about);
-        ChecksPage { page, counts: CaseCounts::default() }
+        ChecksPage { page, counts: CaseCounts::default(), ends: Ends::default(), rows: Vec::new() }
     }
 
-    /// Takes the checks of one capture.
+    /// Takes the checks of one capture, and its connections, each with whether it is not as expected.
     ///
     /// # Errors
     /// A row that cannot be written as JSON, of which none is known.
-    pub fn group(&mut self, name: &str, cases: &[Case]) -> io::Result<()> {
+    pub fn group(
+        &mut self,
+        name: &str,
+        cases: &[Case],
+        mut connections: Vec<(bool, Drawn<'_>)>,
+    ) -> io::Result<()> {
+        connections.iter().for_each(|(_, drawn)| self.ends.add_record(drawn.record));
+        connections.sort_by_key(|(is_unexpected, Drawn { record, .. })| {
+            (!is_unexpected, severity(record.close.verdict), record.close.complete, record.id)
+        });
         for case in cases {
             self.counts.add(std::slice::from_ref(case));
             let (rank, tone) = weight(case.outcome);
@@ -47,14 +64,8 @@ impl ChecksPage {
                 Table::text(&case.name),
                 Table::text(&case.message),
             ];
-            let mut detail = Detail::default();
-            table.fact(&mut detail, "what differed", &case.message);
-            if let Some((file, line)) = &case.place {
-                let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
-                table.fact(&mut detail, "look at", &format!("{file}{line}"));
-            }
-            detail.text(&case.details);
-            self.page.row(cells, &detail)?;
+            let detail = detail(case, &connections, table);
+            self.rows.push((rank, Table::row(cells, &detail)?));
         }
         Ok(())
     }
@@ -62,7 +73,7 @@ impl ChecksPage {
     /// Puts the page together.
     #[must_use]
     pub fn finish(self) -> Page {
-        let ChecksPage { mut page, counts } = self;
+        let ChecksPage { mut page, counts, ends, mut rows } = self;
         page.figure(counts.total(), "checks", Tone::Plain);
         let parts = [
             (counts.errors, CaseOutcome::Error),
@@ -77,9 +88,34 @@ impl ChecksPage {
             .map(|(count, outcome)| (outcome.text().to_owned(), count, weight(outcome).1))
             .collect();
         parts.iter().for_each(|(name, count, tone)| page.figure(*count, name, *tone));
-        page.bars("What became of them", &parts);
+        page.figure(ends.total(), "connections", Tone::Plain);
+        page.bars("What became of the checks", &parts);
+        ends.charts("", &mut page);
+        rows.sort_by_key(|(rank, _)| *rank);
+        page.rows = rows.into_iter().map(|(_, text)| text).collect();
         page
     }
+}
+
+/// What a check's row opens: what differed, and how the connections of the capture went.
+fn detail(case: &Case, connections: &[(bool, Drawn<'_>)], table: &mut Table) -> Detail {
+    let mut detail = Detail::default();
+    table.fact(&mut detail, "what differed", &case.message);
+    if let Some((file, line)) = &case.place {
+        let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
+        table.fact(&mut detail, "look at", &format!("{file}{line}"));
+    }
+    detail.text(&case.details);
+    for (_, drawn) in connections.iter().take(OPENED) {
+        let heading = format!("connection {}: {}", drawn.record.id, ended(drawn.record));
+        table.connection(&mut detail, Some(heading), Numbers::Relative, *drawn);
+    }
+    let more = connections.len().saturating_sub(OPENED);
+    if more > 0 {
+        let text = format!("{more} more connections: closecheck read --html has them all");
+        table.fact(&mut detail, "not drawn", &text);
+    }
+    detail
 }
 
 /// Says on a page what became of an expectation, and why.

@@ -1,24 +1,22 @@
 //! The page on the connections of captures, as they come: all are counted, the worst are listed.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::io;
 
 use serde_json::Value;
 
-use super::chart::Timeline;
-use super::streams::Streams;
-use super::{Detail, Kind, Page, Table, Tone};
+use super::ends::tone;
+use super::{Detail, Drawn, Ends, Kind, Page, Streams, Table, Tone};
 use crate::decode::{Segment, Timestamp};
 use crate::flow::{Connection, End};
 use crate::report::cases::Case;
 use crate::report::facts::{cause, ended};
 use crate::report::lab::time_wait_text;
-use crate::report::ladder::{Ladder, Scope};
-use crate::report::tally::{self, Tally, severity};
+use crate::report::tally::{self, severity};
 use crate::report::text::{counted, grouped, tunnel};
 use crate::report::{CaptureSummary, Glyphs, Numbers, Record, Trace};
-use crate::verdict::{Close, Expectation, Gap, Outcome, Pattern, Shape, Stage, Verdict};
+use crate::verdict::{Close, Expectation, Gap, Outcome, Pattern, Shape, Stage};
 
 /// The most connections that are listed: what browsers open at once and people scroll through.
 const ROWS: usize = 100_000;
@@ -32,9 +30,8 @@ pub struct ConnectionsPage {
     page: Page,
     numbers: Numbers,
     expect: Option<Expectation>,
-    tally: Tally,
+    ends: Ends,
     incomplete: u64,
-    timeline: Timeline,
     /// Wireshark's numbers; `None` where it would see other packets.
     streams: Option<Streams>,
     /// The least worth listing on top, to make room for a worse one.
@@ -84,8 +81,8 @@ impl ConnectionsPage {
             ("end", Kind::Word),
             ("cause", Kind::Text),
             ("missing", Kind::Doubt),
-            ("client", Kind::Text),
-            ("server", Kind::Text),
+            ("client", Kind::End),
+            ("server", Kind::End),
             ("began, UTC", Kind::Time),
             ("seconds", Kind::Seconds),
             ("client sent", Kind::Number),
@@ -97,9 +94,8 @@ impl ConnectionsPage {
             page: Page::new(title, "connection", Table::new(&columns)),
             numbers,
             expect,
-            tally: Tally::default(),
+            ends: Ends::default(),
             incomplete: 0,
-            timeline: Timeline::default(),
             streams: is_as_captured.then(Streams::new),
             rows: BinaryHeap::new(),
         }
@@ -128,9 +124,8 @@ impl ConnectionsPage {
     }
 
     fn take(&mut self, close: &Close, end: Timestamp, id: u64) -> Option<Listed> {
-        self.tally.add(tally::Kind::of(close));
+        self.ends.add(tally::Kind::of(close), end);
         self.incomplete += u64::from(!close.is_complete());
-        self.timeline.add(end, is_reset(close.verdict));
         let rank = (severity(close.verdict), close.is_complete(), id);
         let listed =
             self.rows.len() < ROWS || self.rows.peek().is_some_and(|best| rank < best.rank);
@@ -170,9 +165,19 @@ impl ConnectionsPage {
         selected_from: Option<u64>,
         cases: &[Case],
     ) -> Page {
-        let ConnectionsPage { mut page, tally, incomplete, timeline, rows, .. } = self;
-        let total = tally.total();
-        summarize(&mut page, &tally, incomplete, selected_from);
+        let ConnectionsPage { mut page, ends, incomplete, rows, .. } = self;
+        let total = ends.total();
+        match selected_from {
+            Some(all) => {
+                let name = format!("of {} selected", counted(all, "connection"));
+                page.figure(total, &name, Tone::Plain);
+            }
+            None => page.figure(total, "connections", Tone::Plain),
+        }
+        ends.figures(&mut page);
+        if incomplete > 0 {
+            page.figure(incomplete, "with something missing", Tone::Doubt);
+        }
         page.figure(capture.packets, "packets", Tone::Plain);
         cases.iter().for_each(|case| super::checks::notice(&mut page, case));
         for reason in &capture.incomplete {
@@ -190,14 +195,7 @@ impl ConnectionsPage {
             );
             page.notice("listed", text, Tone::Doubt);
         }
-        let kinds = tally.kinds().map(|(kind, count)| {
-            let by = kind.by().map(|by| format!(" by {by}")).unwrap_or_default();
-            (format!("{}{by}", kind.verdict), count, tone(kind.verdict))
-        });
-        page.bars("How they ended", &merged(kinds));
-        if let Some(drawn) = timeline.draw() {
-            page.charts.push(("Ends over time", drawn));
-        }
+        ends.charts("", &mut page);
         page.rows = rows.into_sorted_vec().into_iter().map(|row| row.text).collect();
         page
     }
@@ -205,7 +203,7 @@ impl ConnectionsPage {
     /// The connections beyond those that are listed.
     #[must_use]
     pub fn left_out(&self) -> u64 {
-        self.tally.total() - self.rows.len() as u64
+        self.ends.total() - self.rows.len() as u64
     }
 }
 
@@ -240,58 +238,6 @@ fn cells(record: &Record, expected: Option<Outcome>, table: &mut Table) -> Vec<V
     cells
 }
 
-/// The figures of all connections by verdict.
-fn summarize(page: &mut Page, tally: &Tally, incomplete: u64, selected_from: Option<u64>) {
-    match selected_from {
-        Some(all) => {
-            page.figure(
-                tally.total(),
-                &format!("of {} selected", counted(all, "connection")),
-                Tone::Plain,
-            );
-        }
-        None => page.figure(tally.total(), "connections", Tone::Plain),
-    }
-    let mut verdicts: BTreeMap<(u8, Verdict), u64> = BTreeMap::new();
-    for (kind, count) in tally.kinds() {
-        *verdicts.entry((severity(kind.verdict), kind.verdict)).or_default() += count;
-    }
-    for ((_, verdict), count) in verdicts {
-        page.figure(count, verdict.headline(), tone(verdict));
-    }
-    if incomplete > 0 {
-        page.figure(incomplete, "with something missing", Tone::Doubt);
-    }
-}
-
-/// Bars of the same name as one.
-fn merged(bars: impl Iterator<Item = (String, u64, Tone)>) -> Vec<(String, u64, Tone)> {
-    let mut merged: Vec<(String, u64, Tone)> = Vec::new();
-    for (name, count, tone) in bars {
-        match merged.last_mut() {
-            Some((last, sum, _)) if *last == name => *sum += count,
-            _ => merged.push((name, count, tone)),
-        }
-    }
-    merged
-}
-
-fn is_reset(verdict: Verdict) -> bool {
-    match verdict {
-        Verdict::Rst | Verdict::FinThenRst | Verdict::Refused => true,
-        Verdict::Fin | Verdict::HalfClosed | Verdict::Unanswered | Verdict::Open => false,
-    }
-}
-
-/// The tone that a verdict has everywhere.
-fn tone(verdict: Verdict) -> Tone {
-    match verdict {
-        Verdict::Fin => Tone::Calm,
-        Verdict::Rst | Verdict::FinThenRst | Verdict::Refused => Tone::Loud,
-        Verdict::HalfClosed | Verdict::Unanswered | Verdict::Open => Tone::Doubt,
-    }
-}
-
 /// What a connection's row opens.
 fn detail(
     record: &Record,
@@ -302,21 +248,7 @@ fn detail(
 ) -> Detail {
     let mut detail = Detail::default();
     let close = &record.close;
-    match packets {
-        Some(packets) => {
-            table.ladder(&mut detail, &Ladder::new(record, packets, Scope::Whole, numbers));
-        }
-        None => {
-            table.fact(&mut detail, "ladder", "too many connections were open to keep its packets");
-        }
-    }
-    for each in &close.evidence {
-        table.evidence(&mut detail, &each.frame.to_string(), &each.fact.to_string());
-    }
-    detail.filter(of_connection(record, streams));
-    if let Some(filter) = of_evidence(record) {
-        detail.filter(filter);
-    }
+    table.connection(&mut detail, None, numbers, Drawn { record, packets, streams });
     let arrow = format!(" {} ", Glyphs::Unicode.to());
     let states = |end| record.states.at(end).join(&arrow);
     let gaps: Vec<&str> = close.gaps.iter().copied().map(Gap::text).collect();
@@ -351,38 +283,6 @@ fn detail(
     detail
 }
 
-/// The display filter for a connection: by Wireshark's number where that is known, else by its endpoints.
-fn of_connection(record: &Record, streams: Option<(u64, u64)>) -> String {
-    match streams {
-        Some((first, last)) if first == last => format!("tcp.stream eq {first}"),
-        Some((first, last)) => format!("tcp.stream in {{{first}, {last}}}"),
-        None => {
-            let side = |end: crate::decode::Endpoint| {
-                let ip = if end.ip.is_ipv4() { "ip" } else { "ipv6" };
-                format!("{ip}.addr == {} && tcp.port == {}", end.ip, end.port)
-            };
-            format!("{} && {}", side(record.client), side(record.server))
-        }
-    }
-}
-
-/// The display filter for the frames that prove the verdict; nothing where there are none, or they lie in several
-/// files.
-fn of_evidence(record: &Record) -> Option<String> {
-    let evidence = &record.close.evidence;
-    let file = evidence.first()?.frame.file();
-    if evidence.iter().any(|each| each.frame.file() != file) {
-        return None;
-    }
-    let mut frames: Vec<String> =
-        evidence.iter().map(|each| each.frame.number().to_string()).collect();
-    frames.dedup();
-    Some(match frames.as_slice() {
-        [frame] => format!("frame.number == {frame}"),
-        frames => format!("frame.number in {{{}}}", frames.join(", ")),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -415,13 +315,14 @@ mod tests {
         let end =
             &data["columns"][1]["words"][usize::try_from(cells[1].as_u64().unwrap()).unwrap()];
         assert_eq!((&end["text"], &end["tone"]), (&"rst by server".into(), &"loud".into()));
-        assert_eq!(detail["w"][1], "frame.number == 6");
+        let shown = &detail["c"][0];
+        assert_eq!(shown["w"][1], "frame.number == 6");
         assert_eq!(
-            detail["w"][0],
+            shown["w"][0],
             "ip.addr == 127.0.0.1 && tcp.port == 50000 && ip.addr == 127.0.0.1 && tcp.port == 8000"
         );
-        assert_eq!(detail["e"][0], "6");
-        let rungs = detail["l"][0]["r"].as_array().unwrap();
+        assert_eq!(shown["e"][0], "6");
+        let rungs = shown["r"].as_array().unwrap();
         assert_eq!(rungs.len(), 6);
         let (rung, closed) = rungs[5].as_str().unwrap().rsplit_once(',').unwrap();
         assert_eq!(rung, format!("*6,0.005000,1,R.,1,12,0,{closed}"));

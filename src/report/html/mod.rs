@@ -7,13 +7,22 @@
 mod chart;
 mod checks;
 mod connections;
+mod detail;
+mod ends;
 mod escape;
+mod filters;
 mod streams;
 mod table;
 
 pub use checks::ChecksPage;
 pub use connections::{ConnectionsPage, Listed};
-pub(crate) use table::{Detail, Kind, Table};
+pub(in crate::report) use detail::Course;
+pub(crate) use detail::Detail;
+pub use detail::Drawn;
+pub(crate) use ends::{Ends, tone};
+pub(crate) use filters::of_connection;
+pub use streams::Streams;
+pub(crate) use table::{Kind, Table};
 
 use std::io::{self, Write};
 
@@ -64,7 +73,8 @@ pub struct Page {
     about: Vec<(String, Vec<String>)>,
     figures: Vec<(String, String, Tone)>,
     notices: Vec<(String, String, Tone)>,
-    charts: Vec<(&'static str, String)>,
+    /// Titles and pictures; those of one row belong together.
+    charts: Vec<Vec<(String, String)>>,
     /// What the rows are.
     noun: &'static str,
     table: Table,
@@ -104,10 +114,10 @@ impl Page {
     }
 
     /// Adds a chart of counts.
-    pub(crate) fn bars(&mut self, title: &'static str, bars: &[(String, u64, Tone)]) {
+    pub(crate) fn bars(&mut self, title: &str, bars: &[(String, u64, Tone)]) {
         let bars: Vec<_> = bars.iter().filter(|(_, count, _)| *count > 0).collect();
         if !bars.is_empty() {
-            self.charts.push((title, chart::bars(&bars)));
+            self.charts.push(vec![(title.to_owned(), chart::bars(&bars))]);
         }
     }
 
@@ -182,19 +192,20 @@ impl Page {
         if !self.notices.is_empty() {
             writeln!(out, "<ul class=\"notices\" aria-label=\"notices\">")?;
             for (word, text, tone) in &self.notices {
-                let (tone, word, text) = (tone.class(), html(word), html(text));
+                let (tone, word, text) = (tone.class(), html(word), quoted(&html(text)));
                 writeln!(out, "<li class=\"{tone}\"><strong>{word}</strong> {text}</li>")?;
             }
             writeln!(out, "</ul>")?;
         }
-        if self.charts.is_empty() {
-            return Ok(());
+        for row in &self.charts {
+            writeln!(out, "<div class=\"charts\">")?;
+            for (title, svg) in row {
+                let title = html(title);
+                writeln!(out, "<figure><figcaption>{title}</figcaption>{svg}</figure>")?;
+            }
+            writeln!(out, "</div>")?;
         }
-        writeln!(out, "<div class=\"charts\">")?;
-        for (title, svg) in &self.charts {
-            writeln!(out, "<figure><figcaption>{title}</figcaption>{svg}</figure>")?;
-        }
-        writeln!(out, "</div>")
+        Ok(())
     }
 
     /// The frame of the table; its rows are made by the script as they come into sight.
@@ -205,13 +216,14 @@ impl Page {
             "<section class=\"list\" aria-label=\"{noun}s\" data-noun=\"{noun}\">\n\
              <div class=\"tools\">\n\
              <label>Filter <input type=\"search\" id=\"filter\" autocomplete=\"off\" spellcheck=\"false\" \
-             placeholder=\"words, all of them\"> <kbd>/</kbd></label>\n\
+             placeholder=\"words, all of them\" aria-keyshortcuts=\"/\"> \
+             <kbd aria-hidden=\"true\">/</kbd></label>\n\
              <span class=\"words\" id=\"words\" role=\"group\" aria-label=\"only\"></span>\n\
              <output id=\"count\" for=\"filter\" aria-live=\"polite\"></output>\n</div>\n\
              <div class=\"scroller\" id=\"scroller\">\n\
-             <table role=\"grid\" aria-label=\"{noun}s\"><colgroup id=\"cols\"></colgroup>\
+             <table role=\"grid\" aria-label=\"{noun}s\" aria-describedby=\"keys\"><colgroup id=\"cols\"></colgroup>\
              <thead><tr id=\"heads\"></tr></thead><tbody id=\"rows\"></tbody></table>\n</div>\n\
-             <p class=\"hint\">Enter opens a row, the arrow keys go from one to the next, / filters, \
+             <p class=\"hint\" id=\"keys\">Enter opens a row, the arrow keys go from one to the next, / filters, \
              Escape closes.</p>\n\
              <noscript><p class=\"notices\">The table and the diagrams are made by the script in this page, \
              which does not run here.</p></noscript>\n\
@@ -222,5 +234,33 @@ impl Page {
              <button type=\"button\" id=\"next\">Next</button> <button id=\"close\">Close</button></span></form>\
              <div id=\"body\"></div></dialog>\n"
         )
+    }
+}
+
+/// What stands between backticks in a text that is HTML already, as code.
+fn quoted(html: &str) -> String {
+    let mut parts: Vec<&str> = html.split('`').collect();
+    // One without its counterpart is one.
+    let rest = if parts.len().is_multiple_of(2) { parts.pop() } else { None };
+    let mut text = String::new();
+    for (place, part) in parts.into_iter().enumerate() {
+        match place % 2 {
+            0 => text.push_str(part),
+            _ => text.extend(["<code>", part, "</code>"]),
+        }
+    }
+    text.extend(rest.into_iter().flat_map(|rest| ["`", rest]));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn what_is_quoted_is_code_and_a_lone_backtick_is_one() {
+        assert_eq!(quoted("ended `rst` and `fin`"), "ended <code>rst</code> and <code>fin</code>");
+        assert_eq!(quoted("a ` b"), "a ` b");
+        assert_eq!(quoted("`a` ` b"), "<code>a</code> ` b");
     }
 }

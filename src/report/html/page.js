@@ -3,6 +3,10 @@
 // that the page brings along and asks for nothing else. Text only ever becomes text, never markup.
 (() => {
   const ROW = 29, SPARE = 10, PRINTED = 500, SAMPLE = 2000;
+  // Pixels for the sign of the order in a head.
+  const ARROW = 14;
+  // What becomes narrower where there is no room, one after the other, and how narrow at the most: addresses last.
+  const GIVING_WAY = [[["text", "doubt"], 70], [["end"], 120]];
   const byId = (id) => document.getElementById(id);
   const data = JSON.parse(byId("data").textContent);
   const {columns, rows, texts, base} = data;
@@ -18,6 +22,14 @@
 
   // ---- cells
 
+  // Where all began on one day, it stands once, over the column; else there is no room for fractions of seconds.
+  const timeColumn = columns.findIndex(({kind}) => kind === "time");
+  const timeOf = (cell) => new Date((base + cell) / 1000).toISOString().replace("T", " ").slice(0, 23);
+  const times = timeColumn < 0 ? [] : [Math.min, Math.max].map((most) =>
+    timeOf(rows.reduce((time, [cells]) => most(time, cells[timeColumn]), rows.length ? rows[0][0][timeColumn] : 0)));
+  const day = times.length > 0 && times[0].slice(0, 10) === times[1].slice(0, 10) ? times[0].slice(0, 10) : "";
+  const heading = ({name}, column) => (column === timeColumn && day ? `${name} ${day}` : name);
+
   const shared = (value) => (typeof value === "number" ? texts[value] : value);
   const word = (column, cell) => columns[column].words[cell];
 
@@ -26,18 +38,26 @@
     switch (columns[column].kind) {
       case "number": return grouped.format(cell);
       case "seconds": return (cell / 1e6).toFixed(6);
-      case "time": return new Date((base + cell) / 1000).toISOString().replace("T", " ").slice(0, 23);
+      case "time": return timeOf(cell);
       case "word": return word(column, cell).text;
       default: return String(cell);
     }
   }
 
+  // The same as far as it stands in the table.
+  function brief(column, cell) {
+    const whole = text(column, cell);
+    return column !== timeColumn ? whole : day ? whole.slice(11) : whole.slice(0, 19);
+  }
+
+  const isText = (column) => ["text", "end", "doubt"].includes(columns[column].kind);
   const isNumber = (column) => ["id", "number", "seconds"].includes(columns[column].kind);
 
   function tone(column, cell) {
     switch (columns[column].kind) {
       case "id": case "number": case "seconds": return "right";
       case "doubt": return "missing";
+      case "end": return "end";
       case "word": return cell === null ? "" : word(column, cell).tone;
       default: return "";
     }
@@ -54,10 +74,15 @@
     const keys = new Set(rows.map(([cells]) => key(column, cells[column])));
     keys.delete(null);
     keys.delete("");
-    const isText = ["text", "doubt"].includes(columns[column].kind);
-    const distinct = isText ? [...keys].sort() : Float64Array.from(keys).sort();
     const ranks = new Map();
-    distinct.forEach((value, rank) => ranks.set(value, rank));
+    if (!isText(column)) {
+      Float64Array.from(keys).sort().forEach((value, rank) => ranks.set(value, rank));
+      return ranks;
+    }
+    // Numbers within text by their value, so that port 80 comes before port 443.
+    const padded = Array.from(keys, (value) => [value.replace(/\d+/g, (digits) => digits.padStart(9, "0")), value]);
+    const places = padded.map(([text], place) => `${text}\0${place}`).sort();
+    places.forEach((text, rank) => ranks.set(padded[text.slice(text.lastIndexOf("\0") + 1)][1], rank));
     return ranks;
   }
 
@@ -72,6 +97,7 @@
     }).sort();
     order = Uint32Array.from(packed, (each) => each % rows.length);
     heads.forEach((head, place) => {
+      if (!head) return;
       const state = place !== column ? "none" : sorted.descending ? "descending" : "ascending";
       head.setAttribute("aria-sort", state);
     });
@@ -83,7 +109,7 @@
   // What the filter looks at: all words of a row, and its number.
   function haystack(row) {
     const parts = rows[row][0].map((cell, column) => {
-      return ["id", "text", "doubt", "word"].includes(columns[column].kind) ? text(column, cell) : "";
+      return isText(column) || ["id", "word"].includes(columns[column].kind) ? text(column, cell) : "";
     });
     return parts.join(" ").toLowerCase();
   }
@@ -119,7 +145,7 @@
     if (all && shown.length > last) {
       const row = document.createElement("tr");
       row.append(cell(`the first ${PRINTED} of ${grouped.format(shown.length)} are printed`, "faint"));
-      row.firstChild.colSpan = columns.length;
+      row.firstChild.colSpan = seen.length;
       body.append(row);
     }
   }
@@ -128,7 +154,7 @@
     const row = document.createElement("tr");
     const space = cell("", "pad");
     row.setAttribute("aria-hidden", "true");
-    space.colSpan = columns.length;
+    space.colSpan = seen.length;
     space.style.height = `${count * ROW}px`;
     row.append(space);
     return row;
@@ -136,7 +162,8 @@
 
   function cell(content, tone) {
     const made = document.createElement("td");
-    made.textContent = content;
+    if (tone === "end") made.append(element("bdi", content));
+    else made.textContent = content;
     if (tone) made.className = tone;
     return made;
   }
@@ -146,9 +173,9 @@
     made.tabIndex = place === active ? 0 : -1;
     made.dataset.place = place;
     made.setAttribute("aria-rowindex", place + 2);
-    rows[row][0].forEach((value, column) => {
-      const content = text(column, value), part = cell(content, tone(column, value));
-      if (content.length > 24) part.title = content;
+    seen.forEach((column) => {
+      const value = rows[row][0][column], content = brief(column, value), part = cell(content, tone(column, value));
+      if (isText(column) && content.length > 6) part.title = content;
       made.append(part);
     });
     return made;
@@ -194,26 +221,32 @@
   function open(place) {
     active = place;
     const [cells, detail] = rows[shown[place]];
-    const head = cells.slice(0, 2).map((value, column) => text(column, value)).join(": ");
-    byId("what").textContent = `${noun} ${head}`;
+    const head = cells.slice(0, wordColumn).map((value, column) =>
+      `${column > 0 ? `${columns[column].name} ` : ""}${text(column, value)}`);
+    byId("what").textContent = `${noun} ${head.join(", ")}: ${text(wordColumn, cells[wordColumn])}`;
     const parts = [];
-    const add = (heading, ...content) => parts.push(element("h3", heading), ...content);
-    (detail.l || []).forEach((ladder) => add(ladder.h || "How it went", drawLadder(ladder, cells)));
-    if (detail.e) {
-      add("What proves it", pairs(detail.e.map((value, at) => (at % 2 ? value : `frame ${value}`))));
-    }
-    if (detail.w) {
+    (detail.c || []).forEach((connection) => {
+      const title = connection.h, level = title ? "h4" : "h3";
+      if (title) parts.push(element("h3", title, "connection"));
+      const part = (heading, content) => parts.push(element(level, heading), content);
+      if (connection.r) part("How it went", drawLadder(connection, cells));
+      if (connection.e) {
+        part("What proves it", pairs(connection.e.map((value, at) => (at % 2 ? value : `frame ${value}`))));
+      }
       const filters = element("div", undefined, "filters");
-      filters.append(...detail.w.map((each) => element("code", each)));
-      add("In Wireshark, as a display filter", filters);
-    }
+      filters.append(...connection.w.map((each) => element("code", each)));
+      part("In Wireshark, as a display filter", filters);
+    });
     const facts = detail.f || [], names = new Set(facts.filter((_, at) => at % 2 === 0).map(shared));
     const others = cells.flatMap((value, column) => {
       const {name} = columns[column], content = text(column, value);
-      return column > 1 && content !== "" && !names.has(name) ? [name, content] : [];
+      return column > wordColumn && content !== "" && !names.has(name) ? [name, content] : [];
     });
-    add("Facts", pairs([...others, ...facts]));
-    if (detail.t) add("In full", element("pre", detail.t));
+    const about = [element("h3", "Facts"), pairs([...others, ...facts])];
+    if (detail.t) about.push(element("h3", "In full"), element("pre", detail.t));
+    // What a row says of several connections comes before them.
+    const isOfOne = (detail.c || []).every(({h}) => !h);
+    parts.splice(isOfOne ? parts.length : 0, 0, ...about);
     byId("body").replaceChildren(...parts);
     byId("previous").disabled = place === 0;
     byId("next").disabled = place === shown.length - 1;
@@ -231,18 +264,22 @@
 
   // ---- ladders: as `closecheck read --ladder=svg` draws them
 
-  const WIDTH = 820, LANES = [268, 692], PACKET = 36, LINE = 24;
+  const ENDS = ["client", "server"], WIDTH = 820, LANES = [268, 692], PACKET = 36, LINE = 24;
 
   function drawLadder(ladder, cells) {
-    const parties = ladder.p || ["client", "server"].map((end) =>
+    const parties = ladder.p || ENDS.map((end) =>
       `${end} ${cells[columns.findIndex(({name}) => name === end)]}`);
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    const put = (name, attributes, content) => {
-      const made = document.createElementNS(svg.namespaceURI, name);
+    const make = (name, attributes, content) => {
+      const made = document.createElementNS("http://www.w3.org/2000/svg", name);
       Object.entries(attributes).forEach(([each, value]) => made.setAttribute(each, value));
       if (content !== undefined) made.textContent = content;
-      svg.append(made);
+      return made;
     };
+    const svg = make("svg", {role: "list", "aria-label": `ladder, ${parties.join(", ")}`});
+    // A row is one thing to be read aloud, whatever it is drawn of.
+    let group = svg;
+    const row = (label) => svg.append(group = make("g", {role: "listitem", "aria-label": label}));
+    const put = (...what) => group.append(make(...what));
     const write = (x, y, anchor, kind, content) => put("text", {x, y, "text-anchor": anchor, class: kind}, content);
     const middle = (LANES[0] + LANES[1]) / 2;
     let y = 14;
@@ -252,14 +289,19 @@
     });
     y += 14;
     const top = y;
+    const said = (client, server) => [client, server]
+      .map((state, end) => (state === "" ? "" : `, ${ENDS[end]} ${texts[state]}`)).join("");
     const states = (client, server, at) => {
       if (client !== "") write(LANES[0] - 10, at, "end", "state", texts[client]);
       if (server !== "") write(LANES[1] + 10, at, "start", "state", texts[server]);
     };
-    states(...(ladder.b || ["", ""]), y + 4);
+    const before = ladder.b || ["", ""];
+    row(`before${said(...before)}`);
+    states(...before, y + 4);
     for (const rung of ladder.r) {
       if (rung.startsWith("(")) {
         y += LINE;
+        row(rung);
         write(middle, y + 2, "middle", "faint", rung);
         continue;
       }
@@ -267,19 +309,22 @@
       const [number, time, from, flags, seq, ack, len, client, server] = rung.split(",");
       const kind = (flags.includes("R") ? "loud" : flags.includes("F") ? "calm" : "plain") +
         (number.startsWith("*") ? " strong" : "");
+      const bytes = `[${flags}] seq ${seq}${ack && ` ack ${ack}`} len ${len}`;
+      const decides = number.startsWith("*") ? ", decides" : "";
+      row(`frame ${number.replace("*", "")}, ${time} s, ${ENDS[from]} to ${ENDS[1 - from]}, ${bytes}` +
+        `${said(client, server)}${decides}`);
       const start = LANES[from], end = LANES[1 - from], back = start < end ? end - 9 : end + 9;
       write(58, y + 4, "end", kind, number);
       write(138, y + 4, "end", "faint", time);
-      write(middle, y - 7, "middle", kind, `[${flags}] seq ${seq}${ack && ` ack ${ack}`} len ${len}`);
+      write(middle, y - 7, "middle", kind, bytes);
       put("path", {class: `shaft ${kind}`, d: `M${start} ${y}H${back}`});
       put("path", {class: `tip ${kind}`, d: `M${end} ${y}L${back} ${y - 5}V${y + 5}Z`});
       states(client, server, y + 4);
     }
     y += 12;
+    group = svg;
     LANES.forEach((x) => put("path", {class: "lane", d: `M${x} ${top}V${y}`}));
     svg.setAttribute("viewBox", `0 0 ${WIDTH} ${y + 4}`);
-    svg.setAttribute("role", "img");
-    svg.setAttribute("aria-label", `ladder of ${ladder.r.length} rows`);
     const made = element("div", undefined, "ladder");
     made.append(svg);
     const deciding = ladder.r.find((rung) => rung.startsWith("*"));
@@ -289,27 +334,54 @@
 
   // ---- the frame of the table
 
+  // What is empty in every row has no column.
+  const seen = [...columns.keys()].filter((column) => column < 2 || rows.length === 0 ||
+    rows.some(([cells]) => cells[column] !== null && cells[column] !== ""));
   const sample = rows.filter((_, row) => row % Math.ceil(rows.length / SAMPLE) === 0);
-  const widths = columns.map(({name, kind, words}, column) => {
-    const contents = kind === "word" ? words.map((each) => each.text) :
-      sample.map(([cells]) => text(column, cells[column]));
-    const width = contents.reduce((most, {length}) => Math.max(most, length), name.length + 1);
-    switch (kind) {
-      case "text": return Math.min(width, 46) * 0.92 + 2.6;
-      case "doubt": return Math.min(width, 22) * 0.92 + 2.6;
-      default: return width + 2.6;
-    }
-  });
-  const sum = widths.reduce((one, other) => one + other, 0);
-  byId("cols").append(...widths.map((width) => {
-    const col = document.createElement("col");
-    col.style.width = `${(100 * width) / sum}%`;
-    return col;
-  }));
-  document.querySelector("table").style.minWidth = `${sum}ch`;
 
-  const heads = columns.map(({name}, column) => {
-    const head = document.createElement("th"), button = element("button", name);
+  // Columns are as wide as what is in them, and where that is too wide for the page, text gives way: first the longest.
+  function layOut() {
+    const measure = document.createElement("canvas").getContext("2d");
+    const probe = document.createElement("tr");
+    probe.append(cell(""));
+    body.append(probe);
+    const {fontSize, fontFamily, paddingLeft} = getComputedStyle(probe.firstChild);
+    const [usual, bold] = [400, 600].map((weight) => `${weight} ${fontSize} ${fontFamily}`);
+    const widthOf = (content) => measure.measureText(content).width;
+    const natural = seen.map((column) => {
+      const {kind, words} = columns[column], name = heading(columns[column], column);
+      measure.font = bold;
+      const head = Math.max(...name.split(" ").map(widthOf)) + ARROW;
+      if (kind !== "word") measure.font = usual;
+      const contents = kind === "word" ? words.map((each) => each.text) :
+        sample.map(([cells]) => brief(column, cells[column]));
+      const widest = contents.reduce((most, content) => Math.max(most, widthOf(content)), head);
+      return Math.ceil(widest + 2 * parseFloat(paddingLeft)) + 2;
+    });
+    const room = scroller.clientWidth, sum = () => widths.reduce((one, other) => one + other, 0);
+    let widths = natural;
+    for (const [kinds, least] of GIVING_WAY) {
+      const gives = seen.map((column) => kinds.includes(columns[column].kind));
+      let cap = Math.max(...widths.filter((_, place) => gives[place]));
+      for (; sum() > room && cap > least; cap -= 4) {
+        widths = widths.map((width, place) => (gives[place] ? Math.min(width, Math.max(cap, least)) : width));
+      }
+    }
+    // Where all that does not help, nothing is shortened: it scrolls sideways anyway.
+    if (sum() > room) widths = natural;
+    const total = sum();
+    probe.remove();
+    byId("cols").replaceChildren(...widths.map((width) => {
+      const col = document.createElement("col");
+      col.style.width = `${(100 * width) / total}%`;
+      return col;
+    }));
+    document.querySelector("table").style.minWidth = `${total}px`;
+  }
+
+  const heads = columns.map((each, column) => {
+    if (!seen.includes(column)) return null;
+    const head = document.createElement("th"), button = element("button", heading(each, column));
     head.scope = "col";
     head.setAttribute("aria-sort", "none");
     if (isNumber(column)) head.className = "right";
@@ -318,7 +390,7 @@
     head.append(button);
     return head;
   });
-  byId("heads").append(...heads);
+  byId("heads").append(...seen.map((column) => heads[column]));
 
   const wordColumn = columns.findIndex(({kind}) => kind === "word");
   if (wordColumn >= 0) {
@@ -346,7 +418,7 @@
     const first = Math.max(0, Math.floor(scroller.scrollTop / ROW) - SPARE);
     if (!drawn.startsWith(`${first} `)) draw();
   }));
-  addEventListener("resize", () => draw());
+  addEventListener("resize", () => { layOut(); draw(); });
   body.addEventListener("click", (event) => {
     const row = event.target.closest("[data-place]");
     if (row) open(Number(row.dataset.place));
@@ -379,4 +451,5 @@
   addEventListener("beforeprint", () => draw(true));
   addEventListener("afterprint", () => draw());
   select();
+  layOut();
 })();

@@ -14,7 +14,7 @@ const PAIRS: usize = 1 << 20;
 
 /// The streams met so far.
 #[derive(Debug, Default)]
-pub(super) struct Streams {
+pub struct Streams {
     pairs: HashMap<[Endpoint; 2], Stream>,
     /// The number of the next stream; `None` once pairs could not be remembered.
     next: Option<u64>,
@@ -30,18 +30,20 @@ struct Stream {
 }
 
 impl Streams {
-    pub(super) fn new() -> Streams {
+    /// No streams yet.
+    #[must_use]
+    pub fn new() -> Streams {
         Streams { next: Some(0), ..Streams::default() }
     }
 
     /// Takes a segment of this connection.
-    pub(super) fn push(&mut self, segment: &Segment<'_>, connection: u64) {
+    pub fn push(&mut self, segment: &Segment<'_>, connection: u64) {
         let Some(number) = self.number(segment) else { return };
         self.of.entry(connection).or_insert((number, number)).1 = number;
     }
 
     /// The first and the last stream of a connection that is reported now.
-    pub(super) fn take(&mut self, connection: u64) -> Option<(u64, u64)> {
+    pub fn take(&mut self, connection: u64) -> Option<(u64, u64)> {
         self.of.remove(&connection)
     }
 

@@ -1,4 +1,4 @@
-//! The table of a page, as the data that its script reads: columns, rows, and what a row opens.
+//! The table of a page, as the data that its script reads: columns and rows.
 
 use std::collections::HashMap;
 use std::io;
@@ -6,12 +6,11 @@ use std::io;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Tone;
 use super::escape::json;
+use super::{Detail, Tone};
 use crate::decode::Timestamp;
-use crate::flow::{End, Pair, State};
-use crate::report::ladder::{Arrow, Ladder, Rung, Scope};
-use crate::report::{Numbers, Record, Trace, escape};
+use crate::flow::State;
+use crate::report::escape;
 
 /// Texts that are written once and referred to by number. What is one of a kind, as times are, would make too many.
 const TEXTS: usize = 4096;
@@ -30,6 +29,8 @@ pub(crate) enum Kind {
     Time,
     /// Text.
     Text,
+    /// Text whose end tells most, as that of an address or a path: where it is too long, its beginning is left out.
+    End,
     /// Text on what is missing.
     Doubt,
     /// One of the column's own words, in their order.
@@ -49,55 +50,6 @@ struct Word {
     text: String,
     rank: u32,
     tone: Tone,
-}
-
-/// What a row opens: keys are short, as there may be a hundred thousand.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct Detail {
-    /// Names and values, one after the other.
-    #[serde(rename = "f", skip_serializing_if = "Vec::is_empty")]
-    facts: Vec<Value>,
-    /// Frames and what each proves, one after the other.
-    #[serde(rename = "e", skip_serializing_if = "Vec::is_empty")]
-    evidence: Vec<Value>,
-    /// Wireshark's display filters.
-    #[serde(rename = "w", skip_serializing_if = "Vec::is_empty")]
-    filters: Vec<String>,
-    /// The diagrams.
-    #[serde(rename = "l", skip_serializing_if = "Vec::is_empty")]
-    ladders: Vec<Drawn>,
-    /// Lines to read.
-    #[serde(rename = "t", skip_serializing_if = "String::is_empty")]
-    text: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Drawn {
-    #[serde(rename = "h", skip_serializing_if = "Option::is_none")]
-    heading: Option<String>,
-    /// Nothing where the row's own columns have them.
-    #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
-    parties: Option<[String; 2]>,
-    /// The states before, by the numbers of their texts.
-    #[serde(rename = "b", skip_serializing_if = "Option::is_none")]
-    before: Option<[String; 2]>,
-    #[serde(rename = "r")]
-    rungs: Vec<String>,
-    #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
-    reason: Option<Value>,
-}
-
-impl Detail {
-    /// Adds a display filter.
-    pub(crate) fn filter(&mut self, filter: String) {
-        self.filters.push(filter);
-    }
-
-    /// Sets the lines to read.
-    pub(crate) fn text(&mut self, text: &str) {
-        let lines: Vec<_> = text.lines().map(escape).collect();
-        self.text = lines.join("\n");
-    }
 }
 
 /// A table while rows are made for it.
@@ -138,71 +90,8 @@ impl Table {
         (time.nanoseconds().saturating_sub(base.nanoseconds()) / 1000).into()
     }
 
-    /// Adds a fact to what a row opens, unless it is empty.
-    pub(crate) fn fact(&mut self, detail: &mut Detail, name: &str, value: &str) {
-        if !value.is_empty() {
-            let fact = [self.shared(name), self.shared(value)];
-            detail.facts.extend(fact);
-        }
-    }
-
-    /// Adds a frame and what it proves to what a row opens.
-    pub(crate) fn evidence(&mut self, detail: &mut Detail, frame: &str, fact: &str) {
-        let fact = self.shared(fact);
-        detail.evidence.extend([frame.into(), fact]);
-    }
-
-    /// Adds the diagram of the connection that the row is about.
-    pub(super) fn ladder(&mut self, detail: &mut Detail, ladder: &Ladder) {
-        let drawn = self.drawn(ladder, None, None);
-        detail.ladders.push(drawn);
-    }
-
-    /// Adds the diagram of one of several connections.
-    pub(crate) fn ladder_of(
-        &mut self,
-        detail: &mut Detail,
-        heading: &str,
-        record: &Record,
-        trace: &Trace,
-    ) {
-        let ladder = Ladder::new(record, trace, Scope::Whole, Numbers::Relative);
-        let Pair { client, server } = ladder.parties.clone();
-        let drawn = self.drawn(&ladder, Some(heading.to_owned()), Some([client, server]));
-        detail.ladders.push(drawn);
-    }
-
-    fn drawn(
-        &mut self,
-        ladder: &Ladder,
-        heading: Option<String>,
-        parties: Option<[String; 2]>,
-    ) -> Drawn {
-        let before = End::BOTH.map(|end| self.state(*ladder.before.at(end)));
-        Drawn {
-            heading,
-            parties,
-            before: Some(before).filter(|before| before.iter().any(|state| !state.is_empty())),
-            rungs: ladder.rungs.iter().map(|rung| self.rung(rung)).collect(),
-            reason: ladder.deciding.as_ref().map(|(_, reason)| self.shared(reason)),
-        }
-    }
-
-    /// `*9,10.005000,1,R.,101,12,0,4,4` (the last two are numbers of texts), or what is said between two packets.
-    fn rung(&mut self, rung: &Rung) -> String {
-        let arrow = match rung {
-            Rung::Arrow(arrow) => arrow,
-            Rung::Between(text) => return text.clone(),
-        };
-        let Arrow { time, from, flags, seq, ack, len, states, .. } = arrow;
-        let from = u8::from(*from == End::Server);
-        let [client, server] = End::BOTH.map(|end| self.state(*states.at(end)));
-        let number = arrow.number();
-        format!("{number},{time},{from},{flags},{seq},{ack},{len},{client},{server}")
-    }
-
     /// The number of a state's text; nothing for none.
-    fn state(&mut self, state: Option<State>) -> String {
+    pub(super) fn state(&mut self, state: Option<State>) -> String {
         state.map(|state| self.numbered(state.name()).to_string()).unwrap_or_default()
     }
 
@@ -227,7 +116,7 @@ impl Table {
     }
 
     /// The number of a text that is written once, or the text itself where there are too many.
-    fn shared(&mut self, text: &str) -> Value {
+    pub(super) fn shared(&mut self, text: &str) -> Value {
         match self.texts.len() < TEXTS || self.numbers.contains_key(text) {
             true => self.numbered(text).into(),
             false => Table::text(text),

@@ -12,6 +12,8 @@ pub(super) use mermaid::write as write_mermaid;
 pub(super) use svg::Drawings;
 pub(super) use text::write;
 
+use serde::{Deserialize, Serialize};
+
 use super::packets::Row;
 use super::text::{counted, grouped};
 use super::{Numbers, Packet, Record, Trace};
@@ -38,7 +40,7 @@ pub(super) enum Scope {
 }
 
 /// What is drawn of a connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Ladder {
     /// The heads of the lifelines: `client 127.0.0.1:50000`.
     pub(super) parties: Pair<String>,
@@ -51,7 +53,7 @@ pub(super) struct Ladder {
 }
 
 /// A row of the diagram.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Rung {
     /// A packet.
     Arrow(Arrow),
@@ -60,7 +62,7 @@ pub(super) enum Rung {
 }
 
 /// A packet as it is drawn.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Arrow {
     pub(super) frame: FrameId,
     /// Seconds since the connection began.

@@ -5,9 +5,11 @@ use std::io;
 
 use serde_json::Value;
 
-use super::{Cell, HEADER, Matrix};
-use crate::flow::End;
-use crate::report::html::{Detail, Kind, Page, Table, Tone};
+use super::{Cell, CellDrawing, Facts, HEADER, Matrix};
+use crate::decode::FrameId;
+use crate::flow::{End, Pair};
+use crate::report::html::{Course, Detail, Ends, Kind, Page, Table, Tone, of_connection, tone};
+use crate::report::tally::{self, severity};
 
 /// The columns whose cells have a weight.
 const VERDICT: usize = 3;
@@ -38,7 +40,6 @@ impl Matrix {
 
     fn summarize(&self, page: &mut Page) {
         let mut documented: BTreeMap<(u32, Tone, &str), u64> = BTreeMap::new();
-        let mut verdicts: BTreeMap<(String, Tone), u64> = BTreeMap::new();
         for cell in &self.cells {
             let (rank, tone) = documented_weight(cell);
             let name = match cell.as_documented() {
@@ -47,22 +48,33 @@ impl Matrix {
                 None => "not known to be documented",
             };
             *documented.entry((rank, tone, name)).or_default() += 1;
-            *verdicts.entry((cell.verdict(), verdict_tone(cell))).or_default() += 1;
         }
         page.figure(self.cells.len() as u64, "cells", Tone::Plain);
         for ((_, tone, name), count) in documented {
             page.figure(count, name, tone);
         }
-        let bars: Vec<(String, u64, Tone)> =
-            verdicts.into_iter().map(|((name, tone), count)| (name, count, tone)).collect();
-        page.bars("How they ended", &bars);
+        let mut ends = Ends::default();
+        for cell in &self.cells {
+            let close = &cell.facts.close;
+            let kind = tally::Kind::new(close.verdict, close.by, close.cause.zip(close.confidence));
+            if let Some(drawing) = &cell.drawing {
+                ends.add(kind, drawing.end);
+            }
+        }
+        ends.charts("", page);
     }
 }
 
 fn cells(cell: &Cell, table: &mut Table) -> Vec<Value> {
     let texts = cell.texts();
     let texts = texts.iter().enumerate().map(|(column, text)| match column {
-        VERDICT => table.word(column, text, 0, verdict_tone(cell)),
+        VERDICT => {
+            let close = &cell.facts.close;
+            let rank = u32::from(severity(close.verdict)) * 100 + close.verdict as u32 * 4;
+            let rank = rank + close.by.map_or(2, |by| by as u32);
+            let tone = if close.complete { tone(close.verdict) } else { Tone::Doubt };
+            table.word(column, text, rank, tone)
+        }
         DOCUMENTED => {
             let (rank, tone) = documented_weight(cell);
             table.word(column, text, rank, tone)
@@ -74,6 +86,12 @@ fn cells(cell: &Cell, table: &mut Table) -> Vec<Value> {
 
 fn detail(cell: &Cell, table: &mut Table) -> Detail {
     let mut detail = Detail::default();
+    if let Some(drawing) = &cell.drawing {
+        table.course(&mut detail, course(cell, drawing));
+        let kept = cell.capture.as_deref();
+        let kept = kept.unwrap_or("not kept: closecheck matrix -w FOLDER keeps each cell's");
+        table.fact(&mut detail, "packets", kept);
+    }
     table.fact(&mut detail, "close()", &cell.close_range());
     for end in End::BOTH {
         table.fact(&mut detail, &format!("{end} lost"), &cell.lost_range(end));
@@ -86,21 +104,23 @@ fn detail(cell: &Cell, table: &mut Table) -> Detail {
     detail
 }
 
+fn course<'a>(cell: &Cell, drawing: &'a CellDrawing) -> Course<'a> {
+    let Facts { client, server, close, .. } = &cell.facts;
+    let evidence = close.evidence.iter();
+    Course {
+        heading: None,
+        ladder: Some(&drawing.ladder),
+        has_parties: true,
+        evidence: evidence.map(|each| (FrameId::new(each.frame), each.text.clone())).collect(),
+        filter: of_connection(&Pair { client: *client, server: *server }, drawing.streams),
+    }
+}
+
 /// The place in the order, and the tone.
 fn documented_weight(cell: &Cell) -> (u32, Tone) {
     match cell.as_documented() {
         Some(false) => (0, Tone::Loud),
         None => (1, Tone::Doubt),
         Some(true) => (2, Tone::Calm),
-    }
-}
-
-fn verdict_tone(cell: &Cell) -> Tone {
-    let close = &cell.facts.close;
-    match close.verdict.as_str() {
-        _ if !close.complete => Tone::Doubt,
-        "fin" => Tone::Calm,
-        "rst" | "fin-then-rst" | "refused" => Tone::Loud,
-        _ => Tone::Doubt,
     }
 }
