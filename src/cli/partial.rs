@@ -12,8 +12,8 @@ use super::pass::{
 };
 use super::progress::Progress;
 use super::status::Status;
-use crate::capture::{Filter, Frames, Input, Merged, OpenInput, Stop};
-use crate::decode::{LinkType, Skip, decode};
+use crate::capture::{Filter, Frames, Input, Merged, OpenInput, Origin, Stop};
+use crate::decode::{Frame, LinkType, Skip, decode};
 use crate::partial::{FileLine, Files, Recorder};
 use crate::report::{CaptureSummary, Format};
 use crate::sandbox::Needs;
@@ -60,34 +60,28 @@ impl Reading<'_> {
         }
         let mut recorder = Recorder::new(self.input.to_string(), self.place);
         let mut progress = Progress::new();
-        let (mut packets, mut next_look) = (0, 0);
+        let mut packets = 0;
+        let mut taken = Ok(());
         loop {
             progress.update(packets, || captures.progress());
-            if packets >= next_look {
-                next_look = packets + BETWEEN_LOOKS;
-                if self.stop.is_requested() {
-                    captures.stop();
-                }
+            if self.stop.is_requested() {
+                captures.stop();
             }
-            let Some((_, frame)) = captures.next_frame() else { break };
-            packets += 1;
-            recorder.frame(&frame);
-            let accepted =
-                self.filter.as_mut().map_or(Ok(true), |filter| filter.accepts(&frame))?;
-            match (accepted, decode(&frame)) {
-                (false, _) => recorder.skip(FILTERED_OUT, false),
-                (true, Ok(segment)) => recorder.segment(&segment),
-                (true, Err(Skip::UnsupportedLink)) => {
-                    let name = self.input.to_string();
-                    return Err(Failure::LinkType { name, link: frame.link });
+            let more = captures.take_batch(BETWEEN_LOOKS, |origin, frame| {
+                packets += 1;
+                if taken.is_ok() {
+                    taken = self.take(origin, frame, &mut recorder);
                 }
-                (true, Err(skip)) => recorder.skip(skip.reason(), skip == Skip::Cut),
+            });
+            if !more || taken.is_err() {
+                break;
             }
             if recorder.is_full() {
                 write_lines(recorder.take_lines(), out)?;
             }
         }
         progress.erase();
+        taken?;
         write_lines(recorder.take_lines(), out)?;
         recorder.dropped(captures.sources().find_map(Frames::dropped));
         captures.sources().for_each(|source| warn_of_times(&self.input.to_string(), source));
@@ -99,6 +93,32 @@ impl Reading<'_> {
         };
         write_lines([&line], out)?;
         Ok(line)
+    }
+
+    fn take(
+        &mut self,
+        origin: Origin,
+        frame: &Frame<'_>,
+        recorder: &mut Recorder,
+    ) -> Result<(), Failure> {
+        recorder.frame(frame);
+        if origin.dropped {
+            recorder.dropped_before();
+        }
+        let accepted = self.filter.as_mut().map_or(Ok(true), |filter| filter.accepts(frame));
+        if !accepted? {
+            recorder.skip(FILTERED_OUT, false);
+            return Ok(());
+        }
+        match decode(frame) {
+            Ok(segment) => recorder.segment(&segment),
+            Err(Skip::UnsupportedLink) => {
+                let name = self.input.to_string();
+                return Err(Failure::LinkType { name, link: frame.link });
+            }
+            Err(skip) => recorder.skip(skip.reason(), skip == Skip::Cut),
+        }
+        Ok(())
     }
 }
 

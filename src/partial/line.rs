@@ -70,7 +70,7 @@ pub struct FileLine {
     pub cut: Option<Mark>,
     /// Packets that were lost in capturing, where the file tells.
     pub dropped: Option<u64>,
-    /// The packet behind which it first tells of some.
+    /// The place behind which it first tells of some.
     pub dropped_after: Option<Mark>,
     /// The numbers of its link types.
     pub links: Vec<u32>,

@@ -3,10 +3,12 @@
 #![allow(dead_code, reason = "each test program takes its part")]
 #![expect(clippy::panic, reason = "what fails here fails the test that called it")]
 
+pub(crate) mod blocks;
 pub(crate) mod browser;
 pub(crate) mod edit;
 pub(crate) mod fixtures;
 pub(crate) mod live;
+pub(crate) mod partials;
 pub(crate) mod proc;
 pub(crate) mod syns;
 pub(crate) mod traffic;
