@@ -1,11 +1,10 @@
 //! Reads captures into partial records, one file after the other, for `merge` to put together.
 
-use serde::Serialize;
+mod output;
 
-use super::args::ReadPlan;
+use super::args::{PartialForm, ReadPlan};
 use super::command::warn_incomplete;
 use super::failure::Failure;
-use super::out::{Out, Pace, Target};
 use super::pass::{
     BETWEEN_LOOKS, FILTERED_OUT, INTERRUPTED, add_cut, add_dropped, fault_words, link_types,
     warn_of_times,
@@ -14,20 +13,22 @@ use super::progress::Progress;
 use super::status::Status;
 use crate::capture::{Filter, Frames, Input, Merged, OpenInput, Origin, Stop};
 use crate::decode::{Frame, LinkType, Skip, decode};
-use crate::partial::{FileLine, Files, Recorder};
+use crate::partial::{FileLine, Files, Line, Recorder};
 use crate::report::{CaptureSummary, Format};
 use crate::sandbox::Needs;
+pub(super) use output::PartialOut;
 
 /// Reads each capture to its end, or as far as it goes before a signal comes.
 pub(super) fn run(
     plan: &ReadPlan,
+    form: PartialForm,
     stop: &Stop,
     confine: impl FnOnce(&Needs) -> Result<(), Failure>,
 ) -> Result<Status, Failure> {
     let opened = Merged::open_inputs(&plan.inputs, stop).map_err(Failure::Read)?;
     let mut filter = plan.filter.as_deref().map(Filter::prepare);
     confine(&Needs::default())?;
-    let mut out = Out::new(Target::StandardOutput, Pace::Buffered);
+    let mut out = PartialOut::new(form)?;
     let mut lines = Vec::with_capacity(plan.inputs.len());
     for ((input, opened), nth) in plan.inputs.iter().zip(opened).zip(0..) {
         let place = plan.place.map(|first| first.saturating_add(nth));
@@ -37,7 +38,7 @@ pub(super) fn run(
             break;
         }
     }
-    out.flush()?;
+    out.finish()?;
     let capture = summary(&Files::new(lines)?)?;
     warn_incomplete(&capture, Format::Ndjson);
     Ok(if capture.incomplete.is_empty() { Status::AsExpected } else { Status::Incomplete })
@@ -53,7 +54,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Writes the lines of a file, and gives the last of them, which is of the file itself.
-    fn run(mut self, opened: OpenInput, out: &mut Out) -> Result<FileLine, Failure> {
+    fn run(mut self, opened: OpenInput, out: &mut PartialOut) -> Result<FileLine, Failure> {
         let mut captures = Merged::read(vec![opened]).map_err(Failure::Read)?;
         if let Some(filter) = &mut self.filter {
             filter.require(captures.sources().flat_map(Frames::links))?;
@@ -77,12 +78,12 @@ impl Reading<'_> {
                 break;
             }
             if recorder.is_full() {
-                write_lines(recorder.take_lines(), out)?;
+                out.write(recorder.take_lines().into_iter().map(Line::Trace))?;
             }
         }
         progress.erase();
         taken?;
-        write_lines(recorder.take_lines(), out)?;
+        out.write(recorder.take_lines().into_iter().map(Line::Trace))?;
         recorder.dropped(captures.sources().find_map(Frames::dropped));
         captures.sources().for_each(|source| warn_of_times(&self.input.to_string(), source));
         let line = FileLine {
@@ -91,7 +92,7 @@ impl Reading<'_> {
             interrupted: captures.is_stopped(),
             ..recorder.finish()
         };
-        write_lines([&line], out)?;
+        out.write([Line::File(line.clone())])?;
         Ok(line)
     }
 
@@ -120,19 +121,6 @@ impl Reading<'_> {
         }
         Ok(())
     }
-}
-
-/// Writes partial records, one a line.
-pub(super) fn write_lines<T: Serialize>(
-    lines: impl IntoIterator<Item = T>,
-    out: &mut Out,
-) -> Result<(), Failure> {
-    lines.into_iter().try_for_each(|line| {
-        out.write(|out| {
-            serde_json::to_writer(&mut *out, &line)?;
-            writeln!(out)
-        })
-    })
 }
 
 /// What one pass over the files says of them as a whole, but for what depends on their connections.

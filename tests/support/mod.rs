@@ -5,6 +5,7 @@
 
 pub(crate) mod blocks;
 pub(crate) mod browser;
+pub(crate) mod duckdb;
 pub(crate) mod edit;
 pub(crate) mod fixtures;
 pub(crate) mod live;
