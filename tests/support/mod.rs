@@ -8,6 +8,7 @@ pub(crate) mod browser;
 pub(crate) mod duckdb;
 pub(crate) mod edit;
 pub(crate) mod fixtures;
+pub(crate) mod followed;
 pub(crate) mod live;
 pub(crate) mod partials;
 pub(crate) mod proc;
