@@ -111,6 +111,43 @@ fn ended_within_a_file_it_loses_nothing_and_repeats_nothing() {
     assert!(caught > 0, "it was never within a file");
 }
 
+/// As docs/design.md has it, with room for what differs by traffic.
+#[test]
+fn a_checkpoint_takes_140_bytes_an_open_connection() {
+    let mut site = Site::new();
+    let sizes = [1_000, 5_000].map(|open| {
+        let mix = "fin=100".parse().unwrap();
+        let plan = Plan { packets: open * 8, connections: open, open, payload: 300, mix, seed: 7 };
+        let mut writer = Writer::new(Format::Pcap, Vec::new()).unwrap();
+        generate(&plan, &mut writer).unwrap();
+        let mut bytes = writer.finish();
+        // All are open half-way.
+        bytes.truncate(bytes.len() / 2);
+        site.complete(&bytes);
+        fs::write(site.path("captures/newer"), "").unwrap();
+        let before = site.checkpoint();
+        let running = site.follow("");
+        eventually("it begins", || site.checkpoint() != before);
+        let before = site.checkpoint();
+        eventually("the file is taken", || site.checkpoint() != before);
+        drop(running);
+        fs::remove_file(site.path("captures/newer")).unwrap();
+        for name in ["out", "out.checkpoint"] {
+            fs::rename(site.path(name), site.path(&format!("{name}.{open}"))).unwrap();
+        }
+        fs::remove_file(site.path(&site.moved()[site.moved().len() - 1])).unwrap();
+        let checkpoint = fs::read(site.path(&format!("out.checkpoint.{open}"))).unwrap();
+        let text = String::from_utf8(zstd::decode_all(checkpoint.as_slice()).unwrap()).unwrap();
+        let held = text.matches("\"Whole\"").count() + text.matches("\"Plain\"").count();
+        assert!(held as u64 > open / 2, "{held}");
+        (checkpoint.len(), held)
+    });
+    let [(small, few), (large, many)] = sizes;
+    let each = (large - small) / (many - few);
+    assert!((100..180).contains(&each), "{each} bytes");
+    assert!(small - few * each < 180_000, "{small} bytes for {few}");
+}
+
 #[test]
 fn files_are_taken_while_it_runs_and_a_signal_leaves_the_rest_for_later() {
     let mut site = Site::new();

@@ -156,6 +156,10 @@ fn what_is_no_partial_record_is_refused_with_line_and_reason() {
     refused(&edited("\"key\":\"", "\"key\":\"x"), "line 1: the key is not two addresses");
     refused(&edited("\"key\":", "\"keys\":"), "line 1: unknown field `keys`");
     refused(&edited("\"name\":", "\"place\":1,\"name\":"), "line 2: duplicate field");
+    refused(
+        &edited("\"skipped\":{", "\"skipped\":{\"not-tcp\":1"),
+        "line 2: its packets are not the sum",
+    );
     refused(&text[..text.len() - 1], "is cut off");
     refused(&text[..40], "line 1: the line is cut off");
     refused(
