@@ -234,6 +234,24 @@ fn duckdb_alone_and_the_shell_give_the_table_of_one_pass() {
     assert_eq!(rotated.closes(), expected);
 }
 
+/// As on two machines that name their files alike, with what an earlier run left behind.
+#[test]
+fn the_shell_takes_captures_of_one_name_for_two() {
+    let rotated = Rotated::new(4);
+    let mut captures = Vec::new();
+    for host in ["a", "b", "c", "d"] {
+        fs::create_dir(rotated.path(host)).unwrap();
+        captures.push(rotated.path(host).join("0.pcap"));
+        fs::copy(rotated.capture(captures.len() - 1), &captures[captures.len() - 1]).unwrap();
+    }
+    fs::create_dir(rotated.path("partials")).unwrap();
+    fs::write(rotated.path("partials/9.ndjson"), "left over\n").unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/partials.sh");
+    let mut shell = clean(script);
+    shell.env("CLOSECHECK", PROGRAM).arg(rotated.path("partials")).args(&captures);
+    assert_eq!(Records::parse(&patiently(&mut shell)), rotated.one_pass(&captures));
+}
+
 /// Rows in place of lines: those that Spark leaves and those that closecheck writes have the same columns.
 #[cfg(feature = "parquet")]
 #[test]
