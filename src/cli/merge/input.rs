@@ -105,7 +105,6 @@ impl Gathering {
     }
 
     #[cfg(not(feature = "parquet"))]
-    #[expect(clippy::unused_self, reason = "as with Parquet")]
     fn read_columns(&mut self, name: &str, _: impl Read, _: &Stop) -> Result<(), Failure> {
         let words =
             "it is Parquet, which takes a closecheck that was built with the feature `parquet`";
