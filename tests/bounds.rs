@@ -7,12 +7,16 @@ mod support;
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
+use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use closecheck::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
+use closecheck::decode::{
+    Endpoint, Flags, Frame, FrameId, LinkType, Options, Outer, Segment, Seq, Timestamp, Tunnel,
+};
 use closecheck::flow::Table;
+use closecheck::partial::Recorder;
 use support::{PROGRAM, Ran, Running, clean};
 
 const MIB: u64 = 1 << 20;
@@ -22,7 +26,11 @@ const RST: u16 = 0x004;
 
 /// Reads standard input as a capture with so much memory for data; whoever asks for more is refused it.
 fn read_within(bytes: u64, options: &str) -> Command {
-    let script = format!("ulimit -d {}; exec \"$0\" read - --format json {options}", bytes >> 10);
+    within(bytes, &format!("read - --format json {options}"))
+}
+
+fn within(bytes: u64, arguments: &str) -> Command {
+    let script = format!("ulimit -d {}; exec \"$0\" {arguments}", bytes >> 10);
     let mut command = clean("sh");
     command.args(["-c", &script, PROGRAM]).stdin(Stdio::piped());
     command
@@ -102,6 +110,87 @@ fn a_thousand_open_connections_take_32_mib_whatever_passes_through_them() {
     let report = ran.succeeded().json();
     assert_eq!(report["capture"]["packets"], ROUNDS * CONNECTIONS);
     assert_eq!(report["summary"]["connections"], CONNECTIONS);
+}
+
+/// A packet that takes much room in a partial record: nothing in it is as the one before lets one expect.
+fn odd_packet(file: u16, connection: u8, number: u32) -> Segment<'static> {
+    let odd = number.wrapping_mul(0x9e37_79b9);
+    let router = Ipv6Addr::from(u128::from(odd) << 64 | 1).into();
+    Segment {
+        time: Timestamp::new(i64::from(file), i64::from(number)),
+        source: Endpoint { ip: [10, 1, connection, 1].into(), port: 40_000 + file },
+        seq: Seq(odd),
+        ack: Seq(odd.rotate_left(16)),
+        flags: Flags(ACK),
+        ip_id: Some(odd as u16),
+        ttl: odd as u8,
+        outer: Some(Outer {
+            source: router,
+            destination: router,
+            tunnel: Tunnel::Gre,
+            id: Some(odd),
+        }),
+        ..flood(1).next().unwrap()
+    }
+}
+
+/// Partial records of so many files, each of which has 40 connections of 80 packets.
+fn partial_records(files: u16, out: &mut dyn Write) -> io::Result<()> {
+    const CONNECTIONS: u8 = 40;
+    const PACKETS: u32 = 80;
+    for file in 0..files {
+        let mut recorder = Recorder::new(format!("{file}.pcap"), Some(file.into()));
+        for number in 0..PACKETS * u32::from(CONNECTIONS) {
+            let connection = (number % u32::from(CONNECTIONS)) as u8;
+            let segment = odd_packet(file, connection, number);
+            let frame = FrameId::new(u64::from(number) + 1);
+            recorder.frame(&Frame {
+                number: frame.number(),
+                time: segment.time,
+                link: LinkType::RAW,
+                wire_len: 0,
+                data: &[],
+            });
+            recorder.segment(&Segment { frame, ..segment });
+        }
+        for line in recorder.take_lines() {
+            serde_json::to_writer(&mut *out, &line)?;
+            writeln!(out)?;
+        }
+        serde_json::to_writer(&mut *out, &recorder.finish())?;
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// What was written through it.
+struct Counted<'a>(&'a mut dyn Write, u64);
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.0.write(bytes)?;
+        self.1 += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[test]
+fn more_partial_records_than_there_is_memory_for_are_merged() {
+    const FILES: u16 = 170;
+    const MEMORY: u64 = 36 * MIB;
+    let mut merge = within(MEMORY, "merge - --format ndjson");
+    let ran = feed(&mut merge, |out| {
+        let mut counted = Counted(out, 0);
+        partial_records(FILES, &mut counted)?;
+        let Counted(_, written) = counted;
+        assert!(written > MEMORY, "{written} bytes");
+        Ok(())
+    });
+    assert_eq!(ran.succeeded().stdout.lines().count(), usize::from(FILES) * 40);
 }
 
 #[test]

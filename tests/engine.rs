@@ -76,6 +76,12 @@ impl Rotated {
         Records::parse(&run(command.args(captures)).stdout)
     }
 
+    /// The records in the table that DuckDB has made.
+    fn closes(&self) -> Records {
+        let closes = Spark { out: self.folder.path().to_owned(), said: String::new() };
+        Records::parse(&closes.query("SELECT record FROM '{}/closes.parquet'"))
+    }
+
     /// Where the Spark job leaves its tables. `program` is what it runs as closecheck.
     fn spark(&self, program: &Path) -> Spark {
         let out = self.path("out");
@@ -225,7 +231,49 @@ fn duckdb_alone_and_the_shell_give_the_table_of_one_pass() {
         .args(["--shares", "3", "--closecheck", PROGRAM, "--out"])
         .arg(rotated.path("closes.parquet"));
     patiently(duckdb.arg(rotated.path("partials/*.ndjson")));
-    let out = rotated.folder.path().to_owned();
-    let closes = Spark { out, said: String::new() };
-    assert_eq!(Records::parse(&closes.query("SELECT record FROM '{}/closes.parquet'")), expected);
+    assert_eq!(rotated.closes(), expected);
+}
+
+/// As on two machines that name their files alike, with what an earlier run left behind.
+#[test]
+fn the_shell_takes_captures_of_one_name_for_two() {
+    let rotated = Rotated::new(4);
+    let mut captures = Vec::new();
+    for host in ["a", "b", "c", "d"] {
+        fs::create_dir(rotated.path(host)).unwrap();
+        captures.push(rotated.path(host).join("0.pcap"));
+        fs::copy(rotated.capture(captures.len() - 1), &captures[captures.len() - 1]).unwrap();
+    }
+    fs::create_dir(rotated.path("partials")).unwrap();
+    fs::write(rotated.path("partials/9.ndjson"), "left over\n").unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/partials.sh");
+    let mut shell = clean(script);
+    shell.env("CLOSECHECK", PROGRAM).arg(rotated.path("partials")).args(&captures);
+    assert_eq!(Records::parse(&patiently(&mut shell)), rotated.one_pass(&captures));
+}
+
+/// Rows in place of lines: those that Spark leaves and those that closecheck writes have the same columns.
+#[cfg(feature = "parquet")]
+#[test]
+fn rows_of_parquet_from_spark_and_from_closecheck_give_the_table_of_one_pass() {
+    let rotated = Rotated::new(6);
+    let expected = rotated.one_pass(&rotated.captures());
+    let spark = rotated.spark(Path::new(PROGRAM));
+    assert_eq!(spark.records(), expected);
+    let of_spark = fs::read_dir(spark.out.join("partials")).unwrap();
+    let of_spark = of_spark.map(|entry| entry.unwrap().path());
+    let of_spark =
+        of_spark.filter(|path| path.extension().is_some_and(|ending| ending == "parquet"));
+    let mut merge = closecheck(["merge", "--format", "ndjson"]);
+    assert_eq!(Records::parse(&run(merge.args(of_spark)).succeeded().stdout), expected);
+
+    let rows = fs::File::create(rotated.path("rows.parquet")).unwrap();
+    let mut read = closecheck(["read", "--partial", "--format", "parquet"]);
+    run(read.args(rotated.captures()).stdout(rows)).succeeded();
+    for partials in [rotated.path("rows.parquet"), spark.out.join("partials/*.parquet")] {
+        let mut duckdb = python("examples/duckdb/closes.py");
+        duckdb.args(["--shares", "3", "--closecheck", PROGRAM, "--out"]);
+        patiently(duckdb.arg(rotated.path("closes.parquet")).arg(partials));
+        assert_eq!(rotated.closes(), expected);
+    }
 }

@@ -1,5 +1,5 @@
-//! The law of partial records: however a capture is cut into files, wherever and in whatever order these are read, and
-//! in whatever tree what was read is merged, the report is, byte for byte, that of one pass over the files.
+//! What is read from files apart and merged is, byte for byte, what one pass over the files reports: in odd cases, with
+//! rules, where something is missing, and by key. `tests/law.rs` has captures of every kind.
 #![expect(clippy::unwrap_used, reason = "what cannot be made or read fails the test")]
 
 #[path = "../benches/synthetic/mod.rs"]
@@ -13,96 +13,8 @@ use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 use support::edit::Capture;
-use support::fixtures::FIXTURES;
-use support::{Ran, closecheck, run};
+use support::partials::{Site, captures, hold, places, report};
 use synthetic::{Format, Plan, Writer, generate};
-
-/// A folder with files of captures and of partial records.
-struct Site {
-    folder: tempfile::TempDir,
-    made: usize,
-}
-
-impl Site {
-    fn new() -> Site {
-        Site { folder: tempfile::tempdir().unwrap(), made: 0 }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// Cuts a capture before these packets, and says which files came of it, in order.
-    fn cut(&self, capture: &Capture, places: &[usize]) -> Vec<PathBuf> {
-        let starts = [0].into_iter().chain(places.iter().copied());
-        let ends = places.iter().copied().chain([capture.packets.len()]);
-        let write = |(nth, (start, end))| {
-            let packets = capture.packets[start..end].to_vec();
-            let path = self.path(&format!("{nth:04}.pcap"));
-            Capture { link: capture.link, packets }.write(&path);
-            path
-        };
-        (0..).zip(starts.zip(ends)).map(write).collect()
-    }
-
-    /// Runs the program, and keeps what it writes in a file, which it names.
-    fn keep(&mut self, arguments: &[&str], files: &[PathBuf]) -> PathBuf {
-        self.made += 1;
-        let path = self.path(&format!("{}.partial", self.made));
-        let ran = run(closecheck(arguments).args(files));
-        assert!([0, 3].contains(&ran.code()), "{}", ran.stderr);
-        fs::write(&path, ran.stdout).unwrap();
-        path
-    }
-
-    /// Reads each file by itself or some together, in any order, and merges what comes of it in any tree, down to
-    /// three partial records at the most.
-    fn partials(&mut self, files: &[PathBuf], placed: bool, rng: &mut Rng) -> Vec<PathBuf> {
-        let mut unread: Vec<(usize, PathBuf)> = files.iter().cloned().enumerate().collect();
-        rng.shuffle(&mut unread);
-        let mut partials = Vec::new();
-        while !unread.is_empty() {
-            let together = if placed { 1 } else { rng.usize(1..=unread.len()) };
-            let some: Vec<_> = unread.drain(..together).collect();
-            let place = some[0].0.to_string();
-            let mut arguments = vec!["read", "--partial"];
-            if placed {
-                arguments.extend(["--place", &place]);
-            }
-            let some: Vec<PathBuf> = some.into_iter().map(|(_, path)| path).collect();
-            partials.push(self.keep(&arguments, &some));
-        }
-        while partials.len() > 3 {
-            rng.shuffle(&mut partials);
-            let some = partials.split_off(partials.len() - rng.usize(2..=partials.len().min(4)));
-            partials.push(self.keep(&["merge", "--partial"], &some));
-        }
-        partials
-    }
-}
-
-fn report(arguments: &[&str], files: &[PathBuf]) -> Ran {
-    run(closecheck(arguments).args(files))
-}
-
-/// Holds the merged report against that of one pass.
-#[track_caller]
-fn hold(partials: &[PathBuf], files: &[PathBuf], format: &str) {
-    let whole = report(&["read", "--format", format], files);
-    let merged = report(&["merge", "--format", format], partials);
-    assert_eq!(merged.stdout, whole.stdout, "{files:?}\n{}", merged.stderr);
-    assert_eq!((merged.code(), &merged.stderr), (whole.code(), &whole.stderr));
-}
-
-fn captures(folder: &str) -> Vec<PathBuf> {
-    let mut captures: Vec<PathBuf> = fs::read_dir(Path::new(FIXTURES).join(folder))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
-        .collect();
-    captures.sort();
-    captures
-}
 
 fn law(capture: &Capture, places: &[usize], format: &str, rng: &mut Rng) {
     let mut site = Site::new();
@@ -114,25 +26,6 @@ fn law(capture: &Capture, places: &[usize], format: &str, rng: &mut Rng) {
         rng.bool() || !times.is_sorted() || ends_empty || !places.is_sorted_by(|a, b| a < b);
     let partials = site.partials(&files, placed, rng);
     hold(&partials, &files, format);
-}
-
-fn places(packets: usize, cuts: usize, rng: &mut Rng) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..cuts).map(|_| rng.usize(0..=packets)).collect();
-    places.sort_unstable();
-    places
-}
-
-#[test]
-fn every_fixture_cut_anywhere_merges_to_what_one_pass_says() {
-    let mut rng = Rng::with_seed(10);
-    let formats = ["json", "ndjson", "csv", "plain", "table"];
-    let fixtures = ["", "stacks", "two-ended"].iter().flat_map(|folder| captures(folder));
-    for path in fixtures.filter(|_| rng.bool()).collect::<Vec<_>>() {
-        let capture = Capture::open(&path);
-        let cuts = rng.usize(1..6);
-        let places = places(capture.packets.len(), cuts, &mut rng);
-        law(&capture, &places, formats[rng.usize(..formats.len())], &mut rng);
-    }
 }
 
 #[test]
@@ -263,6 +156,10 @@ fn what_is_no_partial_record_is_refused_with_line_and_reason() {
     refused(&edited("\"key\":\"", "\"key\":\"x"), "line 1: the key is not two addresses");
     refused(&edited("\"key\":", "\"keys\":"), "line 1: unknown field `keys`");
     refused(&edited("\"name\":", "\"place\":1,\"name\":"), "line 2: duplicate field");
+    refused(
+        &edited("\"skipped\":{", "\"skipped\":{\"not-tcp\":1"),
+        "line 2: its packets are not the sum",
+    );
     refused(&text[..text.len() - 1], "is cut off");
     refused(&text[..40], "line 1: the line is cut off");
     refused(

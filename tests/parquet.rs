@@ -6,59 +6,11 @@ mod support;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use serde_json::{Value, json};
-use support::fixtures::FIXTURES;
-use support::{clean, closecheck, run};
-
-/// Runs each query of the list on its standard input, and prints a line of JSON with its rows.
-const ASK: &str = "
-import duckdb, json, sys
-for query in json.load(sys.stdin):
-    if query.startswith('COPY'):
-        duckdb.sql(query)
-        print('[]')
-        continue
-    rows = duckdb.sql('SELECT to_json(answer)::VARCHAR FROM (' + query.rstrip().rstrip(';') + ') answer')
-    print('[' + ','.join(row[0] for row in rows.fetchall()) + ']')
-";
-
-/// A Python that has DuckDB, or nothing, and then the test says so.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
-fn python() -> Option<PathBuf> {
-    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?.join("python/bin/python3");
-    let has_duckdb = |python: &PathBuf| {
-        let mut command = Command::new(python);
-        let ran = command.args(["-c", "import duckdb"]).stderr(Stdio::null()).status();
-        ran.is_ok_and(|status| status.success())
-    };
-    let found = [python, PathBuf::from("python3")].into_iter().find(has_duckdb);
-    if found.is_none() {
-        eprintln!("SKIPPED: no Python here has DuckDB (hint: scripts/prepare test)");
-    }
-    found
-}
-
-/// What DuckDB answers, in this folder.
-fn ask(python: &Path, folder: &Path, queries: &[String]) -> Vec<Value> {
-    let input = folder.join("queries.json");
-    fs::write(&input, json!(queries).to_string()).unwrap();
-    let mut command = clean(python);
-    command.args(["-c", ASK]).current_dir(folder).stdin(fs::File::open(input).unwrap());
-    let ran = run(&mut command);
-    ran.succeeded().stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn captures() -> Vec<PathBuf> {
-    let mut captures: Vec<PathBuf> = fs::read_dir(Path::new(FIXTURES).join("stacks"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
-        .collect();
-    captures.sort();
-    captures
-}
+use serde_json::json;
+use support::duckdb::{ask, python};
+use support::partials::captures;
+use support::{closecheck, run};
 
 /// The report in this format, as a file in the folder.
 fn write(folder: &Path, arguments: &[&str], inputs: &[PathBuf], name: &str) -> PathBuf {
@@ -73,7 +25,7 @@ fn write(folder: &Path, arguments: &[&str], inputs: &[PathBuf], name: &str) -> P
 fn duckdb_reads_from_parquet_what_json_says() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let inputs = captures();
+    let inputs = captures("stacks");
     let read = ["read", "--format", "parquet"];
     write(folder.path(), &read, &inputs, "connections.parquet");
     write(folder.path(), &["read", "--format", "ndjson"], &inputs, "connections.ndjson");
@@ -106,7 +58,7 @@ fn duckdb_reads_from_parquet_what_json_says() {
 fn the_questions_of_the_page_have_answers() {
     let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let partial = write(folder.path(), &["read", "--partial"], &captures(), "all.partial");
+    let partial = write(folder.path(), &["read", "--partial"], &captures("stacks"), "all.partial");
     let merge = ["merge", "--format", "parquet"];
     write(folder.path(), &merge, &[partial], "connections.parquet");
     let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/parquet.md")).unwrap();

@@ -2,7 +2,7 @@
 """Judges connections from partial records with DuckDB alone, on one machine: a table of verdicts in Parquet.
 
     closes.py --out closes.parquet 'partials/*.ndjson'      as closecheck read --partial wrote them
-    closes.py --out closes.parquet 'partials/*.parquet'     as the Spark job leaves them
+    closes.py --out closes.parquet 'partials/*.parquet'     the same with --format parquet, or as the Spark job leaves them
 
 DuckDB reads the partial records and deals the connections out; each share goes through `closecheck merge --some`, as
 many at once as there are processors; DuckDB makes the table of what comes back.
@@ -17,10 +17,12 @@ import tempfile
 
 import duckdb
 
-# A line is about a connection, whose key it has, or about a capture as a whole.
+# A line is about a connection, by whose key it is dealt out, or about a capture as a whole.
 LINES = {
-    ".ndjson": "SELECT coalesce(json ->> '$.key', '') AS key, json::VARCHAR AS line FROM read_ndjson_objects('{}')",
-    ".parquet": "SELECT key, line FROM '{}' WHERE key <> '' OR json_exists(line, '$.schema')",
+    ".ndjson": "SELECT hash(json ->> '$.key') AS dealt, (json ->> '$.key') IS NULL AS whole, json::VARCHAR AS line "
+    "FROM read_ndjson_objects('{}')",
+    ".parquet": "SELECT hash(low_ip, low_port, high_ip, high_port, network) AS dealt, low_ip IS NULL AS whole, line "
+    "FROM '{}' WHERE line IS NOT NULL",
 }
 CLOSES = """
     SELECT record ->> '$.start' AS start, record ->> '$.end' AS "end", record ->> '$.file' AS file,
@@ -36,7 +38,7 @@ CLOSES = """
 def merge(database, closecheck, share, shares, out):
     """Judges a share of the connections into a file; all lines of a key are in one share."""
     lines = database.cursor().execute(
-        "SELECT line FROM lines WHERE key = '' OR hash(key) % ? = ?", [shares, share]
+        "SELECT line FROM lines WHERE whole OR dealt % ? = ?", [shares, share]
     )
     with open(out, "wb") as records:
         merging = subprocess.Popen(

@@ -4,8 +4,8 @@
     spark-submit closes.py --out DIR CAPTURE|FOLDER...
 
 Connections cross the borders of files, so it takes two steps. First one task a capture runs
-`closecheck read --partial`; the partial records land in DIR/partials. Then these are brought together by
-connection, and each task runs `closecheck merge --some` over its share; the verdicts land in DIR/closes and
+`closecheck read --partial`; the partial records land in DIR/partials, with the columns that `--format parquet` gives
+them. Then these are brought together by connection, and each task runs `closecheck merge --some` over its share; the verdicts land in DIR/closes and
 what there is to say of each capture in DIR/captures. Spark does all scheduling, shuffling and retrying.
 
 A capture that is damaged gives what stands before the damage; one that cannot be read at all gives none. Both are
@@ -28,11 +28,20 @@ from pyspark.sql import types as T
 SUFFIXES = (".pcap", ".pcapng", ".cap")
 COMPRESSED = ("", ".gz", ".zst")
 
-# The key of a line that is about a capture as a whole.
-WHOLE = ""
+# What partial records are brought together by; null in the row of a capture as a whole.
+KEY = ["low_ip", "low_port", "high_ip", "high_port", "network"]
 PARTIAL = T.StructType([
-    T.StructField("key", T.StringType(), False),
-    T.StructField("line", T.StringType(), False),
+    T.StructField("low_ip", T.StringType()),
+    T.StructField("low_port", T.IntegerType()),
+    T.StructField("high_ip", T.StringType()),
+    T.StructField("high_port", T.IntegerType()),
+    T.StructField("network", T.LongType()),
+    T.StructField("first", T.LongType()),
+    T.StructField("packets", T.LongType()),
+    T.StructField("line", T.StringType()),
+    # Of a capture that could not be read at all: there is no line then.
+    T.StructField("name", T.StringType()),
+    T.StructField("fault", T.StringType()),
 ])
 CAPTURE = T.StructType([
     T.StructField("name", T.StringType(), False),
@@ -61,22 +70,34 @@ def captures(paths):
                 yield os.path.join(path, name)
 
 
+def key(text):
+    """`10.0.0.1:40000 10.0.0.2:443` and perhaps the number of a network, as columns."""
+    if text is None:
+        return (None,) * len(KEY)
+    *ends, network = (text + " ").split(" ")[:3]
+    (low_ip, _, low_port), (high_ip, _, high_port) = (end.rpartition(":") for end in ends)
+    return (
+        low_ip.strip("[]"), int(low_port), high_ip.strip("[]"), int(high_port), int(network) if network else None,
+    )
+
+
 def read_one(closecheck, place, path):
-    """Partial records of one capture, as (key, line)."""
-    with tempfile.TemporaryFile() as words:
+    """Partial records of one capture, as rows."""
+    with tempfile.TemporaryFile() as lines, tempfile.TemporaryFile() as words:
         command = [closecheck, "read", "--partial", "--place", str(place), path]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words) as reading:
-            for line in reading.stdout:
-                line = line.decode().rstrip("\n")
-                yield json.loads(line).get("key", WHOLE), line
-        # 3: the capture is damaged, and its line says so.
-        if reading.returncode in (0, 3):
-            return
+        status = subprocess.run(command, stdout=lines, stderr=words).returncode
+        lines.seek(0)
         words.seek(0)
         reason = words.read().decode(errors="replace").strip()
-        if reading.returncode != 2:  # a signal, say: Spark tries again
-            raise RuntimeError(f"closecheck read {path} ended with {reading.returncode}: {reason}")
-        yield WHOLE, json.dumps({"name": path, "fault": reason})
+        if status in (0, 3):  # 3: the capture is damaged, and its line says so
+            for line in lines:
+                line = line.decode().rstrip("\n")
+                told = json.loads(line)
+                yield *key(told.get("key")), told["first"], told["packets"], line, None, None
+        elif status == 2:
+            yield *key(None), None, None, None, path, reason
+        else:  # a signal, say: Spark tries again
+            raise RuntimeError(f"closecheck read {path} ended with {status}: {reason}")
 
 
 def merge_share(closecheck, wholes, lines):
@@ -113,16 +134,16 @@ def run(spark, closecheck, paths, out, shares):
     partials.write.mode("overwrite").parquet(f"{out}/partials")
 
     partials = spark.read.schema(PARTIAL).parquet(f"{out}/partials")
-    wholes = [row.line for row in partials.where(F.col("key") == WHOLE).collect()]
-    told = [json.loads(line) for line in wholes]
+    wholes = partials.where(F.col("low_ip").isNull()).collect()
+    told = [json.loads(row.line) if row.line else {"name": row.name, "fault": row.fault} for row in wholes]
     rows = [tuple(whole.get(field.name) for field in CAPTURE) for whole in told]
     spark.createDataFrame(rows, CAPTURE).coalesce(1).write.mode("overwrite").parquet(f"{out}/captures")
 
     # Each share needs the lines of all captures: there are few of them.
-    read = context.broadcast([line for line, whole in zip(wholes, told) if "schema" in whole])
+    read = context.broadcast([row.line for row in wholes if row.line])
     records = (
-        partials.where(F.col("key") != WHOLE)
-        .repartition(shares, "key")
+        partials.where(F.col("low_ip").isNotNull())
+        .repartition(shares, *KEY)
         .rdd.mapPartitions(lambda rows: merge_share(closecheck, read.value, (row.line for row in rows)))
         .map(lambda record: (record,))
         .toDF("record string")

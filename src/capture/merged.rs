@@ -24,7 +24,8 @@ const LARGEST_BUFFER: usize = 128 << 10;
 pub struct Origin {
     /// The number of its capture, counted from 0.
     pub capture: usize,
-    /// True where one of the captures says that packets were dropped.
+    /// True where one of the captures has said that packets were dropped: before a frame that was given, this one
+    /// included, or behind its last.
     pub dropped: bool,
 }
 
@@ -38,6 +39,7 @@ pub struct Merged {
     current: Option<usize>,
     started: bool,
     stopped: bool,
+    dropped: bool,
     faults: Vec<(usize, ReadError)>,
 }
 
@@ -107,7 +109,15 @@ impl Merged {
     pub fn new(sources: Vec<Frames>) -> Merged {
         let queue = BinaryHeap::with_capacity(sources.len());
         let sources = sources.into_iter().map(|frames| Source { frames, next: None }).collect();
-        Merged { sources, queue, current: None, started: false, stopped: false, faults: Vec::new() }
+        Merged {
+            sources,
+            queue,
+            current: None,
+            started: false,
+            stopped: false,
+            dropped: false,
+            faults: Vec::new(),
+        }
     }
 
     /// The next frame and the number of its capture, counted from 0, or `None` when all have ended. A
@@ -137,8 +147,8 @@ impl Merged {
     #[inline]
     pub fn take_batch(&mut self, most: usize, mut take: impl FnMut(Origin, &Frame<'_>)) -> bool {
         let Some(capture) = self.choose() else { return false };
-        let dropped = self.sources().filter_map(Frames::dropped).any(|dropped| dropped > 0);
-        let origin = Origin { capture, dropped };
+        self.note_drops(capture);
+        let origin = Origin { capture, dropped: self.dropped };
         let is_alone = self.sources.len() == 1;
         let Some(source) = self.sources.get_mut(capture) else { return false };
         if let Some(packet) = source.next.take() {
@@ -214,16 +224,22 @@ impl Merged {
     fn advance(&mut self, index: usize) -> Option<Timestamp> {
         let source = self.sources.get_mut(index)?;
         match source.frames.advance() {
-            Ok(next) => {
-                source.next = next;
-                source.next.as_ref().map(|packet| packet.time)
-            }
+            Ok(Some(next)) => return Some(source.next.insert(next).time),
+            Ok(None) => source.next = None,
             Err(error) => {
                 source.next = None;
                 self.note(index, error);
-                None
             }
         }
+        self.note_drops(index);
+        None
+    }
+
+    /// Takes note of what a source says of packets that were dropped, whose frames were given as far as it was read.
+    #[inline]
+    fn note_drops(&mut self, index: usize) {
+        let dropped = self.sources.get(index).and_then(|source| source.frames.dropped());
+        self.dropped |= dropped.is_some_and(|dropped| dropped > 0);
     }
 
     fn note(&mut self, index: usize, error: ReadError) {

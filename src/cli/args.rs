@@ -215,9 +215,9 @@ pub(super) struct ReportArgs {
     /// A rule is `VERDICT [only] [by client|server]` or `not VERDICT`, e.g. 'fin', 'rst by server', 'not rst'.
     #[arg(long, value_name = "RULE")]
     pub(super) expect: Option<Expectation>,
-    /// How to write the report.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-    format: FormatArg,
+    /// How to write the report [default: table].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<FormatArg>,
     /// Draw how the connection was closed, a lifeline an endpoint, the deciding packet marked. As svg or mermaid, the
     /// drawings take the place of the report.
     #[arg(
@@ -248,11 +248,11 @@ impl FormatArg {
 impl ReportArgs {
     /// True where typed columns are to be written.
     pub(super) fn is_columns(&self) -> bool {
-        self.format.is_columns()
+        self.format.is_some_and(FormatArg::is_columns)
     }
 
     pub(super) fn format(&self) -> Format {
-        self.format.into()
+        self.format.unwrap_or(FormatArg::Table).into()
     }
 }
 
@@ -284,6 +284,35 @@ impl From<FormatArg> for Format {
             // For whatever is said beside the file itself.
             #[cfg(feature = "parquet")]
             FormatArg::Parquet => Format::Ndjson,
+        }
+    }
+}
+
+/// A form of partial records.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum PartialForm {
+    /// NDJSON.
+    Lines,
+    /// Parquet.
+    #[cfg(feature = "parquet")]
+    Columns,
+}
+
+impl PartialForm {
+    /// The form in which they are wanted, where they are.
+    fn of(partial: bool, format: Option<FormatArg>) -> Result<Option<PartialForm>, clap::Error> {
+        match format {
+            _ if !partial => Ok(None),
+            None | Some(FormatArg::Ndjson) => Ok(Some(PartialForm::Lines)),
+            #[cfg(feature = "parquet")]
+            Some(FormatArg::Parquet) => Ok(Some(PartialForm::Columns)),
+            Some(FormatArg::Table | FormatArg::Plain | FormatArg::Json | FormatArg::Csv) => {
+                let message = match cfg!(feature = "parquet") {
+                    true => "--partial goes with --format ndjson or parquet",
+                    false => "--partial goes with --format ndjson",
+                };
+                Err(Args::command().error(ErrorKind::ArgumentConflict, message))
+            }
         }
     }
 }
@@ -368,8 +397,8 @@ impl Args {
     pub(super) fn into_plan(self) -> Result<Plan, clap::Error> {
         let plan = match self.command {
             None => self.lab.into_plan()?,
-            Some(Command::Read(read)) => Plan::Read(read.into_plan()),
-            Some(Command::Merge(merge)) => Plan::Merge(merge.into_plan()),
+            Some(Command::Read(read)) => Plan::Read(read.into_plan()?),
+            Some(Command::Merge(merge)) => Plan::Merge(merge.into_plan()?),
             Some(Command::Watch(watch)) => Plan::Watch(watch.into_plan()),
             Some(Command::Compare(compare)) => Plan::Compare(compare.into_plan()?),
             Some(Command::Verify(verify)) => Plan::Verify(verify.into_plan()),

@@ -50,10 +50,10 @@ pub(super) enum Failure {
     Program(io::Error),
     #[error("this command is for the lab alone: {0}")]
     HoldSocket(io::Error),
-    #[error("cannot read {}: {source}", escape(name))]
+    #[error("cannot read {}: {}", escape(name), escape(&source.to_string()))]
     Partial { name: String, source: io::Error },
-    #[error("cannot read {}: line {number}: {}", escape(name), escape(reason))]
-    PartialLine { name: String, number: u64, reason: String },
+    #[error("cannot read {}: {unit} {number}: {}", escape(name), escape(reason))]
+    PartialLine { name: String, unit: &'static str, number: u64, reason: String },
     #[error(transparent)]
     Files(#[from] FilesError),
     #[error(

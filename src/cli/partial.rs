@@ -1,33 +1,34 @@
 //! Reads captures into partial records, one file after the other, for `merge` to put together.
 
-use serde::Serialize;
+mod output;
 
-use super::args::ReadPlan;
+use super::args::{PartialForm, ReadPlan};
 use super::command::warn_incomplete;
 use super::failure::Failure;
-use super::out::{Out, Pace, Target};
 use super::pass::{
     BETWEEN_LOOKS, FILTERED_OUT, INTERRUPTED, add_cut, add_dropped, fault_words, link_types,
     warn_of_times,
 };
 use super::progress::Progress;
 use super::status::Status;
-use crate::capture::{Filter, Frames, Input, Merged, OpenInput, Stop};
-use crate::decode::{LinkType, Skip, decode};
-use crate::partial::{FileLine, Files, Recorder};
+use crate::capture::{Filter, Frames, Input, Merged, OpenInput, Origin, Stop};
+use crate::decode::{Frame, LinkType, Skip, decode};
+use crate::partial::{FileLine, Files, Line, Recorder};
 use crate::report::{CaptureSummary, Format};
 use crate::sandbox::Needs;
+pub(super) use output::PartialOut;
 
 /// Reads each capture to its end, or as far as it goes before a signal comes.
 pub(super) fn run(
     plan: &ReadPlan,
+    form: PartialForm,
     stop: &Stop,
     confine: impl FnOnce(&Needs) -> Result<(), Failure>,
 ) -> Result<Status, Failure> {
     let opened = Merged::open_inputs(&plan.inputs, stop).map_err(Failure::Read)?;
     let mut filter = plan.filter.as_deref().map(Filter::prepare);
     confine(&Needs::default())?;
-    let mut out = Out::new(Target::StandardOutput, Pace::Buffered);
+    let mut out = PartialOut::new(form)?;
     let mut lines = Vec::with_capacity(plan.inputs.len());
     for ((input, opened), nth) in plan.inputs.iter().zip(opened).zip(0..) {
         let place = plan.place.map(|first| first.saturating_add(nth));
@@ -37,7 +38,7 @@ pub(super) fn run(
             break;
         }
     }
-    out.flush()?;
+    out.finish()?;
     let capture = summary(&Files::new(lines)?)?;
     warn_incomplete(&capture, Format::Ndjson);
     Ok(if capture.incomplete.is_empty() { Status::AsExpected } else { Status::Incomplete })
@@ -53,42 +54,36 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Writes the lines of a file, and gives the last of them, which is of the file itself.
-    fn run(mut self, opened: OpenInput, out: &mut Out) -> Result<FileLine, Failure> {
+    fn run(mut self, opened: OpenInput, out: &mut PartialOut) -> Result<FileLine, Failure> {
         let mut captures = Merged::read(vec![opened]).map_err(Failure::Read)?;
         if let Some(filter) = &mut self.filter {
             filter.require(captures.sources().flat_map(Frames::links))?;
         }
         let mut recorder = Recorder::new(self.input.to_string(), self.place);
         let mut progress = Progress::new();
-        let (mut packets, mut next_look) = (0, 0);
+        let mut packets = 0;
+        let mut taken = Ok(());
         loop {
             progress.update(packets, || captures.progress());
-            if packets >= next_look {
-                next_look = packets + BETWEEN_LOOKS;
-                if self.stop.is_requested() {
-                    captures.stop();
-                }
+            if self.stop.is_requested() {
+                captures.stop();
             }
-            let Some((_, frame)) = captures.next_frame() else { break };
-            packets += 1;
-            recorder.frame(&frame);
-            let accepted =
-                self.filter.as_mut().map_or(Ok(true), |filter| filter.accepts(&frame))?;
-            match (accepted, decode(&frame)) {
-                (false, _) => recorder.skip(FILTERED_OUT, false),
-                (true, Ok(segment)) => recorder.segment(&segment),
-                (true, Err(Skip::UnsupportedLink)) => {
-                    let name = self.input.to_string();
-                    return Err(Failure::LinkType { name, link: frame.link });
+            let more = captures.take_batch(BETWEEN_LOOKS, |origin, frame| {
+                packets += 1;
+                if taken.is_ok() {
+                    taken = self.take(origin, frame, &mut recorder);
                 }
-                (true, Err(skip)) => recorder.skip(skip.reason(), skip == Skip::Cut),
+            });
+            if !more || taken.is_err() {
+                break;
             }
             if recorder.is_full() {
-                write_lines(recorder.take_lines(), out)?;
+                out.write(recorder.take_lines().into_iter().map(Line::Trace))?;
             }
         }
         progress.erase();
-        write_lines(recorder.take_lines(), out)?;
+        taken?;
+        out.write(recorder.take_lines().into_iter().map(Line::Trace))?;
         recorder.dropped(captures.sources().find_map(Frames::dropped));
         captures.sources().for_each(|source| warn_of_times(&self.input.to_string(), source));
         let line = FileLine {
@@ -97,22 +92,35 @@ impl Reading<'_> {
             interrupted: captures.is_stopped(),
             ..recorder.finish()
         };
-        write_lines([&line], out)?;
+        out.write([Line::File(line.clone())])?;
         Ok(line)
     }
-}
 
-/// Writes partial records, one a line.
-pub(super) fn write_lines<T: Serialize>(
-    lines: impl IntoIterator<Item = T>,
-    out: &mut Out,
-) -> Result<(), Failure> {
-    lines.into_iter().try_for_each(|line| {
-        out.write(|out| {
-            serde_json::to_writer(&mut *out, &line)?;
-            writeln!(out)
-        })
-    })
+    fn take(
+        &mut self,
+        origin: Origin,
+        frame: &Frame<'_>,
+        recorder: &mut Recorder,
+    ) -> Result<(), Failure> {
+        recorder.frame(frame);
+        if origin.dropped {
+            recorder.dropped_before();
+        }
+        let accepted = self.filter.as_mut().map_or(Ok(true), |filter| filter.accepts(frame));
+        if !accepted? {
+            recorder.skip(FILTERED_OUT, false);
+            return Ok(());
+        }
+        match decode(frame) {
+            Ok(segment) => recorder.segment(&segment),
+            Err(Skip::UnsupportedLink) => {
+                let name = self.input.to_string();
+                return Err(Failure::LinkType { name, link: frame.link });
+            }
+            Err(skip) => recorder.skip(skip.reason(), skip == Skip::Cut),
+        }
+        Ok(())
+    }
 }
 
 /// What one pass over the files says of them as a whole, but for what depends on their connections.

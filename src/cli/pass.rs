@@ -24,7 +24,7 @@ pub(super) const FILTERED_OUT: &str = "filtered-out";
 /// What a signal leaves missing.
 pub(super) const INTERRUPTED: &str = "interrupted before everything was read";
 /// Packets between two looks whether a signal has come: a fraction of a millisecond.
-pub(super) const BETWEEN_LOOKS: u64 = 1024;
+pub(super) const BETWEEN_LOOKS: usize = 1024;
 /// The counter of packets that were captured twice.
 pub(super) const DUPLICATE: &str = "duplicate";
 

@@ -24,8 +24,8 @@ const LADDER: usize = 32;
 pub(super) fn run(plan: &ReadPlan, confinement: Confinement) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
-    if plan.partial {
-        return partial::run(plan, &stop, |needs| confine(confinement, dropped, needs));
+    if let Some(form) = plan.partial {
+        return partial::run(plan, form, &stop, |needs| confine(confinement, dropped, needs));
     }
     if let Some(followed) = &plan.follow {
         return follow::run(plan, followed, &stop, |needs| confine(confinement, dropped, needs));

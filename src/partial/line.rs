@@ -70,7 +70,7 @@ pub struct FileLine {
     pub cut: Option<Mark>,
     /// Packets that were lost in capturing, where the file tells.
     pub dropped: Option<u64>,
-    /// The packet behind which it first tells of some.
+    /// The place behind which it first tells of some.
     pub dropped_after: Option<Mark>,
     /// The numbers of its link types.
     pub links: Vec<u32>,
@@ -99,6 +99,9 @@ pub enum LineError {
     /// It is of a version that this program does not know.
     #[error("its form is {0:?}; this version knows {SCHEMA:?}")]
     Schema(String),
+    /// Packets of a file are in no counter, or in two.
+    #[error("its packets are not the sum of those in connections and those left out")]
+    Count,
     /// The packets contradict the line or themselves.
     #[error("its trace is damaged: {0}")]
     Trace(&'static str),
@@ -124,13 +127,24 @@ impl Line {
         };
         match probe.schema {
             Some(schema) if schema != SCHEMA => Err(LineError::Schema(schema)),
-            Some(_) => serde_json::from_slice(line).map(Line::File).map_err(json),
+            Some(_) => {
+                let line: FileLine = serde_json::from_slice(line).map_err(json)?;
+                if line.counts_all() { Ok(Line::File(line)) } else { Err(LineError::Count) }
+            }
             None => {
                 let line: TraceLine = serde_json::from_slice(line).map_err(json)?;
                 line.check().map_err(LineError::Trace)?;
                 Ok(Line::Trace(line))
             }
         }
+    }
+}
+
+impl FileLine {
+    /// True where each packet falls in exactly one counter.
+    fn counts_all(&self) -> bool {
+        let sum = |sum: u64, count: &u64| sum.checked_add(*count);
+        self.skipped.values().try_fold(self.segments, sum) == Some(self.packets)
     }
 }
 

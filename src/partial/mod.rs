@@ -9,9 +9,11 @@
 //!
 //! One pass over files takes the packet next whose time is the earliest among the files' next ones, the first
 //! file's on a tie, and never changes the order in a file. That is the order by the latest time that any packet had
-//! in its file up to this one , then by the file, then by the frame: each file knows the first and the
+//! in its file up to this one, then by the file, then by the frame: each file knows the first and the
 //! last by itself, and the files' own order is that of [`Files`].
 
+#[cfg(feature = "parquet")]
+pub mod columns;
 mod files;
 mod key;
 mod line;

@@ -56,8 +56,13 @@ impl Recorder {
         }
     }
 
-    /// Takes note of how many packets the file says were lost in capturing, as far as it was read: up to the
-    /// frame that comes next, or to the end.
+    /// Takes note that the file has told of packets lost in capturing before that frame.
+    pub fn dropped_before(&mut self) {
+        let behind = self.line.end.map(|mark| Mark { frame: mark.frame.saturating_sub(1), ..mark });
+        self.line.dropped_after = self.line.dropped_after.or(behind);
+    }
+
+    /// Takes note of how many packets the whole file says were lost in capturing.
     pub fn dropped(&mut self, dropped: Option<u64>) {
         self.line.dropped = dropped;
         if self.line.dropped_after.is_none() && dropped.is_some_and(|dropped| dropped > 0) {

@@ -4,16 +4,14 @@
 //! were, an acknowledgement of all that was sent. First comes a mask of what is told; then, in the order of
 //! [`Trace::push`], what is. The reader follows the same expectations, which [`Expected`] holds.
 
-use std::net::IpAddr;
+mod outer;
+mod steps;
 
 use super::Key;
-use super::number::{self, Wrong};
-use crate::decode::{
-    Endpoint, Flags, FrameId, Options, Outer, Segment, Seq, TcpTimestamp, Timestamp, Tunnel,
-};
-
-/// The longest payload that a packet in a capture can have.
-const LONGEST_PAYLOAD: u32 = 16 << 20;
+use super::number;
+use crate::decode::{Endpoint, Flags, Outer, Segment, Seq, TcpTimestamp, Timestamp};
+use outer::write_outer;
+pub(super) use steps::{Step, Steps};
 
 /// What is told of a packet, a bit each; the first seven are the usual ones and take a byte alone.
 mod told {
@@ -105,17 +103,6 @@ struct Side {
     outer: Option<Outer>,
 }
 
-/// A packet of a trace.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Step {
-    /// The latest time that any packet had in its file up to here, which is when one pass comes to it.
-    pub(super) due: Timestamp,
-    /// Its headers, as far as they matter; the window is 1 for all that is not 0, but of an RST.
-    pub(super) segment: Segment<'static>,
-    /// True where the payload was captured whole.
-    pub(super) is_whole: bool,
-}
-
 impl Expected {
     fn new(key: Key, first: Timestamp) -> Expected {
         let side = Side {
@@ -184,78 +171,116 @@ impl Trace {
     /// Adds a packet; `due` is the latest time in its file up to it.
     pub(super) fn push(&mut self, segment: &Segment<'_>, due: Timestamp) {
         let from_high = segment.source != self.expected.key.low;
-        let mut mask = if from_high { told::FROM_HIGH } else { 0 };
-        let mut told = |holds: bool, bit| {
-            mask |= if holds { bit } else { 0 };
-            holds
-        };
+        let mut told = Told(if from_high { told::FROM_HIGH } else { 0 });
         let Trace { expected, bytes: out, .. } = self;
         let begin = out.len();
         out.push(0);
-        number::write(segment.frame.number().saturating_sub(expected.frame), out);
-        expected.frame = segment.frame.number();
-        let since = segment.time.nanoseconds().wrapping_sub(expected.time);
-        expected.time = segment.time.nanoseconds();
-        let is_finer = !expected.in_nanoseconds && since % 1000 != 0;
-        expected.in_nanoseconds |= told(is_finer, told::NANOSECONDS);
-        let unit = if expected.in_nanoseconds { 1 } else { 1000 };
-        number::write_signed(since / unit, out);
-        let late = due.nanoseconds().abs_diff(segment.time.nanoseconds());
-        if told(late > 0, told::LATE) {
-            number::write(late, out);
-        }
+        expected.write_place(segment, due, &mut told, out);
         let flags = segment.flags;
-        told(flags.has(Flags::PSH), told::PSH);
-        if told(flags.0 & !Flags::PSH.0 != Flags::ACK.0, told::FLAGS) {
+        told.tell(flags.has(Flags::PSH), told::PSH);
+        if told.tell(flags.0 & !Flags::PSH.0 != Flags::ACK.0, told::FLAGS) {
             number::write(flags.0.into(), out);
         }
         let (side, other) = expected.sides(from_high);
-        let ahead = segment.seq.distance_from(side.next());
-        if told(ahead != 0, told::SEQ) {
-            number::write_signed(ahead.into(), out);
-        }
-        let ahead = segment.ack.distance_from(other.next());
-        if told(ahead != 0, told::ACK) {
-            number::write_signed(ahead.into(), out);
-        }
-        side.advance(segment);
-        let has_payload = told(segment.payload_len > 0, told::PAYLOAD);
-        if told(has_payload && segment.payload_len != side.payload_len, told::LENGTH) {
-            number::write(segment.payload_len.into(), out);
-            side.payload_len = segment.payload_len;
-        }
+        side.write_numbers(segment, other, &mut told, out);
         let rare = side.note_rare(segment);
-        if told(rare != 0, told::RARE) {
+        if told.tell(rare != 0, told::RARE) {
             number::write(rare, out);
         }
-        let window = u64::from(segment.window);
-        if told((window == 0) != flags.rst(), told::WINDOW) && flags.rst() {
-            number::write(window, out);
-        }
-        if let Some(TcpTimestamp { value, .. }) = segment.options.timestamp
-            && told(value != side.clock, told::CLOCK)
-        {
-            number::write_signed(Seq(value).distance_from(Seq(side.clock)).into(), out);
-            side.clock = value;
-        }
-        if let Some(id) = segment.ip_id {
-            if told(id != side.id.wrapping_add(side.step), told::ID) {
-                side.step = id.wrapping_sub(side.id);
-                number::write(side.step.into(), out);
-            }
-            side.id = id;
-        }
-        if told(segment.ttl != side.ttl, told::TTL) {
-            out.push(segment.ttl);
-            side.ttl = segment.ttl;
-        }
+        side.write_headers(segment, &mut told, out);
         if rare & rare::OUTER != 0 {
             write_outer(segment.outer, out);
         }
         let mut head = Vec::with_capacity(2);
-        number::write(mask, &mut head);
+        number::write(told.0, &mut head);
         out.splice(begin..=begin, head);
         self.packets += 1;
+    }
+}
+
+/// What is told of a packet, while it is written.
+struct Told(u64);
+
+impl Told {
+    /// Takes note of what holds, and says whether it does.
+    fn tell(&mut self, holds: bool, bit: u64) -> bool {
+        self.0 |= if holds { bit } else { 0 };
+        holds
+    }
+}
+
+impl Expected {
+    /// Its frame and time.
+    fn write_place(
+        &mut self,
+        segment: &Segment<'_>,
+        due: Timestamp,
+        told: &mut Told,
+        out: &mut Vec<u8>,
+    ) {
+        number::write(segment.frame.number().saturating_sub(self.frame), out);
+        self.frame = segment.frame.number();
+        let since = segment.time.nanoseconds().wrapping_sub(self.time);
+        self.time = segment.time.nanoseconds();
+        let is_finer = !self.in_nanoseconds && since % 1000 != 0;
+        self.in_nanoseconds |= told.tell(is_finer, told::NANOSECONDS);
+        let unit = if self.in_nanoseconds { 1 } else { 1000 };
+        number::write_signed(since / unit, out);
+        let late = due.nanoseconds().abs_diff(segment.time.nanoseconds());
+        if told.tell(late > 0, told::LATE) {
+            number::write(late, out);
+        }
+    }
+}
+
+impl Side {
+    /// Where its payload stands in the stream, and how much there is.
+    fn write_numbers(
+        &mut self,
+        segment: &Segment<'_>,
+        other: &Side,
+        told: &mut Told,
+        out: &mut Vec<u8>,
+    ) {
+        let ahead = segment.seq.distance_from(self.next());
+        if told.tell(ahead != 0, told::SEQ) {
+            number::write_signed(ahead.into(), out);
+        }
+        let ahead = segment.ack.distance_from(other.next());
+        if told.tell(ahead != 0, told::ACK) {
+            number::write_signed(ahead.into(), out);
+        }
+        self.advance(segment);
+        let has_payload = told.tell(segment.payload_len > 0, told::PAYLOAD);
+        if told.tell(has_payload && segment.payload_len != self.payload_len, told::LENGTH) {
+            number::write(segment.payload_len.into(), out);
+            self.payload_len = segment.payload_len;
+        }
+    }
+
+    /// What tells a packet from its like.
+    fn write_headers(&mut self, segment: &Segment<'_>, told: &mut Told, out: &mut Vec<u8>) {
+        let (window, is_rst) = (u64::from(segment.window), segment.flags.rst());
+        if told.tell((window == 0) != is_rst, told::WINDOW) && is_rst {
+            number::write(window, out);
+        }
+        if let Some(TcpTimestamp { value, .. }) = segment.options.timestamp
+            && told.tell(value != self.clock, told::CLOCK)
+        {
+            number::write_signed(Seq(value).distance_from(Seq(self.clock)).into(), out);
+            self.clock = value;
+        }
+        if let Some(id) = segment.ip_id {
+            if told.tell(id != self.id.wrapping_add(self.step), told::ID) {
+                self.step = id.wrapping_sub(self.id);
+                number::write(self.step.into(), out);
+            }
+            self.id = id;
+        }
+        if told.tell(segment.ttl != self.ttl, told::TTL) {
+            out.push(segment.ttl);
+            self.ttl = segment.ttl;
+        }
     }
 }
 
@@ -289,290 +314,5 @@ impl Side {
     }
 }
 
-/// The packets of a trace that is read, one after the other.
-#[derive(Clone, Debug)]
-pub(super) struct Steps<B = Vec<u8>> {
-    bytes: B,
-    at: usize,
-    expected: Expected,
-    due: Timestamp,
-}
-
-impl<B: AsRef<[u8]>> Steps<B> {
-    /// Reads the bytes of a trace whose first packet has this time.
-    pub(super) fn new(key: Key, first: Timestamp, bytes: B) -> Steps<B> {
-        let due = Timestamp::new(0, i64::MIN);
-        Steps { bytes, at: 0, expected: Expected::new(key, first), due }
-    }
-
-    /// The next packet, or `None` at the end.
-    ///
-    /// # Errors
-    /// Why the bytes are no trace.
-    pub(super) fn step(&mut self) -> Result<Option<Step>, &'static str> {
-        let bytes = self.bytes.as_ref();
-        let mut rest = bytes.get(self.at..).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(None);
-        }
-        let step = self.expected.read(&mut rest)?;
-        if step.due < self.due {
-            return Err("packets are not in the order of one pass");
-        }
-        self.due = step.due;
-        self.at = bytes.len() - rest.len();
-        Ok(Some(step))
-    }
-
-    /// The time of the packet read last.
-    pub(super) fn last(&self) -> Timestamp {
-        Timestamp::new(0, self.expected.time)
-    }
-}
-
-impl Expected {
-    /// Reads what [`Trace::push`] wrote of one packet.
-    fn read(&mut self, bytes: &mut &[u8]) -> Result<Step, Wrong> {
-        let mask = number::read(bytes)?;
-        let is_told = |bit| mask & bit != 0;
-        let frame = number::read(bytes)?.checked_add(self.frame).map(FrameId::new);
-        let frame = frame.filter(|frame| frame.number() > self.frame);
-        let frame = frame.ok_or("frames do not ascend")?;
-        self.frame = frame.number();
-        self.in_nanoseconds |= is_told(told::NANOSECONDS);
-        let unit = if self.in_nanoseconds { 1 } else { 1000 };
-        self.time = self.time.wrapping_add(number::read_signed(bytes)?.wrapping_mul(unit));
-        let late = if is_told(told::LATE) { number::read(bytes)? } else { 0 };
-        let due = self.time.checked_add_unsigned(late).ok_or("a time is out of range")?;
-        let psh = if is_told(told::PSH) { Flags::PSH.0 } else { 0 };
-        let flags = match is_told(told::FLAGS) {
-            true => Flags(number::read_as::<u16>(bytes)? & 0x0fff),
-            false => Flags(Flags::ACK.0 | psh),
-        };
-        let time = Timestamp::new(0, self.time);
-        let from_high = is_told(told::FROM_HIGH);
-        let (source, destination) = self.ends(from_high);
-        let (side, other) = self.sides(from_high);
-        let mut place = |bit, expected: Seq| -> Result<Seq, Wrong> {
-            let ahead = if is_told(bit) { number::read_signed(bytes)? } else { 0 };
-            let ahead = i32::try_from(ahead).map_err(|_| "a number is too large")?;
-            Ok(expected.plus(ahead.cast_unsigned()))
-        };
-        let seq = place(told::SEQ, side.next())?;
-        let ack = place(told::ACK, other.next())?;
-        if is_told(told::LENGTH) {
-            side.payload_len = number::read_as(bytes)?;
-        }
-        let payload_len = if is_told(told::PAYLOAD) { side.payload_len } else { 0 };
-        let rare = if is_told(told::RARE) { number::read(bytes)? } else { 0 };
-        side.toggle(rare);
-        let window = match (flags.rst(), is_told(told::WINDOW)) {
-            (true, true) => number::read_as(bytes)?,
-            (true, false) | (false, true) => 0,
-            (false, false) => 1,
-        };
-        let moved = if is_told(told::CLOCK) { number::read_signed(bytes)? } else { 0 };
-        let moved = i32::try_from(moved).map_err(|_| "a number is too large")?;
-        side.clock = side.clock.wrapping_add_signed(moved);
-        if is_told(told::ID) {
-            side.step = number::read_as(bytes)?;
-        }
-        if side.has_id {
-            side.id = side.id.wrapping_add(side.step);
-        }
-        if is_told(told::TTL) {
-            side.ttl = number::take(bytes, 1)?.first().copied().unwrap_or_default();
-        }
-        if rare & rare::OUTER != 0 {
-            side.outer = read_outer(bytes)?;
-        }
-        let clock = side.has_clock.then_some(TcpTimestamp { value: side.clock, echo: 0 });
-        let unreadable = rare & rare::UNREADABLE != 0;
-        let is_whole = side.is_whole || payload_len == 0;
-        if mask & !told::ALL != 0 || rare & !rare::ALL != 0 {
-            return Err("it tells what this version does not know");
-        }
-        if is_whole && payload_len > LONGEST_PAYLOAD {
-            return Err("a payload is too long");
-        }
-        let segment = Segment {
-            frame,
-            time,
-            source,
-            destination,
-            seq,
-            ack,
-            flags,
-            window,
-            options: Options { timestamp: clock, unreadable, ..Options::default() },
-            payload_len,
-            payload: &[],
-            is_whole,
-            fragmented: rare & rare::FRAGMENTED != 0,
-            ttl: side.ttl,
-            tos: 0,
-            ip_id: side.has_id.then_some(side.id),
-            dont_fragment: side.dont_fragment,
-            flow_label: None,
-            outer: side.outer,
-        };
-        side.advance(&segment);
-        if segment.outer.as_ref().and_then(Outer::network) != self.key.network {
-            return Err("a packet is of another virtual network than the key");
-        }
-        Ok(Step { due: Timestamp::new(0, due), segment, is_whole })
-    }
-}
-
-/// The kinds of tunnels by their numbers here.
-const TUNNELS: [Tunnel; 9] = [
-    Tunnel::IpInIp,
-    Tunnel::SixInFour,
-    Tunnel::Gre,
-    Tunnel::Erspan,
-    Tunnel::Mpls,
-    Tunnel::Vxlan,
-    Tunnel::Geneve,
-    Tunnel::Teredo,
-    Tunnel::GtpU,
-];
-
-/// Its kind, counted from 1, or 0 for none; both addresses; the identifier and one, or 0 for none.
-fn write_outer(outer: Option<Outer>, out: &mut Vec<u8>) {
-    let Some(Outer { source, destination, tunnel, id }) = outer else { return out.push(0) };
-    let place = TUNNELS.iter().position(|kind| *kind == tunnel).unwrap_or_default();
-    number::write(place as u64 + 1, out);
-    for address in [source, destination] {
-        match address {
-            IpAddr::V4(address) => {
-                out.push(4);
-                out.extend(address.octets());
-            }
-            IpAddr::V6(address) => {
-                out.push(6);
-                out.extend(address.octets());
-            }
-        }
-    }
-    number::write(id.map_or(0, |id| u64::from(id) + 1), out);
-}
-
-fn read_outer(bytes: &mut &[u8]) -> Result<Option<Outer>, Wrong> {
-    let Some(place) = number::read_as::<usize>(bytes)?.checked_sub(1) else { return Ok(None) };
-    let tunnel = *TUNNELS.get(place).ok_or("a tunnel is of a kind that does not exist")?;
-    let mut address = || -> Result<IpAddr, Wrong> {
-        match number::take(bytes, 1)? {
-            [4] => Ok(<[u8; 4]>::try_from(number::take(bytes, 4)?).unwrap_or_default().into()),
-            [6] => Ok(<[u8; 16]>::try_from(number::take(bytes, 16)?).unwrap_or_default().into()),
-            _ => Err("an address is neither of IPv4 nor of IPv6"),
-        }
-    };
-    let (source, destination) = (address()?, address()?);
-    let id = number::read(bytes)?.checked_sub(1).map(u32::try_from).transpose();
-    let id = id.map_err(|_| "a number is too large")?;
-    Ok(Some(Outer { source, destination, tunnel, id }))
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const PAYLOAD: &[u8] = &[0; 2000];
-
-    fn endpoint(host: u8, port: u16) -> Endpoint {
-        Endpoint { ip: [192, 0, 2, host].into(), port }
-    }
-
-    fn number() -> impl Strategy<Value = u32> {
-        prop_oneof![0..3000_u32, u32::MAX - 100..=u32::MAX, any::<u32>()]
-    }
-
-    fn outer() -> impl Strategy<Value = Option<Outer>> {
-        let address = prop_oneof![
-            any::<[u8; 4]>().prop_map(IpAddr::from),
-            any::<[u8; 16]>().prop_map(IpAddr::from)
-        ];
-        let tunnel = prop_oneof![Just(Tunnel::Gre), Just(Tunnel::GtpU), Just(Tunnel::Teredo)];
-        let outer = (address, tunnel, any::<Option<u32>>()).prop_map(|(source, tunnel, id)| {
-            Outer { source, destination: [10, 0, 0, 1].into(), tunnel, id }
-        });
-        prop_oneof![8 => Just(None), 1 => outer.prop_map(Some)]
-    }
-
-    /// A segment of either end with anything in its headers; frame and time as they lie behind the one before.
-    fn any_segment() -> impl Strategy<Value = (Segment<'static>, u64, i64)> {
-        let place = (1..500_u64, prop_oneof![0..100_000_i64, any::<i64>()], any::<bool>());
-        let numbers = (number(), number(), 0..3000_u32, 0..2000_usize);
-        let fields = (0..0x1000_u16, prop_oneof![Just(0), any::<u16>()], any::<u8>());
-        let options = (any::<Option<u32>>(), any::<bool>(), any::<Option<u16>>());
-        (place, numbers, fields, options, any::<(bool, bool)>(), outer()).prop_map(
-            |(place, numbers, (flags, window, ttl), (clock, unreadable, ip_id), bits, outer)| {
-                let (frames, since, from_high) = place;
-                let (seq, ack, payload_len, captured) = numbers;
-                let (low, high) = (endpoint(1, 443), endpoint(2, 50_000));
-                let (from, to) = if from_high { (high, low) } else { (low, high) };
-                let timestamp = clock.map(|value| TcpTimestamp { value, echo: 0 });
-                let segment = Segment {
-                    seq: Seq(seq),
-                    ack: Seq(ack),
-                    window,
-                    ttl,
-                    payload_len,
-                    payload: PAYLOAD.get(..captured).unwrap(),
-                    is_whole: captured >= payload_len as usize,
-                    options: Options { timestamp, unreadable, ..Options::default() },
-                    fragmented: bits.0,
-                    dont_fragment: bits.1,
-                    ip_id,
-                    outer,
-                    ..Segment::plain(from, to, Flags(flags))
-                };
-                (segment, frames, since)
-            },
-        )
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_read_is_what_was_written(
-            segments in prop::collection::vec(any_segment(), 1..30),
-            start in any::<i64>(),
-        ) {
-            let (mut frame, mut time, mut due) = (0, start, i64::MIN);
-            let mut written = Vec::new();
-            for (segment, frames, since) in segments {
-                frame += frames;
-                time = time.wrapping_add(since);
-                due = due.max(time);
-                let place = (FrameId::new(frame), Timestamp::new(0, time));
-                written.push((Segment { frame: place.0, time: place.1, ..segment }, due));
-            }
-            let first = written[0].0;
-            let mut trace = Trace::new(Key::of(&first), first.time);
-            for (segment, due) in &written {
-                trace.push(segment, Timestamp::new(0, *due));
-            }
-            let mut steps = Steps::new(trace.key(), trace.first, trace.bytes);
-            for (mut segment, due) in written {
-                let step = steps.step().unwrap().unwrap();
-                let is_whole = segment.payload.len() as u64 >= u64::from(segment.payload_len);
-                prop_assert_eq!((step.due.nanoseconds(), step.is_whole), (due, is_whole));
-                if !segment.flags.rst() {
-                    segment.window = segment.window.min(1);
-                }
-                let segment = Segment { is_whole, ..segment.without_payload() };
-                prop_assert_eq!(format!("{:?}", step.segment), format!("{segment:?}"));
-            }
-            prop_assert!(steps.step().unwrap().is_none());
-        }
-
-        #[test]
-        fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            let key = Key::of(&Segment::plain(endpoint(1, 1), endpoint(2, 2), Flags::ACK));
-            let mut steps = Steps::new(key, Timestamp::default(), bytes);
-            while let Ok(Some(_)) = steps.step() {}
-        }
-    }
-}
+mod tests;

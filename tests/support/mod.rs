@@ -4,11 +4,15 @@
 #![expect(clippy::panic, reason = "what fails here fails the test that called it")]
 
 pub(crate) mod addresses;
+pub(crate) mod blocks;
 pub(crate) mod browser;
+pub(crate) mod duckdb;
 pub(crate) mod edit;
 pub(crate) mod fixtures;
+pub(crate) mod followed;
 pub(crate) mod live;
 pub(crate) mod pages;
+pub(crate) mod partials;
 pub(crate) mod proc;
 pub(crate) mod syns;
 pub(crate) mod traffic;

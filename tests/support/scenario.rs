@@ -175,7 +175,8 @@ pub(crate) fn run(lines: &[Line], setting: Setting) -> Vec<(Connection, Close)> 
 /// The payload of every segment, as much of it as it has.
 static PAYLOAD: [u8; 0x1_0000] = [0; 0x1_0000];
 
-fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
+/// A line as a segment with this number.
+pub(crate) fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
     let to = line.from.other();
     let timestamp = line.timestamp.then_some(TcpTimestamp { value: 1, echo: 1 });
     Segment {

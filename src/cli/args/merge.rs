@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::verify::CaseFilesArgs;
-use super::{Color, FormatArg};
+use super::{Color, FormatArg, PartialForm};
 use crate::capture::Input;
 use crate::flow::Table;
 use crate::report::Format;
@@ -26,11 +26,11 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct MergeArgs {
-    /// What `read --partial` or `merge --partial` wrote, in any order; - for standard input.
+    /// What `read --partial` or `merge --partial` wrote, NDJSON or Parquet, in any order; - for standard input.
     #[arg(value_name = "PARTIAL", required = true)]
     partials: Vec<PathBuf>,
     /// Write partial records again, all of them together, for another `merge`.
-    #[arg(long, conflicts_with_all = ["only", "expect", "format", "rows", "color", "junit", "annotations"])]
+    #[arg(long, conflicts_with_all = ["only", "expect", "rows", "color", "junit", "annotations"])]
     partial: bool,
     /// Take the lines of some keys only, all that there are of these, with the lines of all files. Without this,
     /// packets that are missing are an error.
@@ -53,9 +53,9 @@ pub(super) struct MergeArgs {
     /// A rule is `VERDICT [only] [by client|server]` or `not VERDICT`, e.g. 'fin', 'rst by server', 'not rst'.
     #[arg(long, value_name = "RULE")]
     expect: Option<Expectation>,
-    /// How to write the report.
-    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
-    format: FormatArg,
+    /// How to write the report [default: table].
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<FormatArg>,
     /// Whether to use colour.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
     color: Color,
@@ -67,7 +67,7 @@ pub(super) struct MergeArgs {
 pub(in crate::cli) struct MergePlan {
     pub(in crate::cli) partials: Vec<Input>,
     /// Partial records are wanted, no report.
-    pub(in crate::cli) partial: bool,
+    pub(in crate::cli) partial: Option<PartialForm>,
     /// The partial records are of some keys only.
     pub(in crate::cli) some: bool,
     pub(in crate::cli) only: Option<Expectation>,
@@ -84,19 +84,20 @@ pub(in crate::cli) struct MergePlan {
 }
 
 impl MergeArgs {
-    pub(super) fn into_plan(self) -> MergePlan {
-        MergePlan {
+    pub(super) fn into_plan(self) -> Result<MergePlan, clap::Error> {
+        let format = self.format.unwrap_or(FormatArg::Table);
+        Ok(MergePlan {
             partials: self.partials.into_iter().map(Input::from).collect(),
-            partial: self.partial,
+            partial: PartialForm::of(self.partial, self.format)?,
             some: self.some,
             only: self.only,
             rows: self.rows,
             max_open: self.max_open,
             expect: self.expect,
-            columns: self.format.is_columns(),
-            format: self.format.into(),
+            columns: format.is_columns(),
+            format: format.into(),
             color: self.color,
             cases: self.cases,
-        }
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::verify::CaseFilesArgs;
-use super::{FollowArgs, FollowPlan, ReportArgs, numbers};
+use super::{FollowArgs, FollowPlan, PartialForm, ReportArgs, numbers};
 use crate::capture::Input;
 use crate::cli::html::HtmlArgs;
 use crate::flow::Table;
@@ -63,9 +63,9 @@ pub(super) struct ReadArgs {
     /// Show sequence numbers as they are in the header, not counted from the SYN.
     #[arg(short = 'S', long)]
     absolute: bool,
-    /// Write a partial record of each connection, one a line, for `merge` to put together with those of other
-    /// files, read wherever they are.
-    #[arg(long, conflicts_with_all = ["only", "packets", "rows", "max_open", "absolute", "html", "junit", "annotations", "expect", "format", "ladder", "color"])]
+    /// Write a partial record of each connection, one a line or, with --format parquet, a row, for `merge` to put
+    /// together with those of other files, read wherever they are.
+    #[arg(long, conflicts_with_all = ["only", "packets", "rows", "max_open", "absolute", "html", "junit", "annotations", "expect", "ladder", "color"])]
     partial: bool,
     /// The place of the first FILE among all files that will be merged, counted on for the others. Without this,
     /// files are in the order of their first packets' times, then of their names.
@@ -93,7 +93,7 @@ pub(in crate::cli) struct ReadPlan {
     /// How many connections are held at once.
     pub(in crate::cli) max_open: NonZeroUsize,
     /// Partial records are wanted, no report.
-    pub(in crate::cli) partial: bool,
+    pub(in crate::cli) partial: Option<PartialForm>,
     /// The place of the first input among all that are merged, if that was said.
     pub(in crate::cli) place: Option<u64>,
     /// The rotating capture to be followed in place of inputs, if one is.
@@ -105,21 +105,21 @@ pub(in crate::cli) struct ReadPlan {
 }
 
 impl ReadArgs {
-    pub(super) fn into_plan(self) -> ReadPlan {
-        ReadPlan {
+    pub(super) fn into_plan(self) -> Result<ReadPlan, clap::Error> {
+        Ok(ReadPlan {
             inputs: self.files.into_iter().map(Input::from).collect(),
             filter: self.filter,
             only: self.only,
             packets: self.packets.map(|packets| usize::try_from(packets).unwrap_or(usize::MAX)),
             rows: self.rows,
             max_open: self.max_open,
-            partial: self.partial,
+            partial: PartialForm::of(self.partial, self.report.format)?,
             place: self.place,
             follow: self.follow.into_plan(),
             numbers: numbers(self.absolute),
             html: self.html,
             cases: self.cases,
             report: self.report,
-        }
+        })
     }
 }

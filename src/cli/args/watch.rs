@@ -128,7 +128,7 @@ impl WatchArgs {
             max_open: self.max_open,
             report: ReportArgs {
                 expect: self.expect,
-                format: self.format.unwrap_or(usual),
+                format: Some(self.format.unwrap_or(usual)),
                 ladder: None,
                 color: self.color,
             },

@@ -1,7 +1,7 @@
-//! Reads partial records and checks them, line by line.
+//! Reads partial records, NDJSON or Parquet, and checks them line by line.
 
 use std::collections::HashMap;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use super::super::failure::Failure;
 use super::sorter::{Keyed, Sorter};
@@ -10,6 +10,9 @@ use crate::partial::{FileLine, Files, Line};
 
 /// The longest line that is read: twice what the largest trace takes.
 const LONGEST_LINE: u64 = 64 << 20;
+
+/// What Parquet begins with.
+const COLUMNS_BEGIN: &[u8] = b"PAR1";
 
 /// All that was read.
 pub(super) struct Gathered {
@@ -53,34 +56,85 @@ struct Gathering {
 impl Gathering {
     fn read(&mut self, (name, input): Opened, stop: &Stop) -> Result<(), Failure> {
         let unreadable = |source| Failure::Partial { name: name.clone(), source };
-        let mut reader = BufReader::with_capacity(1 << 20, input.into_bytes());
+        let mut bytes = input.into_bytes();
+        let mut begin = Vec::new();
+        (&mut bytes).take(4).read_to_end(&mut begin).map_err(unreadable)?;
+        let is_columns = begin == COLUMNS_BEGIN;
+        let bytes = Cursor::new(begin).chain(bytes);
+        if is_columns {
+            self.read_columns(&name, bytes, stop)
+        } else {
+            self.read_lines(&name, bytes, stop)
+        }
+    }
+
+    fn read_lines(&mut self, name: &str, bytes: impl Read, stop: &Stop) -> Result<(), Failure> {
+        let unreadable = |source| Failure::Partial { name: name.to_owned(), source };
+        let mut reader = BufReader::with_capacity(1 << 20, bytes);
         let mut line = Vec::new();
         for number in 1.. {
-            if stop.is_requested() {
-                return Err(Failure::Interrupted);
-            }
             line.clear();
             let read = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line);
             if read.map_err(unreadable)? == 0 {
                 break;
             }
-            let refused = |reason| Failure::PartialLine { name: name.clone(), number, reason };
             if line.last() != Some(&b'\n') {
                 let long = line.len() as u64 == LONGEST_LINE;
                 let reason = if long { "the line is too long" } else { "the line is cut off" };
-                return Err(refused(reason.to_owned()));
+                return Err(refused(name, ("line", number), reason));
             }
-            match Line::parse(&line).map_err(|error| refused(error.to_string()))? {
-                Line::File(file) => self.files.push(file),
-                Line::Trace(trace) => {
-                    *self.found.entry(trace.file.clone()).or_insert(0) += trace.packets;
-                    let text = serde_json::to_vec(&trace).map_err(io::Error::from);
-                    let keyed: Keyed =
-                        (trace.due().nanoseconds(), text.map_err(Failure::Temporary)?);
-                    self.traces.push(keyed).map_err(Failure::Temporary)?;
-                }
+            self.take(name, ("line", number), &line, stop)?;
+        }
+        Ok(())
+    }
+
+    /// Reads Parquet, by way of a temporary file: what is where stands at its end.
+    #[cfg(feature = "parquet")]
+    fn read_columns(
+        &mut self,
+        name: &str,
+        mut bytes: impl Read,
+        stop: &Stop,
+    ) -> Result<(), Failure> {
+        let mut file = tempfile::tempfile().map_err(Failure::Temporary)?;
+        let unreadable = |source| Failure::Partial { name: name.to_owned(), source };
+        io::copy(&mut bytes, &mut file).map_err(unreadable)?;
+        let take = |row, line: &[u8]| self.take(name, ("row", row), line, stop);
+        let read = crate::partial::columns::read_lines(file, take);
+        read.map_err(|reason| unreadable(io::Error::other(reason)))?
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    fn read_columns(&mut self, name: &str, _: impl Read, _: &Stop) -> Result<(), Failure> {
+        let words =
+            "it is Parquet, which takes a closecheck that was built with the feature `parquet`";
+        Err(Failure::Partial { name: name.to_owned(), source: io::Error::other(words) })
+    }
+
+    /// Takes what stands in this line or row.
+    fn take(
+        &mut self,
+        name: &str,
+        place: (&'static str, u64),
+        line: &[u8],
+        stop: &Stop,
+    ) -> Result<(), Failure> {
+        if stop.is_requested() {
+            return Err(Failure::Interrupted);
+        }
+        match Line::parse(line).map_err(|error| refused(name, place, &error.to_string()))? {
+            Line::File(file) => self.files.push(file),
+            Line::Trace(trace) => {
+                *self.found.entry(trace.file.clone()).or_insert(0) += trace.packets;
+                let text = serde_json::to_vec(&trace).map_err(io::Error::from);
+                let keyed: Keyed = (trace.due().nanoseconds(), text.map_err(Failure::Temporary)?);
+                self.traces.push(keyed).map_err(Failure::Temporary)?;
             }
         }
         Ok(())
     }
+}
+
+fn refused(name: &str, (unit, number): (&'static str, u64), reason: &str) -> Failure {
+    Failure::PartialLine { name: name.to_owned(), unit, number, reason: reason.to_owned() }
 }

@@ -6,19 +6,19 @@ mod sorter;
 use std::io;
 use std::path::Path;
 
-use super::args::MergePlan;
+use super::args::{MergePlan, PartialForm};
 use super::cases::{CaseFiles, of_expectation};
 use super::confine::confine;
 use super::failure::Failure;
-use super::out::{Out, Pace, Target, base_view};
-use super::partial::{summary, write_lines};
+use super::out::{Pace, Target, base_view};
+use super::partial::{PartialOut, summary};
 use super::pass::{DUPLICATE, End, Losses, Sink, Traces, cut, evicted_words};
 use super::reporting::{Plan, Reporting};
 use super::status::Status;
 use crate::capture::{Input, Stop};
 use crate::decode::Timestamp;
 use crate::flow::{Held, Pushed, Table};
-use crate::partial::{Files, Place, Replay, TraceLine};
+use crate::partial::{Files, Line, Place, Replay, TraceLine};
 use crate::report::CaptureSummary;
 use crate::sandbox::{self, Confinement, Needs};
 use crate::verdict::judge;
@@ -44,8 +44,8 @@ pub(super) fn run(plan: &MergePlan, confinement: Confinement) -> Result<Status, 
     confine(confinement, dropped, &needs)?;
 
     let Gathered { files, traces } = gather(opened, plan.some, &stop)?;
-    if plan.partial {
-        return write_partial(&files, traces);
+    if let Some(form) = plan.partial {
+        return write_partial(&files, traces, form);
     }
     let mut report = reporting(plan, &files)?;
     let merge = Merge { files: &files, plan, stop: &stop, capture: summary(&files)? };
@@ -59,17 +59,13 @@ pub(super) fn run(plan: &MergePlan, confinement: Confinement) -> Result<Status, 
 }
 
 /// Writes the lines that came in, in an order that does not depend on theirs.
-fn write_partial(files: &Files, traces: Sorter) -> Result<Status, Failure> {
-    let mut out = Out::new(Target::StandardOutput, Pace::Buffered);
+fn write_partial(files: &Files, traces: Sorter, form: PartialForm) -> Result<Status, Failure> {
+    let mut out = PartialOut::new(form)?;
     for line in traces.sorted().map_err(Failure::Temporary)? {
-        let (_, line) = line.map_err(Failure::Temporary)?;
-        out.write(|out| {
-            out.write_all(&line)?;
-            writeln!(out)
-        })?;
+        out.write([Line::Trace(parse(&line.map_err(Failure::Temporary)?)?)])?;
     }
-    write_lines(files.lines(), &mut out)?;
-    out.flush()?;
+    out.write(files.lines().iter().cloned().map(Line::File))?;
+    out.finish()?;
     Ok(if summary(files)?.incomplete.is_empty() { Status::AsExpected } else { Status::Incomplete })
 }
 
@@ -116,9 +112,7 @@ impl Merge<'_> {
                 line.as_ref().map_or(true, |(due, _)| next.is_none_or(|next| *due <= next))
             };
             if let Some(line) = lines.next_if(is_due) {
-                let (_, line) = line.map_err(Failure::Temporary)?;
-                let line: TraceLine = serde_json::from_slice(&line)
-                    .map_err(|error| Failure::Temporary(error.into()))?;
+                let line = parse(&line.map_err(Failure::Temporary)?)?;
                 replay.add(line).map_err(damaged)?;
                 continue;
             }
@@ -158,6 +152,11 @@ impl Merge<'_> {
             },
         }
     }
+}
+
+/// A line as it was sorted.
+fn parse((_, line): &Keyed) -> Result<TraceLine, Failure> {
+    serde_json::from_slice(line).map_err(|error| Failure::Temporary(error.into()))
 }
 
 /// Every line was checked when it came in.

@@ -6,9 +6,12 @@ use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 
 /// Bytes of lines that are sorted in memory.
-const MEMORY: usize = 64 << 20;
-/// Temporary files that are merged at once.
+const MEMORY: usize = 16 << 20;
+/// Temporary files that are merged into one, and those into one again: what is written is written again only for 64 times
+/// as much.
 const FAN_IN: usize = 64;
+/// Bytes of each of them that are in memory while they are merged.
+const BUFFER: usize = 1 << 16;
 
 /// A line and what it is sorted by; equal ones are sorted by their text.
 pub(super) type Keyed = (i64, Vec<u8>);
@@ -19,15 +22,17 @@ pub(super) struct Sorter {
     lines: Vec<Keyed>,
     held: usize,
     memory: usize,
-    runs: Vec<File>,
+    /// Temporary files of sorted lines: of what was in memory, then of 64 of these, and so on.
+    levels: Vec<Vec<File>>,
 }
 
 impl Sorter {
     pub(super) fn new() -> Sorter {
-        Sorter { lines: Vec::new(), held: 0, memory: MEMORY, runs: Vec::new() }
+        Sorter { lines: Vec::new(), held: 0, memory: MEMORY, levels: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, line: Keyed) -> io::Result<()> {
+    pub(super) fn push(&mut self, mut line: Keyed) -> io::Result<()> {
+        line.1.shrink_to_fit();
         self.held += line.1.len() + size_of::<Keyed>();
         self.lines.push(line);
         if self.held < self.memory {
@@ -35,18 +40,22 @@ impl Sorter {
         }
         self.held = 0;
         self.lines.sort_unstable();
-        self.runs.push(write_run(self.lines.drain(..).map(Ok))?);
-        if self.runs.len() == FAN_IN {
-            let merged = write_run(merge(self.runs.drain(..), Vec::new())?)?;
-            self.runs.push(merged);
+        let mut run = write_run(self.lines.drain(..).map(Ok))?;
+        for level in &mut self.levels {
+            level.push(run);
+            if level.len() < FAN_IN {
+                return Ok(());
+            }
+            run = write_run(merge(level.drain(..), Vec::new())?)?;
         }
+        self.levels.push(vec![run]);
         Ok(())
     }
 
     /// The lines in order.
     pub(super) fn sorted(mut self) -> io::Result<impl Iterator<Item = io::Result<Keyed>>> {
         self.lines.sort_unstable();
-        merge(self.runs, self.lines)
+        merge(self.levels.into_iter().flatten(), self.lines)
     }
 }
 
@@ -55,7 +64,7 @@ type Lines = Box<dyn Iterator<Item = io::Result<Keyed>>>;
 
 /// Writes sorted lines to a temporary file, which is gone once it is closed.
 fn write_run(lines: impl Iterator<Item = io::Result<Keyed>>) -> io::Result<File> {
-    let mut out = BufWriter::with_capacity(1 << 18, tempfile::tempfile()?);
+    let mut out = BufWriter::with_capacity(BUFFER, tempfile::tempfile()?);
     for line in lines {
         let (key, line) = line?;
         out.write_all(&key.to_le_bytes())?;
@@ -68,7 +77,7 @@ fn write_run(lines: impl Iterator<Item = io::Result<Keyed>>) -> io::Result<File>
 }
 
 fn read_run(file: File) -> Lines {
-    let mut input = BufReader::with_capacity(1 << 18, file);
+    let mut input = BufReader::with_capacity(BUFFER, file);
     Box::new(std::iter::from_fn(move || read_line(&mut input).transpose()))
 }
 
@@ -117,11 +126,12 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(3);
         let mut lines: Vec<Keyed> =
             (0..5000).map(|_| (rng.i64(-50..50), rng.u32(..).to_string().into_bytes())).collect();
-        let mut sorter = Sorter { memory: 2000, ..Sorter::new() };
+        let mut sorter = Sorter { memory: 500, ..Sorter::new() };
         for line in &lines {
             sorter.push(line.clone()).unwrap();
         }
-        assert!((1..FAN_IN).contains(&sorter.runs.len()), "{} runs", sorter.runs.len());
+        let levels: Vec<usize> = sorter.levels.iter().map(Vec::len).collect();
+        assert!(levels.len() == 2 && levels[0] > 0, "{levels:?}");
         lines.sort();
         let sorted: Vec<Keyed> = sorter.sorted().unwrap().map(Result::unwrap).collect();
         assert_eq!(sorted, lines);

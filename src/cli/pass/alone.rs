@@ -2,13 +2,12 @@
 
 use super::super::failure::Failure;
 use super::super::progress::Progress;
-use super::{Course, DUPLICATE, End, FILTERED_OUT, Losses, Passed, Sink, Skipped, name};
+use super::{
+    BETWEEN_LOOKS, Course, DUPLICATE, End, FILTERED_OUT, Losses, Passed, Sink, Skipped, name,
+};
 use crate::capture::{Filter, Merged};
 use crate::decode::{Frame, Segment, Skip, decode};
 use crate::flow::{Pushed, Table};
-
-/// Packets between two looks whether a signal has come: a fraction of a millisecond.
-const BETWEEN_LOOKS: usize = 1024;
 
 /// The pass under way.
 struct Alone<'a, S> {
