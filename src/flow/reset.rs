@@ -63,18 +63,16 @@ impl Reset {
 impl Connection {
     pub(super) fn observe_reset(&mut self, from: End, segment: &Segment<'_>, silence: Duration) {
         if self.is_over() {
-            let late_resets = &mut self.rare().late_resets;
-            *late_resets = late_resets.saturating_add(1);
+            self.count(|count| &mut count.late_resets);
             return;
         }
         self.settle_fins_by_reset(from, segment);
         let Some(exact) = self.reset_takes_effect(from, segment) else {
             let sender = self.halves.at(from);
             let ahead = sender.offset(segment.seq).map(|offset| offset - sender.next);
-            let rare = self.rare();
-            rare.ignored_resets = rare.ignored_resets.saturating_add(1);
+            self.count(|count| &mut count.resets);
             if ahead.is_some_and(|ahead| (1..=WIDEST_WINDOW).contains(&ahead)) {
-                rare.reset_ahead = Some(Box::new(segment.without_payload()));
+                self.strays_mut().reset_ahead = Some(Box::new(segment.without_payload()));
             }
             return;
         };
@@ -109,7 +107,10 @@ impl Connection {
         };
         let rare = self.rare();
         rare.reset = Some(Box::new(reset));
-        rare.reset_ahead = None;
+        if let Some(strays) = &mut rare.strays {
+            strays.reset_ahead = None;
+            self.drop_leap(from);
+        }
         for end in End::BOTH {
             self.halves.at_mut(end).apply(Event::Resets);
         }
@@ -149,7 +150,9 @@ impl Connection {
         let speaks_on = |ahead: &Segment<'_>| {
             segment.time >= ahead.time && self.ends.sender(ahead) == from.other()
         };
-        rare.reset_ahead.take_if(|ahead| speaks_on(ahead));
+        if let Some(strays) = &mut rare.strays {
+            strays.reset_ahead.take_if(|ahead| speaks_on(ahead));
+        }
         let Some(reset) = &mut rare.reset else { return };
         let by = reset.by;
         let acknowledged = self.halves.at(by).offset(segment.ack).filter(|_| segment.flags.ack());
@@ -181,9 +184,9 @@ impl Connection {
                 && self.ends.sender(ahead) == from
                 && sender.offset(ahead.seq) == Some(sender.next)
         };
-        let Some(rare) = &mut self.rare else { return };
-        if let Some(reset) = rare.reset_ahead.take_if(is_due) {
-            rare.ignored_resets = rare.ignored_resets.saturating_sub(1);
+        let Some(strays) = self.rare.as_mut().and_then(|rare| rare.strays.as_mut()) else { return };
+        if let Some(reset) = strays.reset_ahead.take_if(is_due) {
+            strays.ignored.resets = strays.ignored.resets.saturating_sub(1);
             self.observe_reset(from, &reset, Duration::ZERO);
         }
     }
@@ -192,7 +195,6 @@ impl Connection {
     fn take_reset_back(&mut self) {
         let rare = self.rare();
         let Some(reset) = rare.reset.take() else { return };
-        rare.ignored_resets = rare.ignored_resets.saturating_add(1);
         let fins = [&mut rare.fins.client, &mut rare.fins.server];
         fins.into_iter().flatten().for_each(|fin| fin.came_after_reset = false);
         for end in End::BOTH {
@@ -206,5 +208,6 @@ impl Connection {
                 half.apply(Event::SendsFin);
             }
         }
+        self.count(|count| &mut count.resets);
     }
 }

@@ -229,8 +229,13 @@ pub(crate) fn conclusion(connection: &Connection, close: &Close) -> Vec<String> 
         format!("gaps {}", gaps.join(" "))
     });
     facts.push(format!("rule {}", close.rule.id));
-    facts.push(format!("late resets {}", connection.late_resets()));
-    facts.push(format!("ignored resets {}", connection.ignored_resets()));
+    let ignored = connection.ignored();
+    facts.push(format!("late resets {}", ignored.late_resets));
+    facts.push(format!("ignored resets {}", ignored.resets));
+    facts.push(format!("repeated fins {}", ignored.repeated_fins));
+    facts.push(format!("ignored fins {}", ignored.fins));
+    facts.push(format!("ignored syns {}", ignored.syns));
+    facts.push(format!("ignored segments {}", ignored.others));
     for end in End::BOTH {
         let half = connection.halves.at(end);
         let states: Vec<&str> = half.path().iter().map(closecheck::flow::State::name).collect();
