@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use closecheck::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
+use closecheck::decode::{Checksum, Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
 use closecheck::flow::Table;
 use support::{PROGRAM, Ran, Running, clean};
 
@@ -158,6 +158,7 @@ fn flood(count: u32) -> impl Iterator<Item = Segment<'static>> {
         ip_id: None,
         dont_fragment: true,
         flow_label: None,
+        checksum: Checksum::default(),
         outer: None,
     })
 }

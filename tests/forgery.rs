@@ -14,7 +14,7 @@ mod scenario;
 
 use std::path::Path;
 
-use closecheck::decode::Flags;
+use closecheck::decode::{Checksum, Flags};
 use closecheck::flow::{Connection, End};
 use closecheck::report::Record;
 use closecheck::verdict::{Close, Gap, Shape, Verdict};
@@ -182,4 +182,41 @@ fn a_fin_that_is_repeated_and_an_rst_behind_the_end_change_no_verdict() {
         }
     }
     assert!(repeated > 100 && late > 300, "{repeated} FINs, {late} RSTs");
+}
+
+#[test]
+fn an_rst_or_fin_with_a_wrong_checksum_changes_no_verdict() {
+    let (mut forged, mut would_change) = (0, 0);
+    for mut scenario in scenarios() {
+        for line in &mut scenario.segments {
+            line.checksum = Checksum::Right;
+        }
+        let whole = judged(&scenario, &scenario.segments);
+        for place in 2..=scenario.segments.len() {
+            // All that stands in the scenario's packets, and what is said next.
+            for line in scenario.segments[..place].iter().rev().take(3) {
+                let next = line.seq.wrapping_add(line.len) + u32::from(line.flags.syn());
+                for flags in [Flags::RST, Flags::RST | Flags::ACK, Flags::FIN | Flags::ACK] {
+                    let forgery = |checksum| Line {
+                        flags,
+                        checksum,
+                        seq: next,
+                        len: 0,
+                        id: OTHER,
+                        ..line.clone()
+                    };
+                    for checksum in [Checksum::Wrong, Checksum::Left] {
+                        let after = with(&scenario, place, &forgery(checksum));
+                        let about = format!("{}: {flags}, {checksum:?}, {place}", scenario.name);
+                        assert_eq!(essence(&after), essence(&whole), "{about}");
+                        assert!(noted(&after) > noted(&whole), "{about}");
+                        forged += 1;
+                    }
+                    let after = with(&scenario, place, &forgery(Checksum::Right));
+                    would_change += u32::from(essence(&after) != essence(&whole));
+                }
+            }
+        }
+    }
+    assert!(forged > 1000 && would_change > 300, "{forged} forged, {would_change} would change");
 }

@@ -246,10 +246,10 @@ impl Connection {
     /// 2. A SYN with another number where the first was never answered.
     /// 3. A SYN-ACK with another number once this one is over: the capture lacks the SYN.
     pub(super) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
-        if !segment.flags.syn() || segment.flags.rst() {
+        let from = self.sender(segment);
+        if !segment.flags.syn() || segment.flags.rst() || self.is_spoilt(from, segment) {
             return false;
         }
-        let from = self.sender(segment);
         if segment.flags.ack() {
             return self.is_over() && self.is_rival(from, segment);
         }
@@ -280,7 +280,7 @@ impl Connection {
             true => !syn && !rst && is_elsewhere && is_behind(segment.seq),
             false => (syn || rst) && is_behind(segment.ack),
         };
-        if !segment.flags.ack() || !is_accepted {
+        if !segment.flags.ack() || !is_accepted || self.is_spoilt(self.sender(segment), segment) {
             return None;
         }
         self.halves.at_mut(from).packets -= 1;
@@ -296,6 +296,10 @@ impl Connection {
         self.end = self.end.max(segment.time);
         self.zeek.observe(from, segment, self.start);
         self.halves.at_mut(from).packets += 1;
+        if self.is_spoilt(from, segment) {
+            self.count(|count| &mut count.wrong_checksums);
+            return;
+        }
         if self.strays().is_some() {
             self.bear_out_leaps(from, segment);
         }
@@ -389,7 +393,7 @@ impl Connection {
 
     fn observe_syn(&mut self, from: End, segment: &Segment<'_>) {
         let bare = !segment.flags.ack();
-        let is_first = self.halves.at_mut(from).note_syn(bare);
+        let is_first = self.halves.at_mut(from).note_syn(bare, segment.checksum);
         if let Some(reset) = self.rare.as_mut().and_then(|rare| rare.reset.as_mut()) {
             // A late copy opens nothing that is over.
             if is_first {

@@ -42,6 +42,8 @@ pub struct Reset {
     pub silence: Duration,
     /// Keep-alive probes that its sender had sent without an answer, at most 15.
     pub unanswered_probes: u8,
+    /// True where its checksum is wrong, and the capture does not show whether such are to be expected there.
+    pub may_be_spoilt: bool,
     /// True once its supposed sender went on as if it had sent no RST.
     pub contradicted: bool,
     /// The states that both ends had gone through when it came.
@@ -100,6 +102,7 @@ impl Connection {
             kernel_made: segment.dont_fragment && segment.ip_id.unwrap_or(0) == 0,
             silence: if answers.is_some() { self.silence() } else { silence },
             unanswered_probes: sender.unanswered_probes(),
+            may_be_spoilt: self.may_be_spoilt(segment),
             contradicted: false,
             paths: Pair::from_fn(|end| self.halves.at(end).path()),
             data_segments: End::BOTH.iter().map(|&end| self.halves.at(end).data_segments()).sum(),

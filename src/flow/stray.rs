@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::WIDEST_WINDOW;
 use super::{Connection, End, Pair, State};
-use crate::decode::{Segment, Seq, Timestamp};
+use crate::decode::{Checksum, Segment, Seq, Timestamp};
 
 /// So far ahead of all that was seen a number is believed without another segment: segments overtake each other, and
 /// a capture lacks a few. A blind forgery comes so near once in 4,000 times.
@@ -41,6 +41,8 @@ pub struct Ignored {
     pub fins: u32,
     /// SYNs with another number than their sender's stream began with, that nobody took up.
     pub syns: u32,
+    /// SYNs, FINs and RSTs that the receiver must have dropped for their checksums.
+    pub wrong_checksums: u32,
     /// Other segments far outside of what was sent and acknowledged.
     pub others: u32,
 }
@@ -57,6 +59,28 @@ impl Connection {
     #[must_use]
     pub fn has_leap(&self, end: End) -> bool {
         self.strays().is_some_and(|strays| strays.leaps.at(end).is_some())
+    }
+
+    /// True where a segment's checksum is such that its receiver drops it, by what is known of others: its form is
+    /// neither the right one nor that of the SYN of the same end. Nothing can be said where this SYN's was wrong, as
+    /// in captures whose addresses were changed.
+    pub(super) fn is_spoilt(&self, from: End, segment: &Segment<'_>) -> bool {
+        let syns = [from, from.other()].map(|end| self.halves.at(end).syn_checksum());
+        match (segment.checksum, syns) {
+            (Checksum::Unchecked | Checksum::Right, _)
+            | (
+                _,
+                [Checksum::Wrong, _] | [Checksum::Unchecked, Checksum::Wrong | Checksum::Unchecked],
+            ) => false,
+            (Checksum::Left, [own, _]) => own == Checksum::Right,
+            (Checksum::Wrong, _) => true,
+        }
+    }
+
+    /// True where that may be so, and nothing is known of others.
+    pub(super) fn may_be_spoilt(&self, segment: &Segment<'_>) -> bool {
+        let is_unknown = |&end: &End| self.halves.at(end).syn_checksum() == Checksum::Unchecked;
+        segment.checksum == Checksum::Wrong && End::BOTH.iter().all(is_unknown)
     }
 
     pub(super) fn strays(&self) -> Option<&Strays> {

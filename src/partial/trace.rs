@@ -9,7 +9,8 @@ use std::net::IpAddr;
 use super::Key;
 use super::number::{self, Wrong};
 use crate::decode::{
-    Endpoint, Flags, FrameId, Options, Outer, Segment, Seq, TcpTimestamp, Timestamp, Tunnel,
+    Checksum, Endpoint, Flags, FrameId, Options, Outer, Segment, Seq, TcpTimestamp, Timestamp,
+    Tunnel,
 };
 
 /// The longest payload that a packet in a capture can have.
@@ -65,7 +66,11 @@ mod rare {
     pub(super) const CLOCK: u64 = 1 << 5;
     /// The tunnel is another.
     pub(super) const OUTER: u64 = 1 << 6;
-    pub(super) const ALL: u64 = (1 << 7) - 1;
+    /// Its checksum, right unless told, was left for the network card; this is of the packet again.
+    pub(super) const LEFT: u64 = 1 << 7;
+    /// It was wrong; with `LEFT`, not all of the packet was there to tell.
+    pub(super) const WRONG: u64 = 1 << 8;
+    pub(super) const ALL: u64 = (1 << 9) - 1;
 }
 
 /// The packets of a 5-tuple in one file, in the order of their frames.
@@ -265,6 +270,7 @@ impl Side {
         let is_whole = segment.is_whole;
         let has_id = segment.ip_id.is_some();
         let has_clock = segment.options.timestamp.is_some();
+        let checksum = if segment.has_checksum() { segment.checksum } else { Checksum::Right };
         let bits = [
             (segment.fragmented, rare::FRAGMENTED),
             (segment.options.unreadable, rare::UNREADABLE),
@@ -273,6 +279,8 @@ impl Side {
             (has_id != self.has_id, rare::NO_ID),
             (has_clock != self.has_clock, rare::CLOCK),
             (segment.outer != self.outer, rare::OUTER),
+            (matches!(checksum, Checksum::Left | Checksum::Unchecked), rare::LEFT),
+            (matches!(checksum, Checksum::Wrong | Checksum::Unchecked), rare::WRONG),
         ];
         let told =
             bits.into_iter().filter(|(holds, _)| *holds).fold(0, |told, (_, bit)| told | bit);
@@ -395,7 +403,7 @@ impl Expected {
         if is_whole && payload_len > LONGEST_PAYLOAD {
             return Err("a payload is too long");
         }
-        let segment = Segment {
+        let mut segment = Segment {
             frame,
             time,
             source,
@@ -414,8 +422,17 @@ impl Expected {
             ip_id: side.has_id.then_some(side.id),
             dont_fragment: side.dont_fragment,
             flow_label: None,
+            checksum: Checksum::Unchecked,
             outer: side.outer,
         };
+        if segment.has_checksum() {
+            segment.checksum = match (rare & rare::LEFT != 0, rare & rare::WRONG != 0) {
+                (false, false) => Checksum::Right,
+                (true, false) => Checksum::Left,
+                (false, true) => Checksum::Wrong,
+                (true, true) => Checksum::Unchecked,
+            };
+        }
         side.advance(&segment);
         if segment.outer.as_ref().and_then(Outer::network) != self.key.network {
             return Err("a packet is of another virtual network than the key");
@@ -507,14 +524,14 @@ mod tests {
         let numbers = (number(), number(), 0..3000_u32, 0..2000_usize);
         let fields = (0..0x1000_u16, prop_oneof![Just(0), any::<u16>()], any::<u8>());
         let options = (any::<Option<u32>>(), any::<bool>(), any::<Option<u16>>());
-        (place, numbers, fields, options, any::<(bool, bool)>(), outer()).prop_map(
+        (place, numbers, fields, options, any::<(bool, bool, u8)>(), outer()).prop_map(
             |(place, numbers, (flags, window, ttl), (clock, unreadable, ip_id), bits, outer)| {
                 let (frames, since, from_high) = place;
                 let (seq, ack, payload_len, captured) = numbers;
                 let (low, high) = (endpoint(1, 443), endpoint(2, 50_000));
                 let (from, to) = if from_high { (high, low) } else { (low, high) };
                 let timestamp = clock.map(|value| TcpTimestamp { value, echo: 0 });
-                let segment = Segment {
+                let mut segment = Segment {
                     seq: Seq(seq),
                     ack: Seq(ack),
                     window,
@@ -529,6 +546,14 @@ mod tests {
                     outer,
                     ..Segment::plain(from, to, Flags(flags))
                 };
+                if segment.has_checksum() {
+                    segment.checksum = match bits.2 % 4 {
+                        0 => Checksum::Unchecked,
+                        1 => Checksum::Right,
+                        2 => Checksum::Left,
+                        _ => Checksum::Wrong,
+                    };
+                }
                 (segment, frames, since)
             },
         )

@@ -222,6 +222,7 @@ impl fmt::Display for Note {
             NoteKind::StrayFins => ("FIN", "out of place"),
             NoteKind::StraySyns => ("SYN", "out of place"),
             NoteKind::StraySegments => ("segment", "out of place"),
+            NoteKind::WrongChecksums => ("segment", "with a wrong checksum"),
         };
         write!(f, "{} {became}", counted(self.count.into(), what))
     }
@@ -308,6 +309,7 @@ fn notes(connection: &Connection, gaps: &[Gap]) -> Vec<Note> {
         (NoteKind::StrayFins, ignored.fins.saturating_add(fins)),
         (NoteKind::StraySyns, ignored.syns),
         (NoteKind::StraySegments, ignored.others),
+        (NoteKind::WrongChecksums, ignored.wrong_checksums),
     ]
     .into_iter()
     .filter_map(|(kind, count)| (count > 0).then_some(Note { kind, count }))

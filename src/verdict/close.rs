@@ -187,7 +187,7 @@ fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap>
     let unacknowledged_fin = verdict == Verdict::Fin && connection.released().is_none();
     let lone_reset = End::BOTH.iter().all(|&end| connection.halves.at(end).last().is_none());
     let doubtful_reset = connection.doubted_reset().is_some()
-        || connection.reset().is_some_and(|reset| !reset.exact && hole);
+        || connection.reset().is_some_and(|reset| (!reset.exact && hole) || reset.may_be_spoilt);
     let fragments = End::BOTH.iter().any(|&end| connection.halves.at(end).is_fragmented());
     [
         (midstream, Gap::Midstream),

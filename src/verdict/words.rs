@@ -254,6 +254,11 @@ words! {
         ///
         /// Outside of the window a segment is dropped, its acknowledgement too (RFC 9293 3.10.7.4).
         StraySegments = "stray-segments",
+        /// SYNs, FINs and RSTs whose receiver must have dropped them for their checksums (RFC 9293 3.1).
+        ///
+        /// Damaged on the way, or made up by somebody else. Checksums that a kernel leaves for its network card to fill
+        /// in are not wrong, and nothing is said where the SYN of the same end has a wrong one as well.
+        WrongChecksums = "wrong-checksums",
     }
 }
 

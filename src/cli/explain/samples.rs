@@ -37,6 +37,7 @@ const SAMPLES: &[(&str, &[u8])] = samples![
     "challenge-to-a-syn",
     "fin-out-of-window",
     "data-out-of-window",
+    "wrong-checksums",
     "simultaneous-open",
     "midstream-rst",
     "midstream-last-ack",

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::ends::Key;
 use super::rare::Rare;
 use super::{End, Fin, Pair};
-use crate::decode::{Brief, Endpoint, FrameId, Seq, Timestamp};
+use crate::decode::{Brief, Checksum, Endpoint, FrameId, Seq, Timestamp};
 
 /// A connection that has gone the common way up to now.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -100,6 +100,27 @@ impl Marks {
     const LETTER_A: u8 = 1 << 3;
     const LETTER_D: u8 = 1 << 4;
     const LETTER_F: u8 = 1 << 5;
+    /// The checksum of its SYN was right, left for the network card, or, with both, wrong.
+    const SYN_RIGHT: u8 = 1 << 6;
+    const SYN_LEFT: u8 = 1 << 7;
+
+    fn of_syn(checksum: Checksum) -> u8 {
+        match checksum {
+            Checksum::Unchecked => 0,
+            Checksum::Right => Marks::SYN_RIGHT,
+            Checksum::Left => Marks::SYN_LEFT,
+            Checksum::Wrong => Marks::SYN_RIGHT | Marks::SYN_LEFT,
+        }
+    }
+
+    fn syn_checksum(marks: u8) -> Checksum {
+        match (marks & Marks::SYN_RIGHT != 0, marks & Marks::SYN_LEFT != 0) {
+            (false, false) => Checksum::Unchecked,
+            (true, false) => Checksum::Right,
+            (false, true) => Checksum::Left,
+            (true, true) => Checksum::Wrong,
+        }
+    }
 }
 
 /// A release that is complete, by both FINs.

@@ -3,7 +3,7 @@
 use super::super::Fin;
 use super::super::rare::Rare;
 use super::{End, Marks, Pair, Phase, Plain, Row, Way};
-use crate::decode::{Brief, Flags};
+use crate::decode::{Brief, Checksum, Flags};
 
 const CONTROLS: u16 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::ACK.0;
 const SYN: u16 = Flags::SYN.0;
@@ -44,7 +44,7 @@ impl Plain {
             ttls: Pair { client: syn.ttl, server: 0 },
             phase: Phase::Syn,
             silence: 0,
-            marks: Pair::default(),
+            marks: Pair { client: Marks::of_syn(syn.checksum()), server: 0 },
             newest_data: None,
             is_v6: syn.is_v6(),
             row: Row::Open,
@@ -95,6 +95,7 @@ impl Plain {
             self.ways.server = Way { origin: brief.seq, next: 1, ..Way::default() };
             self.ways.client.acked = 1;
             self.ttls.server = brief.ttl;
+            self.marks.server = Marks::of_syn(brief.checksum());
             if brief.time.nanoseconds() - self.start.nanoseconds() >= ROW_DELAY {
                 self.row = Row::OverAtSyn;
             }
@@ -148,6 +149,9 @@ impl Plain {
             Phase::BothFins(_) | Phase::Over(_) => return false,
         };
         if controls == FIN_ACK {
+            if !matches!(brief.checksum(), Checksum::Unchecked | Checksum::Right) {
+                return false;
+            }
             if matches!(self.phase, Phase::Fin(_)) && !acks_fin {
                 // The FINs cross.
                 return false;

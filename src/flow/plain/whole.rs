@@ -54,6 +54,7 @@ impl Plain {
             path: self.path(end),
             ttl: *self.ttls.at(end),
             syn_was_bare: end == End::Client,
+            syn_checksum: Marks::syn_checksum(marks),
             last_had_payload: marks & Marks::LAST_HAD_PAYLOAD != 0,
             data_segments: u8::from(marks & Marks::DATA != 0)
                 + u8::from(marks & Marks::MORE_DATA != 0),
