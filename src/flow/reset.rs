@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::connection::WIDEST_WINDOW;
+use super::stray::LEAP;
 use super::transition::Event;
 use super::{Connection, End, Last, Moment, Pair, State, StatePath};
-use crate::decode::{Segment, Timestamp};
+use crate::decode::{Segment, Seq, Timestamp};
 
 /// An RST that took effect, with the header fields that tell where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,9 @@ pub struct Reset {
     pub silence: Duration,
     /// Keep-alive probes that its sender had sent without an answer, at most 15.
     pub unanswered_probes: u8,
+    /// True where it acknowledges what the other end cannot have sent: before its SYN, or far ahead. A live socket
+    /// takes RCV.NXT.
+    pub acks_elsewhere: bool,
     /// True where its checksum is wrong, and the capture does not show whether such are to be expected there.
     pub may_be_spoilt: bool,
     /// True once its supposed sender went on as if it had sent no RST.
@@ -84,6 +88,12 @@ impl Connection {
         {
             receiver.acked = receiver.acked.max(ack);
         }
+        // Some stacks acknowledge 0 in every RST.
+        let acks_elsewhere = segment.flags.ack()
+            && segment.ack != Seq(0)
+            && receiver
+                .offset(segment.ack)
+                .is_some_and(|ack| !(-LEAP..=receiver.next + LEAP).contains(&ack));
         let answers =
             receiver.last().filter(|last| !segment.flags.ack() && last.ack == Some(segment.seq));
         let sender = self.halves.at(from);
@@ -102,6 +112,7 @@ impl Connection {
             kernel_made: segment.dont_fragment && segment.ip_id.unwrap_or(0) == 0,
             silence: if answers.is_some() { self.silence() } else { silence },
             unanswered_probes: sender.unanswered_probes(),
+            acks_elsewhere,
             may_be_spoilt: self.may_be_spoilt(segment),
             contradicted: false,
             paths: Pair::from_fn(|end| self.halves.at(end).path()),

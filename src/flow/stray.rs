@@ -13,7 +13,7 @@ use crate::decode::{Checksum, Segment, Seq, Timestamp};
 
 /// So far ahead of all that was seen a number is believed without another segment: segments overtake each other, and
 /// a capture lacks a few. A blind forgery comes so near once in 4,000 times.
-const LEAP: i64 = 1 << 20;
+pub(super) const LEAP: i64 = 1 << 20;
 
 /// What was seen of a connection and does not fit in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -115,8 +115,8 @@ words! {
         Timeout = "timeout",
         /// A box in between sent it in the name of its supposed sender, by the headers.
         ///
-        /// Its supposed sender went on behind it, its sequence number lags behind, or its time to live is far from
-        /// the sender's others (RFC 791 3.1; RFC 9293 3.10.5: who aborts sends no more). A capture at both ends
+        /// Its supposed sender went on behind it, its sequence number lags behind, it acknowledges what was never sent, or
+        /// its time to live is far from the sender's others (RFC 791 3.1; RFC 9293 3.10.5: who aborts sends no more). A capture at both ends
         /// proves it: `closecheck compare --two-ended`.
         Forged = "forged?",
     }
