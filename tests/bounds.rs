@@ -13,7 +13,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use closecheck::decode::{
-    Endpoint, Flags, Frame, FrameId, LinkType, Options, Outer, Segment, Seq, Timestamp, Tunnel,
+    Checksum, Endpoint, Flags, Frame, FrameId, LinkType, Options, Outer, Segment, Seq, Timestamp,
+    Tunnel,
 };
 use closecheck::flow::Table;
 use closecheck::partial::Recorder;
@@ -247,6 +248,7 @@ fn flood(count: u32) -> impl Iterator<Item = Segment<'static>> {
         ip_id: None,
         dont_fragment: true,
         flow_label: None,
+        checksum: Checksum::default(),
         outer: None,
     })
 }

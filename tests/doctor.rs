@@ -3,8 +3,18 @@
 
 mod support;
 
+use std::process::Command;
+
 use serde_json::Value;
 use support::{PROGRAM, Public, clean, closecheck, run, words};
+
+/// What doctor says, held against its schema.
+fn told(command: &mut Command, status: i32) -> Value {
+    let schema = serde_json::from_str(include_str!("../docs/doctor.schema.json")).expect("JSON");
+    let report = run(command).exits(status).json();
+    jsonschema::validator_for(&schema).expect("a schema").validate(&report).expect("a report");
+    report
+}
 
 /// What is said of one part of the machine.
 fn part<'a>(report: &'a Value, name: &str) -> &'a Value {
@@ -15,7 +25,7 @@ fn part<'a>(report: &'a Value, name: &str) -> &'a Value {
 #[test]
 #[ignore = "needs root"]
 fn for_root_everything_works_and_needs_no_remedy() {
-    let report = run(&mut closecheck(words("doctor --format json"))).exits(0).complains("").json();
+    let report = told(&mut closecheck(words("doctor --format json")), 0);
     assert_eq!(report["works"], true);
     for finding in report["findings"].as_array().expect("a list") {
         assert_eq!(
@@ -51,7 +61,7 @@ fn where_nothing_can_be_captured_each_way_to_it_has_its_remedy() {
         exec setpriv --bounding-set=-all --inh-caps=-all "$0" doctor --format json"#;
     let mut command = clean("unshare");
     command.args(["--map-root-user", "--net", "sh", "-c", script, PROGRAM]);
-    let report = run(&mut command).exits(1).json();
+    let report = told(&mut command, 1);
     assert_eq!(report["works"], false);
     let remedy = |name| part(&report, name)["remedy"].as_str().expect("text").to_owned();
     assert!(remedy("capture").contains("run it with sudo"), "{report:#}");

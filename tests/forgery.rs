@@ -1,5 +1,5 @@
 //! Forgery never wins: a segment that somebody else sends in the name of an end, without knowing its numbers, or a
-//! copy of what was sent, changes no verdict wherever it comes in, and an RST of that kind is counted.
+//! copy of what was sent, changes no verdict wherever it comes in, and is counted.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,8 +14,9 @@ mod scenario;
 
 use std::path::Path;
 
-use closecheck::decode::Flags;
+use closecheck::decode::{Checksum, Flags};
 use closecheck::flow::{Connection, End};
+use closecheck::report::Record;
 use closecheck::verdict::{Close, Gap, Shape, Verdict};
 use fastrand::Rng;
 use scenario::{Line, Scenario, Setting, read, run};
@@ -51,14 +52,15 @@ fn essence(judged: &[(Connection, Close)]) -> Essence {
     judged.iter().map(|(_, close)| (close.verdict, close.by, close.shape)).collect()
 }
 
-/// The RSTs that are said to have changed nothing, and those that are said to be in doubt.
+/// What is said to have changed nothing, and what is said to be in doubt.
 fn noted(judged: &[(Connection, Close)]) -> u32 {
-    let notes = judged.iter().map(|(connection, close)| {
-        connection.late_resets()
-            + connection.ignored_resets()
-            + u32::from(close.gaps.contains(&Gap::ResetInDoubt))
+    let doubts = [Gap::ResetInDoubt, Gap::FinInDoubt, Gap::SequenceHole];
+    let noted = judged.iter().map(|(connection, close)| {
+        let record = Record::new(connection, close.clone(), None);
+        let doubted = doubts.iter().filter(|doubt| close.gaps.contains(doubt)).count();
+        record.notes.iter().map(|note| note.count).sum::<u32>() + doubted as u32
     });
-    notes.sum()
+    noted.sum()
 }
 
 /// The scenario with a line at this place, at the time of the one before.
@@ -79,37 +81,51 @@ fn is_over(scenario: &Scenario, place: usize) -> bool {
     judged(scenario, &scenario.segments[..place]).iter().any(|(connection, _)| connection.is_over())
 }
 
+/// The flags of segments that a forger may send, with data and without, those with SYN last.
+fn kinds() -> [(Flags, u32); 9] {
+    [
+        (Flags::FIN | Flags::ACK, 0),
+        (Flags::FIN | Flags::ACK, 100),
+        (Flags::FIN, 0),
+        (Flags::RST, 0),
+        (Flags::RST | Flags::ACK, 0),
+        (Flags::ACK | Flags::PSH, 100),
+        (Flags::PSH, 100),
+        (Flags::SYN, 0),
+        (Flags::SYN | Flags::ACK, 0),
+    ]
+}
+
 #[test]
-fn a_fin_rst_or_syn_outside_of_the_window_changes_no_verdict() {
+fn a_segment_outside_of_the_window_changes_no_verdict_and_is_noted() {
     let mut rng = Rng::with_seed(1);
     let mut forged = 0;
     let scenarios = scenarios();
     for scenario in &scenarios {
         let whole = judged(scenario, &scenario.segments);
-        for place in 3..=scenario.segments.len() {
+        for place in 1..=scenario.segments.len() {
             let is_over = is_over(scenario, place);
             for _ in 0..FORGERIES {
                 let from = if rng.bool() { End::Client } else { End::Server };
-                let kinds =
-                    [Flags::FIN | Flags::ACK, Flags::RST, Flags::RST | Flags::ACK, Flags::SYN];
                 // On a connection that is over, a SYN opens another.
-                let flags = kinds[rng.usize(..if is_over { 3 } else { 4 })];
-                // What a FIN acknowledges is believed: here nothing beyond the SYN.
-                let ack = if flags.fin() { 0 } else { rng.u32(..) };
+                let (flags, len) = kinds()[rng.usize(..if is_over { 7 } else { 9 })];
+                if flags == Flags::SYN && place == 1 {
+                    // There is no window before the first SYN is answered: either end may begin with any number.
+                    continue;
+                }
                 let line = Line {
                     from,
                     flags,
                     seq: far(&mut rng),
-                    ack,
+                    len,
+                    ack: far(&mut rng),
                     id: OTHER,
                     ..scenario.segments[2].clone()
                 };
                 let after = with(scenario, place, &line);
                 let about = format!("{}: {line:?} at {place}", scenario.name);
                 assert_eq!(essence(&after), essence(&whole), "{about}");
-                if flags.rst() {
-                    assert!(noted(&after) > noted(&whole), "{about}");
-                }
+                assert!(noted(&after) > noted(&whole), "{about}");
                 forged += 1;
             }
         }
@@ -146,7 +162,9 @@ fn a_fin_that_is_repeated_and_an_rst_behind_the_end_change_no_verdict() {
             for place in at + 1..=scenario.segments.len() {
                 let again = Line { id: OTHER, ..fin.clone() };
                 let after = with(&scenario, place, &again);
-                assert_eq!(essence(&after), essence(&whole), "{}: {at}, {place}", scenario.name);
+                let about = format!("{}: {at}, {place}", scenario.name);
+                assert_eq!(essence(&after), essence(&whole), "{about}");
+                assert!(noted(&after) > noted(&whole), "{about}");
                 repeated += 1;
             }
         }
@@ -164,4 +182,41 @@ fn a_fin_that_is_repeated_and_an_rst_behind_the_end_change_no_verdict() {
         }
     }
     assert!(repeated > 100 && late > 300, "{repeated} FINs, {late} RSTs");
+}
+
+#[test]
+fn an_rst_or_fin_with_a_wrong_checksum_changes_no_verdict() {
+    let (mut forged, mut would_change) = (0, 0);
+    for mut scenario in scenarios() {
+        for line in &mut scenario.segments {
+            line.checksum = Checksum::Right;
+        }
+        let whole = judged(&scenario, &scenario.segments);
+        for place in 2..=scenario.segments.len() {
+            // All that stands in the scenario's packets, and what is said next.
+            for line in scenario.segments[..place].iter().rev().take(3) {
+                let next = line.seq.wrapping_add(line.len) + u32::from(line.flags.syn());
+                for flags in [Flags::RST, Flags::RST | Flags::ACK, Flags::FIN | Flags::ACK] {
+                    let forgery = |checksum| Line {
+                        flags,
+                        checksum,
+                        seq: next,
+                        len: 0,
+                        id: OTHER,
+                        ..line.clone()
+                    };
+                    for checksum in [Checksum::Wrong, Checksum::Left] {
+                        let after = with(&scenario, place, &forgery(checksum));
+                        let about = format!("{}: {flags}, {checksum:?}, {place}", scenario.name);
+                        assert_eq!(essence(&after), essence(&whole), "{about}");
+                        assert!(noted(&after) > noted(&whole), "{about}");
+                        forged += 1;
+                    }
+                    let after = with(&scenario, place, &forgery(Checksum::Right));
+                    would_change += u32::from(essence(&after) != essence(&whole));
+                }
+            }
+        }
+    }
+    assert!(forged > 1000 && would_change > 300, "{forged} forged, {would_change} would change");
 }

@@ -85,6 +85,22 @@ fn what_comes_before_the_zeros_of_a_vast_file_is_read_and_the_rest_is_damage() {
     assert!(ran.stderr.contains("damaged in pcapng block 4"), "{}", ran.stderr);
 }
 
+#[test]
+fn the_zeros_behind_the_packets_of_a_vast_pcap_file_are_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vast.pcap");
+    sparse(&path, &fs::read(capture()).unwrap());
+    let whole = run(bounded("read").args(["--format", "json"]).arg(capture())).succeeded().json();
+    let ran = run(bounded("read").args(["--format", "json"]).arg(&path));
+    let read = ran.exits(3).json();
+    assert_eq!(read["capture"]["packets"], whole["capture"]["packets"]);
+    assert_eq!(
+        read["connections"][0]["close"]["verdict"],
+        whole["connections"][0]["close"]["verdict"]
+    );
+    assert!(ran.stderr.contains("nothing but zeros"), "{}", ran.stderr);
+}
+
 fn pipe(folder: &Path) -> PathBuf {
     let path = folder.join("pipe");
     run(clean("mkfifo").arg(&path)).succeeded();

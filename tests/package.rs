@@ -94,6 +94,7 @@ fn the_crate_has_what_it_needs_and_nothing_big() {
         "src/main.rs",
         "docs/schema.json",
         "docs/compare.schema.json",
+        "docs/doctor.schema.json",
         "fixtures/stacks/refused.pcap",
     ] {
         assert!(listed.contains(&needed), "{needed}: {listed:?}");

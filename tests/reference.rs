@@ -158,6 +158,7 @@ fn the_schemas_are_those_of_the_documentation() {
     for (name, text) in [
         ("record", include_str!("../docs/schema.json")),
         ("compare", include_str!("../docs/compare.schema.json")),
+        ("doctor", include_str!("../docs/doctor.schema.json")),
     ] {
         assert_eq!(run(&mut closecheck(["schema", name])).succeeded().stdout, text);
     }

@@ -13,7 +13,7 @@ mod scenario;
 
 use std::path::Path;
 
-use closecheck::decode::Flags;
+use closecheck::decode::{Checksum, Flags};
 use closecheck::flow::{End, Orientation};
 use closecheck::verdict::{Opening, Verdict};
 use scenario::{PORTS, Scenario, Setting, conclusion, read, run};
@@ -188,6 +188,7 @@ fn no_pair_of_flags_makes_an_established_reset_of_a_lone_rst() {
         id: 0,
         cut: false,
         fragmented: false,
+        checksum: Checksum::Unchecked,
         millis,
     };
     for first in 0..64 {

@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use closecheck::decode::{
-    Brief, Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
+    Brief, Checksum, Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
 };
 use closecheck::flow::{Connection, End, Pushed, Table};
 use closecheck::report::{Drawing, Format, Listing, Packet, Record, Trace, View};
@@ -182,6 +182,7 @@ fn segments(mut bytes: Bytes<'_>) -> Vec<Segment<'static>> {
             ip_id: (how & 0x10 == 0).then_some(u16::from(ack)),
             dont_fragment: how & 0x20 == 0,
             flow_label: None,
+            checksum: Checksum::default(),
             outer: None,
         });
         let counted = u32::from(flags.syn()) + u32::from(flags.fin());

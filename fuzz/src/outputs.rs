@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use closecheck::Linger;
 use closecheck::compare::ends::Captured;
 use closecheck::compare::{self, Both, Comparison, Traces, TwoEnded};
-use closecheck::decode::{Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
+use closecheck::decode::{Checksum, Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
 use closecheck::flow::{Connection, End, Pair, Table};
 use closecheck::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap, annotations};
 use closecheck::report::html::{ChecksPage, ConnectionsPage, Drawn, Page};
@@ -322,6 +322,7 @@ fn connection() -> (Connection, Trace) {
         ip_id: None,
         dont_fragment: true,
         flow_label: None,
+        checksum: Checksum::default(),
         outer: None,
     };
     let answer = segment(2, Flags::SYN | Flags::ACK, 8, 1);

@@ -10,10 +10,10 @@ use super::out::print;
 use super::status::Status;
 use crate::capture::{Delivery, LOOPBACK, Live};
 use crate::netlink::SocketTable;
-use crate::report::escape;
+use crate::report::{escape, write_json};
 use crate::sandbox::{self, Confinement, CounterFiles, Missing, Needs};
 
-/// The name and version of the JSON form.
+/// The name and version of the JSON form, which `docs/doctor.schema.json` describes.
 const SCHEMA: &str = "closecheck-doctor/1";
 /// Enough of a packet, and of a buffer, to see whether there can be a capture.
 const SNAP_LEN: u32 = 256;
@@ -152,9 +152,4 @@ fn write_plain(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     }
     let words = if report.works { "can" } else { "cannot" };
     writeln!(out, "An exchange {words} be captured here.")
-}
-
-fn write_json(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
 }

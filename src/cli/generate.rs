@@ -17,6 +17,7 @@ pub(super) fn schema(document: Document) -> Result<Status, Failure> {
     let schema = match document {
         Document::Record => include_str!("../../docs/schema.json"),
         Document::Compare => include_str!("../../docs/compare.schema.json"),
+        Document::Doctor => include_str!("../../docs/doctor.schema.json"),
     };
     print(|out| out.write_all(schema.as_bytes()))?;
     Ok(Status::AsExpected)

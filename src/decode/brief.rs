@@ -8,8 +8,8 @@ use std::net::IpAddr;
 use super::bytes::{Bytes, array};
 use super::options::Options;
 use super::{
-    Endpoint, Flags, Frame, FrameId, LinkType, Segment, Seq, Skip, TcpTimestamp, Timestamp, decode,
-    link,
+    Checksum, Endpoint, Flags, Frame, FrameId, LinkType, Segment, Seq, Skip, TcpTimestamp,
+    Timestamp, checksum, decode, link,
 };
 
 /// The shortest headers (RFC 791 3.1, RFC 8200 3, RFC 9293 3.1).
@@ -59,6 +59,8 @@ impl Brief {
     const DONT_FRAGMENT: u8 = 1 << 3;
     const CLOCK: u8 = 1 << 4;
     const UNREADABLE: u8 = 1 << 5;
+    /// Where the two bits of the checksum begin.
+    const CHECKSUM: u8 = 6;
 }
 
 /// What a frame holds.
@@ -121,7 +123,10 @@ impl Brief {
             window: segment.window,
             ip_id: segment.ip_id.unwrap_or(0),
             ttl: segment.ttl,
-            marks: marks.iter().filter(|(holds, _)| *holds).fold(0, |all, (_, mark)| all | mark),
+            marks: marks
+                .iter()
+                .filter(|(holds, _)| *holds)
+                .fold(checksum_bits(segment.checksum), |all, (_, mark)| all | mark),
         })
     }
 
@@ -157,6 +162,7 @@ impl Brief {
             ip_id: (!self.is_v6()).then_some(self.ip_id),
             dont_fragment: self.has(Brief::DONT_FRAGMENT),
             flow_label: None,
+            checksum: self.checksum(),
             outer: None,
         }
     }
@@ -187,6 +193,18 @@ impl Brief {
     #[must_use]
     pub fn is_fragmented(&self) -> bool {
         self.has(Brief::FRAGMENTED)
+    }
+
+    /// What its checksum is, as far as that matters.
+    #[inline]
+    #[must_use]
+    pub fn checksum(&self) -> Checksum {
+        match self.marks >> Brief::CHECKSUM {
+            0 => Checksum::Unchecked,
+            1 => Checksum::Right,
+            2 => Checksum::Left,
+            _ => Checksum::Wrong,
+        }
     }
 
     #[inline]
@@ -231,6 +249,15 @@ impl Brief {
             _ => read(options),
         };
         let is_whole = inside.len() >= len;
+        let flags = Flags(offset_and_flags & 0x0fff);
+        let checksum = match inside.get(..len) {
+            Some(segment)
+                if marks & Brief::UNREADABLE == 0 && checksum::matters(flags, payload_len) =>
+            {
+                checksum_bits(checksum::of(&[&ip.source, &ip.destination], segment))
+            }
+            Some(_) | None => 0,
+        };
         Some(Brief {
             frame: FrameId::new(frame.number),
             time: frame.time,
@@ -244,11 +271,11 @@ impl Brief {
             ack: Seq(u32::from_be_bytes([header[8], header[9], header[10], header[11]])),
             payload_len: u32::try_from(payload_len).ok()?,
             clock,
-            flags: Flags(offset_and_flags & 0x0fff),
+            flags,
             window: u16::from_be_bytes([header[14], header[15]]),
             ip_id: ip.id,
             ttl: ip.ttl,
-            marks: ip.marks | marks | if is_whole { Brief::WHOLE } else { 0 },
+            marks: ip.marks | marks | checksum | if is_whole { Brief::WHOLE } else { 0 },
         })
     }
 }
@@ -306,6 +333,18 @@ impl Ip {
 #[inline]
 fn v4([a, b, c, d]: [u8; 4]) -> [u8; 16] {
     [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// What a checksum is, in two bits.
+#[inline]
+fn checksum_bits(checksum: Checksum) -> u8 {
+    let bits = match checksum {
+        Checksum::Unchecked => 0,
+        Checksum::Right => 1,
+        Checksum::Left => 2,
+        Checksum::Wrong => 3,
+    };
+    bits << Brief::CHECKSUM
 }
 
 /// The clock in a list of options, and what is true of it.

@@ -1,12 +1,14 @@
 //! Turns captured bytes into TCP segments.
 //!
 //! Guarantees: no panic and no allocation on any bytes; every flag bit is kept; a frame that yields no
-//! segment is explained by a [`Skip`]. Nothing here keeps state, reads a clock or verifies checksums
-//! (on a local capture the kernel has left them for the network card to fill in).
+//! segment is explained by a [`Skip`]. Nothing here keeps state or reads a clock. Checksums are looked at
+//! only of the few segments that open and end connections, and decide nothing here (on a local capture the kernel has
+//! left them for the network card to fill in).
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod brief;
 mod bytes;
+mod checksum;
 mod ethernet;
 mod flags;
 mod frame;
@@ -33,6 +35,7 @@ use etherparse::IpNumber;
 
 pub use brief::{Brief, Gist};
 use bytes::Bytes;
+pub use checksum::Checksum;
 pub use flags::Flags;
 pub use frame::{Frame, FrameId, Timestamp};
 use layer::Layer;

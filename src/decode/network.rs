@@ -48,6 +48,14 @@ pub(super) enum Addresses<'a> {
 }
 
 impl Addresses<'_> {
+    /// Both, side by side.
+    pub(super) fn octets(&self) -> &[u8] {
+        match self {
+            Addresses::V4(both) => both.as_slice(),
+            Addresses::V6(both) => both.as_slice(),
+        }
+    }
+
     #[inline]
     pub(super) fn source(self) -> IpAddr {
         match self {

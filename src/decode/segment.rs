@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::bytes::Bytes;
 use super::network::IpHeader;
-use super::{Flags, Frame, FrameId, LinkType, Options, Outer, Seq, Skip, Timestamp};
+use super::{
+    Checksum, Flags, Frame, FrameId, LinkType, Options, Outer, Seq, Skip, Timestamp, checksum,
+};
 
 /// The shortest TCP header, which has no options (RFC 9293 3.1).
 const MIN_HEADER_LEN: usize = 20;
@@ -54,11 +56,19 @@ pub struct Segment<'a> {
     pub dont_fragment: bool,
     /// IPv6 flow label.
     pub flow_label: Option<u32>,
+    /// What its checksum is, as far as that matters.
+    pub checksum: Checksum,
     /// The packet around it, where it came through a tunnel.
     pub outer: Option<Outer>,
 }
 
 impl Segment<'_> {
+    /// True where its checksum is looked at, if all of it was captured.
+    #[must_use]
+    pub fn has_checksum(&self) -> bool {
+        checksum::matters(self.flags, self.payload_len as usize)
+    }
+
     /// The headers alone, which may be kept when the frame is gone.
     #[must_use]
     pub fn without_payload(&self) -> Segment<'static> {
@@ -89,6 +99,7 @@ impl Segment<'static> {
             ip_id: None,
             dont_fragment: true,
             flow_label: None,
+            checksum: Checksum::Unchecked,
             outer: None,
         }
     }
@@ -172,8 +183,17 @@ pub(super) fn parse<'a>(
         ip_id: ip.id,
         dont_fragment: ip.dont_fragment,
         flow_label: ip.flow_label,
+        checksum: Checksum::Unchecked,
         outer,
     };
+    if ip.has_length
+        && segment.is_whole
+        && !segment.options.unreadable
+        && !tcp.fragmented
+        && checksum::matters(segment.flags, payload_len)
+    {
+        segment.checksum = checksum::of(&[ip.addresses.octets()], tcp.data);
+    }
     if !ip.has_length && is_padded(frame) {
         segment.payload_len = 0;
         segment.payload = &[];

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ends::{Ends, Key};
+use super::fin::Acking;
 use super::rare::Rare;
 use super::transition::Event;
 use super::{End, Fin, Half, Orientation, Pair, Reset, State, Zeek};
@@ -138,18 +139,6 @@ impl Connection {
         self.rare.as_ref()?.reset.as_deref()
     }
 
-    /// RSTs that came after the connection was over, or after it had been reset.
-    #[must_use]
-    pub fn late_resets(&self) -> u32 {
-        self.rare.as_ref().map_or(0, |rare| rare.late_resets)
-    }
-
-    /// RSTs that the receiver must have ignored (RFC 9293 3.10.7.4, RFC 5961 3.2).
-    #[must_use]
-    pub fn ignored_resets(&self) -> u32 {
-        self.rare.as_ref().map_or(0, |rare| rare.ignored_resets)
-    }
-
     /// When nothing more was owed: both FINs acknowledged, or reset.
     #[must_use]
     pub fn over_since(&self) -> Option<Timestamp> {
@@ -166,7 +155,7 @@ impl Connection {
     /// be the expected one.
     #[must_use]
     pub fn doubted_reset(&self) -> Option<(End, FrameId)> {
-        let reset = self.rare.as_ref()?.reset_ahead.as_ref()?;
+        let reset = self.strays()?.reset_ahead.as_ref()?;
         (!self.is_over()).then(|| (self.sender(reset), reset.frame))
     }
 
@@ -228,6 +217,11 @@ impl Connection {
         self.rare().was_evicted = true;
     }
 
+    /// True where the bytes from this place on were not seen.
+    pub(super) fn is_unseen(&self, end: End, offset: i64) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.holes.at(end).contain(offset))
+    }
+
     /// A number that takes a look at every part to compute.
     #[inline]
     pub(super) fn look(&self) -> i64 {
@@ -252,10 +246,10 @@ impl Connection {
     /// 2. A SYN with another number where the first was never answered.
     /// 3. A SYN-ACK with another number once this one is over: the capture lacks the SYN.
     pub(super) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
-        if !segment.flags.syn() || segment.flags.rst() {
+        let from = self.sender(segment);
+        if !segment.flags.syn() || segment.flags.rst() || self.is_spoilt(from, segment) {
             return false;
         }
-        let from = self.sender(segment);
         if segment.flags.ack() {
             return self.is_over() && self.is_rival(from, segment);
         }
@@ -272,7 +266,7 @@ impl Connection {
         &mut self,
         segment: &Segment<'_>,
     ) -> Option<Segment<'static>> {
-        let rival = self.rare.as_ref()?.rival.as_ref()?;
+        let rival = self.strays()?.rival.as_ref()?;
         let from = self.sender(rival);
         let is_behind = |seq: Seq| {
             let beyond = i64::from(seq.distance_from(rival.seq));
@@ -286,11 +280,13 @@ impl Connection {
             true => !syn && !rst && is_elsewhere && is_behind(segment.seq),
             false => (syn || rst) && is_behind(segment.ack),
         };
-        if !segment.flags.ack() || !is_accepted {
+        if !segment.flags.ack() || !is_accepted || self.is_spoilt(self.sender(segment), segment) {
             return None;
         }
         self.halves.at_mut(from).packets -= 1;
-        self.rare.as_mut()?.rival.take().map(|rival| *rival)
+        let strays = self.strays_mut();
+        strays.ignored.syns = strays.ignored.syns.saturating_sub(1);
+        strays.rival.take().map(|rival| *rival)
     }
 
     /// Takes the next segment into account.
@@ -300,6 +296,13 @@ impl Connection {
         self.end = self.end.max(segment.time);
         self.zeek.observe(from, segment, self.start);
         self.halves.at_mut(from).packets += 1;
+        if self.is_spoilt(from, segment) {
+            self.count(|count| &mut count.wrong_checksums);
+            return;
+        }
+        if self.strays().is_some() {
+            self.bear_out_leaps(from, segment);
+        }
         if segment.flags.rst() {
             self.observe_reset(from, segment, silence);
             return;
@@ -330,36 +333,41 @@ impl Connection {
             && self.halves.at(from).origin().is_some_and(|origin| origin != segment.seq)
     }
 
-    /// True for a bare acknowledgement that answers a SYN with another connection's numbers: its sender still
-    /// has that one, or has it in TIME-WAIT (RFC 9293 3.10.7.4, RFC 5961 4.2).
-    fn is_of_former(&self, from: End, segment: &Segment<'_>) -> bool {
-        let (sender, receiver) = (self.halves.at(from), self.halves.at(from.other()));
-        receiver.state() == State::SynSent
-            && !sender.has_syn()
-            && segment.flags.ack()
-            && !segment.flags.syn()
-            && !segment.flags.fin()
-            && segment.payload_len == 0
-            && receiver.offset(segment.ack).is_some_and(|ack| !(1..=receiver.next).contains(&ack))
-    }
-
-    /// Takes a segment that is no RST.
+    /// Takes a segment that is no RST, unless it does not fit in.
     fn observe_from(&mut self, from: End, segment: &Segment<'_>) {
         if self.is_rival(from, segment) {
             // Answered by a challenge ACK (RFC 5961 4.2), which leaves this connection as it is.
-            self.rare().rival = Some(Box::new(segment.without_payload()));
+            self.count_ignored(segment);
+            self.strays_mut().rival = Some(Box::new(segment.without_payload()));
             return;
         }
+        if self.is_of_another(from, segment) {
+            if self.rare.is_some() {
+                self.doubt_reset(from, segment);
+            }
+            let is_bare = !segment.flags.syn() && !segment.flags.fin() && segment.payload_len == 0;
+            if !is_bare {
+                self.count_ignored(segment);
+            }
+        } else if self.is_in_place(from, segment) {
+            self.take(from, segment);
+        }
+    }
+
+    /// Takes a segment that fits in.
+    pub(super) fn take(&mut self, from: End, segment: &Segment<'_>) {
         if self.rare.is_some() {
-            self.doubt_reset(from, segment);
+            self.settle_fin_by_fin(from, segment);
         }
-        if self.is_of_former(from, segment) {
-            return;
+        let closes_ahead = self.closes_ahead(from, segment);
+        if self.rare.is_some() && !closes_ahead {
+            self.doubt_reset(from, segment);
         }
         let half = self.halves.at_mut(from);
         half.note_header(segment);
         let syn = segment.flags.syn();
         half.anchor(if syn { segment.seq } else { segment.seq.plus(u32::MAX) }, i64::from(!syn));
+        let next_before = half.next;
         self.halves.at_mut(from.other()).forget_probes();
         if syn {
             self.observe_syn(from, segment);
@@ -372,15 +380,20 @@ impl Connection {
             }
         }
         let acked_before = self.halves.at(from.other()).acked;
-        if segment.flags.ack() {
+        if segment.flags.ack() && !closes_ahead {
             self.observe_ack(from, segment);
         }
         self.observe_stream(from, segment, acked_before);
+        if self.strays().is_some() {
+            let went_on = self.halves.at(from).next > next_before
+                || self.halves.at(from.other()).acked > acked_before;
+            self.settle_leaps(from, segment.time, went_on);
+        }
     }
 
     fn observe_syn(&mut self, from: End, segment: &Segment<'_>) {
         let bare = !segment.flags.ack();
-        let is_first = self.halves.at_mut(from).note_syn(bare);
+        let is_first = self.halves.at_mut(from).note_syn(bare, segment.checksum);
         if let Some(reset) = self.rare.as_mut().and_then(|rare| rare.reset.as_mut()) {
             // A late copy opens nothing that is over.
             if is_first {
@@ -403,6 +416,17 @@ impl Connection {
             peer.apply(Event::SendsSyn);
         }
         let Some(ack) = peer.offset(segment.ack) else { return };
+        let acking = Acking {
+            start: self.halves.at(from).offset(segment.seq).unwrap_or(0),
+            closes: segment.flags.fin(),
+            at: Moment { frame: segment.frame, time: segment.time },
+        };
+        self.take_ack(from, ack, &acking, segment.flags.syn());
+    }
+
+    /// Takes the acknowledgement of all before an offset in the other direction.
+    pub(super) fn take_ack(&mut self, from: End, ack: i64, acking: &Acking, in_syn: bool) {
+        let peer = self.halves.at_mut(from.other());
         if ack > peer.next {
             // An acknowledgement of bytes that the capture did not show. One that jumps by more than any
             // window can hold is no acknowledgement of this connection's bytes.
@@ -417,27 +441,25 @@ impl Connection {
         }
         let peer = self.halves.at_mut(from.other());
         peer.acked = peer.acked.max(ack);
-        if ack >= 1 && !segment.flags.syn() {
+        if ack >= 1 && !in_syn {
             peer.apply(Event::SynIsAcked);
             // In SYN-SENT an end sends SYNs and RSTs and nothing else: its own SYN has been acknowledged,
             // whether the capture has that or not.
             self.halves.at_mut(from).apply(Event::AcksSyn);
         }
         if self.rare.is_some() {
-            self.observe_ack_of_fin(from, ack, segment);
+            self.observe_ack_of_fin(from, ack, acking);
         }
     }
 
     fn observe_stream(&mut self, from: End, segment: &Segment<'_>, acked_before: i64) {
+        let closes_ahead = self.closes_ahead(from, segment);
         let half = self.halves.at_mut(from);
         let Some(start) = half.offset(segment.seq) else { return };
         let data_start = start + i64::from(segment.flags.syn());
         let data_end = data_start + i64::from(segment.payload_len);
         let end = data_end + i64::from(segment.flags.fin());
-        if data_start - half.next > WIDEST_WINDOW {
-            return;
-        }
-        if segment.flags.fin() && data_start > half.next.max(1) {
+        if closes_ahead {
             self.observe_fin(from, data_end, segment, acked_before, false);
             return;
         }
@@ -465,7 +487,7 @@ impl Connection {
         if segment.flags.fin() {
             self.observe_fin(from, data_end, segment, acked_before, true);
         }
-        if self.rare.as_ref().is_some_and(|rare| rare.reset_ahead.is_some()) {
+        if self.strays().is_some_and(|strays| strays.reset_ahead.is_some()) {
             self.catch_up_with_reset(from, segment.time);
         }
     }

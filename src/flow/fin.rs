@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::transition::Event;
-use super::{Connection, End};
+use super::{Connection, End, Moment};
 use crate::decode::{FrameId, Segment, Timestamp};
 
 /// A FIN, whatever the number of its copies.
@@ -32,6 +32,15 @@ pub struct Fin {
     pub(super) is_reached: bool,
 }
 
+/// A segment that acknowledges something.
+pub(super) struct Acking {
+    /// Where it begins in its sender's stream.
+    pub(super) start: i64,
+    /// It has the FIN flag.
+    pub(super) closes: bool,
+    pub(super) at: Moment,
+}
+
 impl Fin {
     /// True where its sender had received the other end's FIN.
     pub(super) fn answers(&self, other: &Fin) -> bool {
@@ -40,12 +49,11 @@ impl Fin {
 }
 
 impl Connection {
-    pub(super) fn observe_ack_of_fin(&mut self, from: End, ack: i64, segment: &Segment<'_>) {
-        let own_start = self.halves.at(from).offset(segment.seq).unwrap_or(0);
+    pub(super) fn observe_ack_of_fin(&mut self, from: End, ack: i64, by: &Acking) {
         let rare = self.rare();
         if let Some(own) = rare.fins.at_mut(from)
-            && own_start <= own.offset
-            && !segment.flags.fin()
+            && by.start <= own.offset
+            && !by.closes
         {
             own.acked_before = own.acked_before.max(ack);
         }
@@ -56,16 +64,23 @@ impl Connection {
         }
         if !fin.is_acked {
             fin.is_acked = true;
-            fin.acked_frame = Some(segment.frame);
+            fin.acked_frame = Some(by.at.frame);
             let peer = self.halves.at_mut(from.other());
-            if own_fin.is_some_and(|own_fin| own_start > own_fin) {
+            if own_fin.is_some_and(|own_fin| by.start > own_fin) {
                 // The segment lies behind its sender's own FIN, which its receiver has therefore heard.
                 peer.apply(Event::HearsFin);
             }
             peer.apply(Event::FinIsAcked);
         }
         self.halves.at_mut(from).apply(Event::HearsFin);
-        self.note_release(segment.time);
+        self.note_release(by.at.time);
+    }
+
+    /// True for a FIN that is ahead of its sender's stream.
+    pub(super) fn closes_ahead(&self, from: End, segment: &Segment<'_>) -> bool {
+        let half = self.halves.at(from);
+        segment.flags.fin()
+            && half.offset(segment.seq).is_some_and(|start| start > half.next.max(1))
     }
 
     pub(super) fn observe_fin(
@@ -76,10 +91,22 @@ impl Connection {
         acked_before: i64,
         is_reached: bool,
     ) {
-        if self.any_fin(from).is_some() {
+        if let Some(fin) = self.any_fin(from) {
+            let is_copy = fin.offset == offset;
+            self.count(|count| if is_copy { &mut count.repeated_fins } else { &mut count.fins });
+            return;
+        }
+        if !is_reached && self.over_since().is_some_and(|since| segment.time >= since) {
+            self.count(|count| &mut count.fins);
             return;
         }
         let doubted = self.doubted_fin(from).map(|fin| fin.offset);
+        if doubted == Some(offset) {
+            self.count(|count| &mut count.repeated_fins);
+        } else if doubted.is_some() {
+            // Not both can be the end of the stream.
+            self.count(|count| &mut count.fins);
+        }
         if is_reached && doubted == Some(offset) {
             self.reach_fin(from);
             return;
@@ -87,9 +114,9 @@ impl Connection {
         if !is_reached && doubted.is_some_and(|doubted| doubted < offset) {
             return;
         }
-        let acked = self.halves.at(from).acked;
-        if offset + 1 < acked && !self.rare().holes.at(from).contain(offset) {
+        if offset + 1 < self.halves.at(from).acked && !self.is_unseen(from, offset) {
             // Its receiver has got past that place without it: an old number, outside the window.
+            self.count(|count| &mut count.fins);
             return;
         }
         let peer = self.halves.at(from.other());
@@ -130,8 +157,20 @@ impl Connection {
         let Some(fin) = self.doubted_fin(end) else { return };
         if reached > fin.offset + 1 {
             *self.rare().fins.at_mut(end) = None;
+            self.count(|count| &mut count.fins);
         } else if reached >= fin.start {
             self.reach_fin(end);
+        }
+    }
+
+    /// Believes the other end's FIN where this one, itself ahead of what was seen, acknowledges it to the byte: a
+    /// capture of nothing but SYNs and FINs shows no more.
+    pub(super) fn settle_fin_by_fin(&mut self, from: End, segment: &Segment<'_>) {
+        let Some(fin) = self.doubted_fin(from.other()).copied() else { return };
+        let acked = self.halves.at(from.other()).offset(segment.ack);
+        let fits = |ack| (fin.start..=fin.offset + 1).contains(&ack);
+        if segment.flags.fin() && segment.flags.ack() && acked.is_some_and(fits) {
+            self.reach_fin(from.other());
         }
     }
 
@@ -160,7 +199,9 @@ impl Connection {
             return;
         };
         fin.is_reached = true;
-        let (start, behind) = (fin.start, fin.offset + 1);
+        let (start, behind, acks) = (fin.start, fin.offset + 1, fin.acks);
+        let acking =
+            Acking { start, closes: true, at: Moment { frame: fin.frame, time: fin.time } };
         let half = self.halves.at_mut(end);
         let seen_to = half.next.max(1);
         half.next = half.next.max(behind);
@@ -168,6 +209,11 @@ impl Connection {
         let holes = self.rare().holes.at_mut(end);
         holes.open(seen_to, start);
         holes.fill(start, behind);
+        // Until now nothing was believed of it.
+        if let Some(reset) = self.rare().reset.as_mut().filter(|reset| reset.by == end) {
+            reset.contradicted |= reset.offset.is_some_and(|reset| start >= reset);
+        }
+        self.take_ack(end, acks, &acking, false);
     }
 
     /// Takes both ends through the states of closing again, where a FIN stands in the capture behind its

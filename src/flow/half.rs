@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::transition::{Event, next};
 use super::{State, StatePath};
-use crate::decode::{FrameId, Segment, Seq};
+use crate::decode::{Checksum, FrameId, Segment, Seq};
 
 /// The direction from one end to the other.
 ///
@@ -49,6 +49,7 @@ pub(super) struct Plainly {
     pub(super) path: StatePath,
     pub(super) ttl: u8,
     pub(super) syn_was_bare: bool,
+    pub(super) syn_checksum: Checksum,
     pub(super) last_had_payload: bool,
     /// 2 standing for all that are more than one.
     pub(super) data_segments: u8,
@@ -90,8 +91,23 @@ impl Marks {
     const NEWEST_DATA: u16 = 1 << 11;
     /// A packet came in fragments, of which only the first shows its connection.
     const FRAGMENTED: u16 = 1 << 12;
+    /// The checksum of the first SYN was right.
+    const SYN_RIGHT: u16 = 1 << 13;
+    /// It was left for the network card.
+    const SYN_LEFT: u16 = 1 << 14;
+    /// It was wrong.
+    const SYN_WRONG: u16 = 1 << 15;
     /// Bits that count unanswered probes.
     const PROBES: u16 = 0xf;
+
+    fn of_checksum(checksum: Checksum) -> u16 {
+        match checksum {
+            Checksum::Unchecked => 0,
+            Checksum::Right => Marks::SYN_RIGHT,
+            Checksum::Left => Marks::SYN_LEFT,
+            Checksum::Wrong => Marks::SYN_WRONG,
+        }
+    }
 
     fn has(self, mark: u16) -> bool {
         self.0 & mark != 0
@@ -104,7 +120,8 @@ impl Marks {
 
 impl Half {
     pub(super) fn of_plain(plainly: &Plainly) -> Half {
-        let mut marks = Marks(Marks::ANCHORED | Marks::SYN);
+        let mut marks =
+            Marks(Marks::ANCHORED | Marks::SYN | Marks::of_checksum(plainly.syn_checksum));
         for (mark, holds) in [
             (Marks::BARE_SYN, plainly.syn_was_bare),
             (Marks::LAST_ACKS, plainly.last_ack.is_some()),
@@ -234,12 +251,24 @@ impl Half {
         self.marks.set(Marks::PROBES, false);
     }
 
+    /// What the checksum of its first SYN was.
+    pub(super) fn syn_checksum(&self) -> Checksum {
+        let marks = [
+            (Marks::SYN_RIGHT, Checksum::Right),
+            (Marks::SYN_LEFT, Checksum::Left),
+            (Marks::SYN_WRONG, Checksum::Wrong),
+        ];
+        let told = marks.iter().find(|(mark, _)| self.marks.has(*mark));
+        told.map_or(Checksum::Unchecked, |(_, checksum)| *checksum)
+    }
+
     /// Takes note of a SYN and says whether it is the first.
-    pub(super) fn note_syn(&mut self, bare: bool) -> bool {
+    pub(super) fn note_syn(&mut self, bare: bool, checksum: Checksum) -> bool {
         let first = !self.has_syn();
         if first {
             self.marks.set(Marks::SYN, true);
             self.marks.set(Marks::BARE_SYN, bare);
+            self.marks.0 |= Marks::of_checksum(checksum);
         }
         first
     }

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::holes::Holes;
+use super::stray::Strays;
 use super::{Fin, Pair, Reset};
-use crate::decode::{Segment, Timestamp};
+use crate::decode::Timestamp;
 
 /// The rare facts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -16,13 +17,8 @@ pub(super) struct Rare {
     pub(super) reset: Option<Box<Reset>>,
     /// What was not seen of each direction.
     pub(super) holes: Pair<Holes>,
-    /// A SYN that would begin another connection, should it be answered.
-    pub(super) rival: Option<Box<Segment<'static>>>,
-    /// An RST whose sequence number lies behind everything that its sender was seen to send, while the other
-    /// end has been silent since: the expected one if the capture lacks segments before it.
-    pub(super) reset_ahead: Option<Box<Segment<'static>>>,
-    pub(super) late_resets: u32,
-    pub(super) ignored_resets: u32,
+    /// What does not fit in.
+    pub(super) strays: Option<Box<Strays>>,
     /// A full table gave the connection up.
     pub(super) was_evicted: bool,
     /// Since when it had been over as it was handed out, though the table still holds it.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::connection::WIDEST_WINDOW;
+use super::stray::LEAP;
 use super::transition::Event;
 use super::{Connection, End, Last, Moment, Pair, State, StatePath};
-use crate::decode::{Segment, Timestamp};
+use crate::decode::{Segment, Seq, Timestamp};
 
 /// An RST that took effect, with the header fields that tell where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,11 @@ pub struct Reset {
     pub silence: Duration,
     /// Keep-alive probes that its sender had sent without an answer, at most 15.
     pub unanswered_probes: u8,
+    /// True where it acknowledges what the other end cannot have sent: before its SYN, or far ahead. A live socket
+    /// takes RCV.NXT.
+    pub acks_elsewhere: bool,
+    /// True where its checksum is wrong, and the capture does not show whether such are to be expected there.
+    pub may_be_spoilt: bool,
     /// True once its supposed sender went on as if it had sent no RST.
     pub contradicted: bool,
     /// The states that both ends had gone through when it came.
@@ -63,18 +69,16 @@ impl Reset {
 impl Connection {
     pub(super) fn observe_reset(&mut self, from: End, segment: &Segment<'_>, silence: Duration) {
         if self.is_over() {
-            let late_resets = &mut self.rare().late_resets;
-            *late_resets = late_resets.saturating_add(1);
+            self.count(|count| &mut count.late_resets);
             return;
         }
         self.settle_fins_by_reset(from, segment);
         let Some(exact) = self.reset_takes_effect(from, segment) else {
             let sender = self.halves.at(from);
             let ahead = sender.offset(segment.seq).map(|offset| offset - sender.next);
-            let rare = self.rare();
-            rare.ignored_resets = rare.ignored_resets.saturating_add(1);
+            self.count(|count| &mut count.resets);
             if ahead.is_some_and(|ahead| (1..=WIDEST_WINDOW).contains(&ahead)) {
-                rare.reset_ahead = Some(Box::new(segment.without_payload()));
+                self.strays_mut().reset_ahead = Some(Box::new(segment.without_payload()));
             }
             return;
         };
@@ -84,6 +88,12 @@ impl Connection {
         {
             receiver.acked = receiver.acked.max(ack);
         }
+        // Some stacks acknowledge 0 in every RST.
+        let acks_elsewhere = segment.flags.ack()
+            && segment.ack != Seq(0)
+            && receiver
+                .offset(segment.ack)
+                .is_some_and(|ack| !(-LEAP..=receiver.next + LEAP).contains(&ack));
         let answers =
             receiver.last().filter(|last| !segment.flags.ack() && last.ack == Some(segment.seq));
         let sender = self.halves.at(from);
@@ -102,6 +112,8 @@ impl Connection {
             kernel_made: segment.dont_fragment && segment.ip_id.unwrap_or(0) == 0,
             silence: if answers.is_some() { self.silence() } else { silence },
             unanswered_probes: sender.unanswered_probes(),
+            acks_elsewhere,
+            may_be_spoilt: self.may_be_spoilt(segment),
             contradicted: false,
             paths: Pair::from_fn(|end| self.halves.at(end).path()),
             data_segments: End::BOTH.iter().map(|&end| self.halves.at(end).data_segments()).sum(),
@@ -109,7 +121,10 @@ impl Connection {
         };
         let rare = self.rare();
         rare.reset = Some(Box::new(reset));
-        rare.reset_ahead = None;
+        if let Some(strays) = &mut rare.strays {
+            strays.reset_ahead = None;
+            self.drop_leap(from);
+        }
         for end in End::BOTH {
             self.halves.at_mut(end).apply(Event::Resets);
         }
@@ -149,7 +164,9 @@ impl Connection {
         let speaks_on = |ahead: &Segment<'_>| {
             segment.time >= ahead.time && self.ends.sender(ahead) == from.other()
         };
-        rare.reset_ahead.take_if(|ahead| speaks_on(ahead));
+        if let Some(strays) = &mut rare.strays {
+            strays.reset_ahead.take_if(|ahead| speaks_on(ahead));
+        }
         let Some(reset) = &mut rare.reset else { return };
         let by = reset.by;
         let acknowledged = self.halves.at(by).offset(segment.ack).filter(|_| segment.flags.ack());
@@ -181,9 +198,9 @@ impl Connection {
                 && self.ends.sender(ahead) == from
                 && sender.offset(ahead.seq) == Some(sender.next)
         };
-        let Some(rare) = &mut self.rare else { return };
-        if let Some(reset) = rare.reset_ahead.take_if(is_due) {
-            rare.ignored_resets = rare.ignored_resets.saturating_sub(1);
+        let Some(strays) = self.rare.as_mut().and_then(|rare| rare.strays.as_mut()) else { return };
+        if let Some(reset) = strays.reset_ahead.take_if(is_due) {
+            strays.ignored.resets = strays.ignored.resets.saturating_sub(1);
             self.observe_reset(from, &reset, Duration::ZERO);
         }
     }
@@ -192,7 +209,6 @@ impl Connection {
     fn take_reset_back(&mut self) {
         let rare = self.rare();
         let Some(reset) = rare.reset.take() else { return };
-        rare.ignored_resets = rare.ignored_resets.saturating_add(1);
         let fins = [&mut rare.fins.client, &mut rare.fins.server];
         fins.into_iter().flatten().for_each(|fin| fin.came_after_reset = false);
         for end in End::BOTH {
@@ -206,5 +222,6 @@ impl Connection {
                 half.apply(Event::SendsFin);
             }
         }
+        self.count(|count| &mut count.resets);
     }
 }

@@ -9,7 +9,7 @@ mod steps;
 
 use super::Key;
 use super::number;
-use crate::decode::{Endpoint, Flags, Outer, Segment, Seq, TcpTimestamp, Timestamp};
+use crate::decode::{Checksum, Endpoint, Flags, Outer, Segment, Seq, TcpTimestamp, Timestamp};
 use outer::write_outer;
 pub(super) use steps::{Step, Steps};
 
@@ -63,7 +63,11 @@ mod rare {
     pub(super) const CLOCK: u64 = 1 << 5;
     /// The tunnel is another.
     pub(super) const OUTER: u64 = 1 << 6;
-    pub(super) const ALL: u64 = (1 << 7) - 1;
+    /// Its checksum, right unless told, was left for the network card; this is of the packet again.
+    pub(super) const LEFT: u64 = 1 << 7;
+    /// It was wrong; with `LEFT`, not all of the packet was there to tell.
+    pub(super) const WRONG: u64 = 1 << 8;
+    pub(super) const ALL: u64 = (1 << 9) - 1;
 }
 
 /// The packets of a 5-tuple in one file, in the order of their frames.
@@ -290,6 +294,7 @@ impl Side {
         let is_whole = segment.is_whole;
         let has_id = segment.ip_id.is_some();
         let has_clock = segment.options.timestamp.is_some();
+        let checksum = if segment.has_checksum() { segment.checksum } else { Checksum::Right };
         let bits = [
             (segment.fragmented, rare::FRAGMENTED),
             (segment.options.unreadable, rare::UNREADABLE),
@@ -298,6 +303,8 @@ impl Side {
             (has_id != self.has_id, rare::NO_ID),
             (has_clock != self.has_clock, rare::CLOCK),
             (segment.outer != self.outer, rare::OUTER),
+            (matches!(checksum, Checksum::Left | Checksum::Unchecked), rare::LEFT),
+            (matches!(checksum, Checksum::Wrong | Checksum::Unchecked), rare::WRONG),
         ];
         let told =
             bits.into_iter().filter(|(holds, _)| *holds).fold(0, |told, (_, bit)| told | bit);

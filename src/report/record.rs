@@ -215,11 +215,16 @@ pub struct Note {
 /// `2 RSTs after the end`
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.kind {
-            NoteKind::LateResets => "after the end",
-            NoteKind::IgnoredResets => "without effect",
+        let (what, became) = match self.kind {
+            NoteKind::LateResets => ("RST", "after the end"),
+            NoteKind::IgnoredResets => ("RST", "without effect"),
+            NoteKind::RepeatedFins => ("FIN", "sent again"),
+            NoteKind::StrayFins => ("FIN", "out of place"),
+            NoteKind::StraySyns => ("SYN", "out of place"),
+            NoteKind::StraySegments => ("segment", "out of place"),
+            NoteKind::WrongChecksums => ("segment", "with a wrong checksum"),
         };
-        write!(f, "{} {what}", counted(self.count.into(), "RST"))
+        write!(f, "{} {became}", counted(self.count.into(), what))
     }
 }
 
@@ -267,7 +272,7 @@ impl Record {
                 conn_state: connection.zeek.conn_state(),
                 history: connection.zeek.history(),
             },
-            notes: notes(connection),
+            notes: notes(connection, &close.gaps),
             process: None,
             lab: None,
             close: CloseRecord {
@@ -288,16 +293,27 @@ impl Record {
     }
 }
 
-/// An RST of which it is in doubt whether it was ignored is a gap, not a note.
-fn notes(connection: &Connection) -> Vec<Note> {
-    let ignored = match connection.doubted_reset() {
-        None => connection.ignored_resets(),
-        Some(_) => 0,
+/// An RST of which it is in doubt whether it was ignored is a gap, not a note, and so is a FIN.
+fn notes(connection: &Connection, gaps: &[Gap]) -> Vec<Note> {
+    let ignored = connection.ignored();
+    let doubted_fins = End::BOTH.iter().filter(|&&end| connection.doubted_fin(end).is_some());
+    let fins = match gaps.contains(&Gap::FinInDoubt) {
+        true => 0,
+        false => u32::try_from(doubted_fins.count()).unwrap_or_default(),
     };
-    [(NoteKind::LateResets, connection.late_resets()), (NoteKind::IgnoredResets, ignored)]
-        .into_iter()
-        .filter_map(|(kind, count)| (count > 0).then_some(Note { kind, count }))
-        .collect()
+    let doubted_resets = u32::from(connection.doubted_reset().is_some());
+    [
+        (NoteKind::LateResets, ignored.late_resets),
+        (NoteKind::IgnoredResets, ignored.resets.saturating_sub(doubted_resets)),
+        (NoteKind::RepeatedFins, ignored.repeated_fins),
+        (NoteKind::StrayFins, ignored.fins.saturating_add(fins)),
+        (NoteKind::StraySyns, ignored.syns),
+        (NoteKind::StraySegments, ignored.others),
+        (NoteKind::WrongChecksums, ignored.wrong_checksums),
+    ]
+    .into_iter()
+    .filter_map(|(kind, count)| (count > 0).then_some(Note { kind, count }))
+    .collect()
 }
 
 impl Record {

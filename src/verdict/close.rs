@@ -181,13 +181,13 @@ fn shape(connection: &Connection) -> Shape {
 
 fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap> {
     let midstream = opening == Opening::Midstream || connection.orientation() == Orientation::Guess;
-    let hole = End::BOTH.iter().any(|&end| connection.has_hole(end));
+    let hole = End::BOTH.iter().any(|&end| connection.has_hole(end) || connection.has_leap(end));
     let fin_in_doubt = matches!(verdict, Verdict::Rst | Verdict::HalfClosed | Verdict::Open)
         && End::BOTH.iter().any(|&end| may_have_closed_unseen(connection, end));
     let unacknowledged_fin = verdict == Verdict::Fin && connection.released().is_none();
     let lone_reset = End::BOTH.iter().all(|&end| connection.halves.at(end).last().is_none());
     let doubtful_reset = connection.doubted_reset().is_some()
-        || connection.reset().is_some_and(|reset| !reset.exact && hole);
+        || connection.reset().is_some_and(|reset| (!reset.exact && hole) || reset.may_be_spoilt);
     let fragments = End::BOTH.iter().any(|&end| connection.halves.at(end).is_fragmented());
     [
         (midstream, Gap::Midstream),
@@ -210,7 +210,7 @@ fn may_have_closed_unseen(connection: &Connection, end: End) -> bool {
     let half = connection.halves.at(end);
     let one_way = half.packets == 0 && !connection.is_only_attempted();
     let maybe_before = connection.fin(end).is_none() && !half.has_syn() && !half.has_data();
-    let doubted = connection.doubted_fin(end).is_some();
+    let doubted = connection.doubted_fin(end).is_some() || connection.has_leap(end);
     connection.is_end_unseen(end) || doubted || one_way || (maybe_before && half.packets > 0)
 }
 

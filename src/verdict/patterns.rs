@@ -22,7 +22,7 @@ pub(super) fn find(
     opening: Opening,
 ) -> Option<(Pattern, Option<Evidence>)> {
     let Some(reset) = connection.reset() else {
-        let harmless = verdict == Verdict::Fin && connection.late_resets() > 0;
+        let harmless = verdict == Verdict::Fin && connection.ignored().late_resets > 0;
         return harmless.then_some((Pattern::AbortAfterRelease, None));
     };
     let by_server = reset.by == End::Server;

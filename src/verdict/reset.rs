@@ -23,7 +23,9 @@ const PROBES: u8 = 3;
 /// 6. No ACK flag, and its sequence number is the acknowledgement number of a segment of the other end:
 ///    the answer of a kernel that has no such socket (RFC 9293 3.10.7.1).
 /// 7. No ACK flag without such a segment in the capture: the same, less sure.
-/// 8. ACK flag: the sender's live socket was aborted (`tcp_send_active_reset`). Certain where the
+/// 8. ACK flag, and an acknowledgement far from all that the other end sent: a third box that did not know it. The
+///    receiver looks at the sequence number alone, so that it takes effect all the same.
+/// 9. ACK flag: the sender's live socket was aborted (`tcp_send_active_reset`). Certain where the
 ///    window or a time stamp shows that a socket filled the header in; likely otherwise, since FreeBSD
 ///    sets the window of its own aborts to 0, but so does a box in between.
 pub(super) fn cause(reset: &Reset) -> (Cause, Confidence) {
@@ -40,6 +42,7 @@ pub(super) fn cause(reset: &Reset) -> (Cause, Confidence) {
         (false, true) if far => (Cause::Reply, Confidence::Likely),
         (false, true) => (Cause::Reply, Confidence::Certain),
         (false, false) => (Cause::Reply, Confidence::Likely),
+        (true, _) if reset.acks_elsewhere => (Cause::Forged, Confidence::Likely),
         (true, _) if from_live_socket => (Cause::Abort, Confidence::Certain),
         (true, _) => (Cause::Abort, Confidence::Likely),
     }

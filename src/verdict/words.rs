@@ -115,8 +115,8 @@ words! {
         Timeout = "timeout",
         /// A box in between sent it in the name of its supposed sender, by the headers.
         ///
-        /// Its supposed sender went on behind it, its sequence number lags behind, or its time to live is far from
-        /// the sender's others (RFC 791 3.1; RFC 9293 3.10.5: who aborts sends no more). A capture at both ends
+        /// Its supposed sender went on behind it, its sequence number lags behind, it acknowledges what was never sent, or
+        /// its time to live is far from the sender's others (RFC 791 3.1; RFC 9293 3.10.5: who aborts sends no more). A capture at both ends
         /// proves it: `closecheck compare --two-ended`.
         Forged = "forged?",
     }
@@ -237,6 +237,28 @@ words! {
         /// RSTs that their receiver must have ignored (RFC 9293 3.10.7.4, RFC 5961 3.2), or in spite of which
         /// it went on.
         IgnoredResets = "ignored-resets",
+        /// FINs that were sent again.
+        ///
+        /// A FIN is retransmitted until it is acknowledged, as data is (RFC 9293 3.8.1); all copies are one.
+        RepeatedFins = "repeated-fins",
+        /// FINs elsewhere than at the end of what their sender sent, which their receiver must have ignored.
+        ///
+        /// Outside of the window a segment is dropped (RFC 9293 3.10.7.4): an old packet, or one that somebody else sent.
+        StrayFins = "stray-fins",
+        /// SYNs with a number of their own in the middle of a connection.
+        ///
+        /// The receiver answers with an ACK and goes on (RFC 9293 3.10.7.4, RFC 5961 4.2): the sender began anew without
+        /// closing, or somebody else sent it.
+        StraySyns = "stray-syns",
+        /// Segments far from all that was sent and acknowledged, which their receiver must have ignored.
+        ///
+        /// Outside of the window a segment is dropped, its acknowledgement too (RFC 9293 3.10.7.4).
+        StraySegments = "stray-segments",
+        /// SYNs, FINs and RSTs whose receiver must have dropped them for their checksums (RFC 9293 3.1).
+        ///
+        /// Damaged on the way, or made up by somebody else. Checksums that a kernel leaves for its network card to fill
+        /// in are not wrong, and nothing is said where the SYN of the same end has a wrong one as well.
+        WrongChecksums = "wrong-checksums",
     }
 }
 

@@ -120,9 +120,13 @@ impl Capture {
                 let next = u32::try_from(shifts.len()).expect("a number") + 1;
                 *shifts.entry(direction).or_insert(next.wrapping_mul(salt | 1))
             };
-            packet.shift_numbers(shift(ours), shift(theirs));
+            let (seq, ack) = (shift(ours), shift(theirs));
             let port_shift = 1 + u16::try_from(salt % 4000).expect("it fits");
-            packet.move_ends(port_shift, u8::try_from(1 + salt % 200).expect("it fits"));
+            let network = u8::try_from(1 + salt % 200).expect("it fits");
+            packet.change(|packet| {
+                packet.shift_numbers(seq, ack);
+                packet.move_ends(port_shift, network);
+            });
         }
         capture
     }
@@ -143,7 +147,29 @@ impl Packet {
 
     pub(crate) fn flip(&mut self, flag: Flags) {
         let at = self.tcp() + 13;
-        self.data[at] ^= u8::try_from(flag.0).expect("one of the eight old ones");
+        let flag = u8::try_from(flag.0).expect("one of the eight old ones");
+        self.change(|packet| packet.data[at] ^= flag);
+    }
+
+    /// Changes something, and leaves the checksum as right or as wrong as it was (RFC 1624 3, equation 3).
+    fn change(&mut self, change: impl FnOnce(&mut Packet)) {
+        let before = self.sum();
+        change(self);
+        let at = self.tcp() + 16;
+        if let Some(&[high, low]) = self.data.get(at..at + 2) {
+            let checksum = u16::from_be_bytes([high, low]);
+            let mended = folded([checksum, before, !self.sum()]);
+            self.data[at..at + 2].copy_from_slice(&mended.to_be_bytes());
+        }
+    }
+
+    /// The sum of what the checksum is of, as far as it was captured.
+    fn sum(&self) -> u16 {
+        let tcp = self.tcp();
+        let behind = self.data.get(tcp + 18..).unwrap_or_default();
+        let parts = [&self.data[26..34], &self.data[tcp..tcp + 16], behind];
+        let pair = |pair: &[u8]| u16::from_be_bytes([pair[0], *pair.get(1).unwrap_or(&0)]);
+        folded(parts.into_iter().flat_map(|part| part.chunks(2).map(pair)))
     }
 
     pub(crate) fn payload_len(&self) -> usize {
@@ -207,4 +233,12 @@ impl Packet {
             self.data[at..at + 2].copy_from_slice(&port.to_be_bytes());
         }
     }
+}
+
+/// The one's complement sum (RFC 1071).
+fn folded(words: impl IntoIterator<Item = u16>) -> u16 {
+    words.into_iter().fold(0, |sum, word| {
+        let (sum, carry) = sum.overflowing_add(word);
+        sum + u16::from(carry)
+    })
 }

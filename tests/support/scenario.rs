@@ -12,13 +12,13 @@
 //!
 //! Numbers are relative to the sender's initial sequence number; `ack` to the other's. A window is 512 and a
 //! time to live 64 unless `win` or `ttl` says otherwise; `id` is the IPv4 identification, and `cut` leaves
-//! the payload out of the capture, `fragment` makes it the first of several. Each line is a millisecond after the one before, or after `+SECONDS`. A
+//! the payload out of the capture, `fragment` makes it the first of several, and `sum right`, `left` or `wrong` is its checksum. Each line is a millisecond after the one before, or after `+SECONDS`. A
 //! line `ports 50000 9999` gives the client and the server other ports than 50000 and 80.
 
 use std::path::Path;
 
 use closecheck::decode::{
-    Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
+    Checksum, Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
 };
 use closecheck::flow::{Connection, End, Pair, Table};
 use closecheck::verdict::{Close, Stage, judge};
@@ -46,6 +46,7 @@ pub(crate) struct Line {
     pub(crate) id: u16,
     pub(crate) cut: bool,
     pub(crate) fragmented: bool,
+    pub(crate) checksum: Checksum,
     pub(crate) millis: i64,
 }
 
@@ -142,6 +143,7 @@ fn parse(line: &str, millis: i64) -> Line {
         id: 0,
         cut: false,
         fragmented: false,
+        checksum: Checksum::Unchecked,
         millis,
     };
     while let Some(word) = words.next() {
@@ -153,6 +155,14 @@ fn parse(line: &str, millis: i64) -> Line {
             "ts" => parsed.timestamp = true,
             "cut" => parsed.cut = true,
             "fragment" => parsed.fragmented = true,
+            "sum" => {
+                parsed.checksum = match words.next().unwrap() {
+                    "right" => Checksum::Right,
+                    "left" => Checksum::Left,
+                    "wrong" => Checksum::Wrong,
+                    other => panic!("`{other}` is no checksum, in `{line}`"),
+                }
+            }
             other => panic!("`{other}` is not understood, in `{line}`"),
         }
     }
@@ -203,6 +213,7 @@ pub(crate) fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'sta
         tos: 0,
         dont_fragment: true,
         flow_label: None,
+        checksum: line.checksum,
         fragmented: line.fragmented,
         outer: None,
     }
@@ -230,8 +241,14 @@ pub(crate) fn conclusion(connection: &Connection, close: &Close) -> Vec<String> 
         format!("gaps {}", gaps.join(" "))
     });
     facts.push(format!("rule {}", close.rule.id));
-    facts.push(format!("late resets {}", connection.late_resets()));
-    facts.push(format!("ignored resets {}", connection.ignored_resets()));
+    let ignored = connection.ignored();
+    facts.push(format!("late resets {}", ignored.late_resets));
+    facts.push(format!("ignored resets {}", ignored.resets));
+    facts.push(format!("repeated fins {}", ignored.repeated_fins));
+    facts.push(format!("ignored fins {}", ignored.fins));
+    facts.push(format!("ignored syns {}", ignored.syns));
+    facts.push(format!("ignored segments {}", ignored.others));
+    facts.push(format!("wrong checksums {}", ignored.wrong_checksums));
     for end in End::BOTH {
         let half = connection.halves.at(end);
         let states: Vec<&str> = half.path().iter().map(closecheck::flow::State::name).collect();

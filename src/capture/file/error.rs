@@ -162,6 +162,9 @@ pub enum Damage {
         /// The longest there may be.
         limit: u32,
     },
+    /// Zeros where a record should begin, as a file has them that was made longer than what was written to it.
+    #[error("nothing but zeros where a packet should begin")]
+    Zeros,
     /// A section whose byte order cannot be told.
     #[error("byte-order magic {0:08x}, expected 1a2b3c4d or 4d3c2b1a")]
     ByteOrder(u32),

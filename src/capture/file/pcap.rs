@@ -87,6 +87,9 @@ impl Pcap {
         let word = |offset| self.order.u32(header, offset).unwrap_or_default();
         let (seconds, fraction) = (word(0), word(4));
         let (captured, wire_len) = self.lengths(header);
+        if [seconds, fraction, captured, wire_len] == [0; 4] {
+            return Err(Damage::Zeros.into());
+        }
         if captured > self.longest {
             return Err(Damage::PacketLength { captured, limit: self.longest }.into());
         }
@@ -119,7 +122,7 @@ impl Pcap {
             let Some((header, behind)) = rest.split_first_chunk::<RECORD_HEADER>() else { break };
             let [seconds, fraction, captured, wire_len] = self.order.words(header);
             let Some((data, next)) = behind.split_at_checked(captured as usize) else { break };
-            if captured > self.longest {
+            if captured > self.longest || seconds | fraction | captured | wire_len == 0 {
                 break;
             }
             let nanoseconds = i64::from(seconds)

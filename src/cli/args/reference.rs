@@ -21,6 +21,7 @@ const SCHEMA_EXAMPLES: &str = "\
 Examples:
   closecheck schema > closecheck.schema.json
   closecheck schema compare             that of `compare --format json`
+  closecheck schema doctor              that of `doctor --format json`
 
 Exit status:
   0  written
@@ -84,6 +85,8 @@ pub(in crate::cli) enum Document {
     Record,
     /// What compare writes.
     Compare,
+    /// What doctor writes.
+    Doctor,
 }
 
 #[derive(Debug, clap::Args)]

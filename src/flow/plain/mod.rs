@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ends::Key;
 use super::{End, Fin, Pair};
-use crate::decode::{Brief, Endpoint, FrameId, Seq, Timestamp};
+use crate::decode::{Brief, Checksum, Endpoint, FrameId, Seq, Timestamp};
 
 /// A connection that has gone the common way up to now. What every segment takes lies in one cache line; the second
 /// has what changes seldom, the third what closes it.
@@ -63,6 +63,8 @@ struct Seal {
     payload_len: u32,
     acks: u32,
     acked_before: u32,
+    /// Of its SYN: here, for want of room elsewhere.
+    syn_checksum: Checksum,
 }
 
 /// A direction, named after its sender.

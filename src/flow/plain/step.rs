@@ -1,7 +1,7 @@
 //! The segments that a plain connection takes.
 
 use super::{End, Marks, Pair, Phase, Plain, Seal, Way, short};
-use crate::decode::{Brief, Flags, Seq};
+use crate::decode::{Brief, Checksum, Flags, Seq};
 
 const CONTROLS: u16 = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0 | Flags::ACK.0;
 const SYN: u16 = Flags::SYN.0;
@@ -55,7 +55,10 @@ impl Plain {
             origins: Pair { client: syn.seq, server: Seq(0) },
             id: u32::try_from(id).ok().filter(|_| is_usual)?,
             letters: 0,
-            seals: Pair::default(),
+            seals: Pair {
+                client: Seal { syn_checksum: syn.checksum(), ..Seal::default() },
+                server: Seal::default(),
+            },
         })
     }
 
@@ -107,6 +110,7 @@ impl Plain {
             self.origins.server = brief.seq;
             self.ways.client.acked = brief.ack;
             self.ttls.server = brief.ttl;
+            self.seals.server.syn_checksum = brief.checksum();
             if brief.time.nanoseconds() - self.start.nanoseconds() >= ROW_DELAY {
                 self.marks.client |= Marks::ROW_OVER;
             }
@@ -164,6 +168,9 @@ impl Plain {
             Phase::BothFins(_) | Phase::Over(_) => return false,
         };
         if controls == FIN_ACK {
+            if !matches!(brief.checksum(), Checksum::Unchecked | Checksum::Right) {
+                return false;
+            }
             if matches!(self.phase, Phase::Fin(_)) && !acks_fin {
                 // The FINs cross.
                 return false;
@@ -250,6 +257,7 @@ impl Plain {
             payload_len: brief.payload_len,
             acks: self.offset(from.other(), brief.ack),
             acked_before: self.offset(from.other(), acked_before),
+            syn_checksum: self.seals.at(from).syn_checksum,
         };
         self.phase = match self.phase {
             Phase::Fin(by) | Phase::FinAcked(by) => Phase::BothFins(by),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use proptest::prelude::*;
 
 use super::super::{Held, Pushed, Table};
-use crate::decode::{Brief, Endpoint, Flags, FrameId, Segment, Seq, Timestamp};
+use crate::decode::{Brief, Checksum, Endpoint, Flags, FrameId, Segment, Seq, Timestamp};
 use crate::flow::{End, Pair};
 
 /// What an end does next.
@@ -22,6 +22,7 @@ struct Turn {
     window: u16,
     ip_id: u16,
     is_whole: bool,
+    checksum: Checksum,
     /// The packet is captured twice.
     again: bool,
 }
@@ -48,12 +49,30 @@ fn any_turn() -> impl Strategy<Value = Turn> {
     let headers = (wait, rare(64, 63), rare(500, 0), prop_oneof![Just(0), 1..4_u16]);
     let others = (
         prop_oneof![40 => Just(true), 1 => Just(false)],
+        prop_oneof![20 => Just(Checksum::Right), 1 => Just(Checksum::Left), 1 => Just(Checksum::Wrong)],
         prop_oneof![20 => Just(false), 1 => Just(true)],
     );
     (numbers, headers, others).prop_map(
-        |((by_client, flags, len, seq, ack), (wait, ttl, window, ip_id), (is_whole, again))| {
+        |(
+            (by_client, flags, len, seq, ack),
+            (wait, ttl, window, ip_id),
+            (is_whole, checksum, again),
+        )| {
             let ttl = if ttl == 64 { 64 } else { 63 };
-            Turn { by_client, flags, len, seq, ack, wait, ttl, window, ip_id, is_whole, again }
+            Turn {
+                by_client,
+                flags,
+                len,
+                seq,
+                ack,
+                wait,
+                ttl,
+                window,
+                ip_id,
+                is_whole,
+                checksum,
+                again,
+            }
         },
     )
 }
@@ -76,6 +95,7 @@ fn segments(
         window: 500,
         ip_id: 0,
         is_whole: true,
+        checksum: Checksum::Right,
         again: false,
     };
     let handshake = [
@@ -116,6 +136,11 @@ fn segments(
                 is_whole: turn.is_whole || len == 0,
                 ttl: turn.ttl,
                 ip_id: (!is_v6).then_some(turn.ip_id),
+                checksum: match turn.flags.syn() || turn.flags.fin() && len == 0 || turn.flags.rst()
+                {
+                    true => turn.checksum,
+                    false => Checksum::Unchecked,
+                },
                 ..Segment::plain(address(from), address(from.other()), turn.flags)
             });
         }
@@ -158,6 +183,7 @@ fn a_common_connection_stays_plain_to_its_end() {
         window: 500,
         ip_id: 7,
         is_whole: true,
+        checksum: Checksum::Right,
         again: false,
     };
     let turns = [
@@ -197,6 +223,7 @@ fn many(count: usize) -> Vec<Turn> {
         window: 500,
         ip_id: 7,
         is_whole: true,
+        checksum: Checksum::Right,
         again: false,
     };
     vec![turn; count]

@@ -58,6 +58,7 @@ impl Plain {
             path: self.path(end),
             ttl: *self.ttls.at(end),
             syn_was_bare: end == End::Client,
+            syn_checksum: self.seals.at(end).syn_checksum,
             last_had_payload: marks & Marks::LAST_HAD_PAYLOAD != 0,
             data_segments: u8::from(marks & Marks::DATA != 0)
                 + u8::from(marks & Marks::MORE_DATA != 0),

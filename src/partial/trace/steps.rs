@@ -4,7 +4,9 @@ use super::super::Key;
 use super::super::number::{self, Wrong};
 use super::outer::read_outer;
 use super::{Expected, rare, told};
-use crate::decode::{Flags, FrameId, Options, Outer, Segment, Seq, TcpTimestamp, Timestamp};
+use crate::decode::{
+    Checksum, Flags, FrameId, Options, Outer, Segment, Seq, TcpTimestamp, Timestamp,
+};
 
 /// The longest payload that a packet in a capture can have.
 const LONGEST_PAYLOAD: u32 = 16 << 20;
@@ -126,7 +128,7 @@ impl Expected {
         if is_whole && payload_len > LONGEST_PAYLOAD {
             return Err("a payload is too long");
         }
-        let segment = Segment {
+        let mut segment = Segment {
             frame,
             time,
             source,
@@ -145,8 +147,17 @@ impl Expected {
             ip_id: side.has_id.then_some(side.id),
             dont_fragment: side.dont_fragment,
             flow_label: None,
+            checksum: Checksum::Unchecked,
             outer: side.outer,
         };
+        if segment.has_checksum() {
+            segment.checksum = match (rare & rare::LEFT != 0, rare & rare::WRONG != 0) {
+                (false, false) => Checksum::Right,
+                (true, false) => Checksum::Left,
+                (false, true) => Checksum::Wrong,
+                (true, true) => Checksum::Unchecked,
+            };
+        }
         side.advance(&segment);
         if segment.outer.as_ref().and_then(Outer::network) != self.key.network {
             return Err("a packet is of another virtual network than the key");

@@ -42,14 +42,14 @@ fn any_segment() -> impl Strategy<Value = (Segment<'static>, u64, i64)> {
     let numbers = (number(), number(), 0..3000_u32, 0..2000_usize);
     let fields = (0..0x1000_u16, prop_oneof![Just(0), any::<u16>()], any::<u8>());
     let options = (any::<Option<u32>>(), any::<bool>(), any::<Option<u16>>());
-    (place, numbers, fields, options, any::<(bool, bool)>(), outer()).prop_map(
+    (place, numbers, fields, options, any::<(bool, bool, u8)>(), outer()).prop_map(
         |(place, numbers, (flags, window, ttl), (clock, unreadable, ip_id), bits, outer)| {
             let (frames, since, from_high) = place;
             let (seq, ack, payload_len, captured) = numbers;
             let (low, high) = (endpoint(1, 443), endpoint(2, 50_000));
             let (from, to) = if from_high { (high, low) } else { (low, high) };
             let timestamp = clock.map(|value| TcpTimestamp { value, echo: 0 });
-            let segment = Segment {
+            let mut segment = Segment {
                 seq: Seq(seq),
                 ack: Seq(ack),
                 window,
@@ -64,6 +64,14 @@ fn any_segment() -> impl Strategy<Value = (Segment<'static>, u64, i64)> {
                 outer,
                 ..Segment::plain(from, to, Flags(flags))
             };
+            if segment.has_checksum() {
+                segment.checksum = match bits.2 % 4 {
+                    0 => Checksum::Unchecked,
+                    1 => Checksum::Right,
+                    2 => Checksum::Left,
+                    _ => Checksum::Wrong,
+                };
+            }
             (segment, frames, since)
         },
     )

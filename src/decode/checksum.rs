@@ -1,0 +1,113 @@
+//! TCP's checksum, of the segments that open and end connections: where it is wrong, the receiver drops them.
+//!
+//! A capture on the sending host has checksums that the network card is still to fill in: the kernel leaves the sum of
+//! the pseudo-header there, or nothing. That is told from what is wrong, though not from what a forger would write; who
+//! judges has to know how the same sender's other segments look.
+
+use serde::{Deserialize, Serialize};
+
+use super::Flags;
+
+/// The number of TCP in the pseudo-header (RFC 9293 3.1).
+const TCP: u32 = 6;
+/// Where the checksum stands in a TCP header.
+const PLACE: usize = 16;
+
+/// What a segment's checksum is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Checksum {
+    /// Not looked at: of a segment with neither SYN, FIN nor RST, of a FIN with data, which a network card may have
+    /// put together from several, and where not all of the segment was captured.
+    #[default]
+    Unchecked,
+    /// Right.
+    Right,
+    /// Left for the network card to fill in.
+    Left,
+    /// Wrong.
+    Wrong,
+}
+
+/// True where a segment's checksum is looked at, if all of it was captured.
+#[inline]
+pub(super) fn matters(flags: Flags, payload_len: usize) -> bool {
+    let opens_or_ends = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0;
+    flags.0 & opens_or_ends != 0 && (payload_len == 0 || !flags.fin())
+}
+
+/// The checksum of a whole segment between these addresses.
+#[inline(never)]
+pub(super) fn of(addresses: &[&[u8]], segment: &[u8]) -> Checksum {
+    let Some(&[high, low]) = segment.get(PLACE..PLACE.saturating_add(2)) else {
+        return Checksum::Unchecked;
+    };
+    let ends = addresses.iter().fold(0, |all: u64, address| all.wrapping_add(sum(address)));
+    let ends = ends.saturating_add(TCP.into());
+    let pseudo = ends.saturating_add(u64::try_from(segment.len()).unwrap_or(u64::MAX));
+    if fold(pseudo.wrapping_add(sum(segment))) == u16::MAX {
+        return Checksum::Right;
+    }
+    // Segmentation offload adds the length later.
+    let found = u16::from_be_bytes([high, low]);
+    if [0, fold(pseudo), fold(ends)].contains(&found) { Checksum::Left } else { Checksum::Wrong }
+}
+
+/// The sum of 32-bit words, which folds to that of 16-bit words.
+fn sum(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<4>();
+    let mut last = [0; 4];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    let words = words.iter().chain([&last]).map(|word| u64::from(u32::from_be_bytes(*word)));
+    words.fold(0, u64::wrapping_add)
+}
+
+/// The one's complement sum of 16 bits (RFC 1071).
+fn fold(mut sum: u64) -> u16 {
+    while sum > u16::MAX.into() {
+        sum = (sum & 0xffff).wrapping_add(sum >> 16);
+    }
+    u16::try_from(sum).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{tcp_in_ipv4, tcp_in_ipv6};
+    use super::*;
+
+    /// The addresses and the segment of a packet with a header of this length, the addresses from `at` on.
+    fn parts(packet: &[u8], at: usize, header: usize) -> (Vec<u8>, Vec<u8>) {
+        (packet[at..header].to_vec(), packet[header..].to_vec())
+    }
+
+    #[test]
+    fn right_left_and_wrong_are_told_apart_in_ipv4_and_ipv6() {
+        for (addresses, segment) in [parts(&tcp_in_ipv4(), 12, 20), parts(&tcp_in_ipv6(), 8, 40)] {
+            let with = |value: u16| {
+                let mut segment = segment.clone();
+                segment[PLACE..PLACE + 2].copy_from_slice(&value.to_be_bytes());
+                of(&[&addresses], &segment)
+            };
+            let length = u64::try_from(segment.len()).unwrap();
+            let ends = sum(&addresses) + u64::from(TCP);
+            let right = u16::from_be_bytes([segment[PLACE], segment[PLACE + 1]]);
+            let left = [0, fold(ends), fold(ends + length)];
+            assert_eq!(with(right), Checksum::Right);
+            for value in left {
+                assert_eq!(with(value), Checksum::Left, "{value:#x}");
+            }
+            let others = (0..=u16::MAX).filter(|value| *value != right && !left.contains(value));
+            assert!(others.map(with).all(|checksum| checksum == Checksum::Wrong));
+        }
+    }
+
+    #[test]
+    fn a_last_byte_without_a_second_counts_as_if_a_0_followed() {
+        assert_eq!(sum(&[1, 2, 3]), sum(&[1, 2, 3, 0]));
+        assert_eq!(fold(sum(&[0xff, 0xff, 0, 1])), 1);
+    }
+
+    #[test]
+    fn what_has_no_checksum_is_not_checked() {
+        assert_eq!(of(&[], &[0; PLACE + 1]), Checksum::Unchecked);
+    }
+}
