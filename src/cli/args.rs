@@ -6,6 +6,7 @@ mod follow;
 mod lab;
 mod matrix;
 mod merge;
+mod partial;
 mod read;
 mod reference;
 mod verify;
@@ -31,6 +32,7 @@ use matrix::MatrixArgs;
 pub(super) use matrix::{CellPlan, MatrixPlan};
 use merge::MergeArgs;
 pub(super) use merge::MergePlan;
+pub(super) use partial::PartialForm;
 use read::ReadArgs;
 pub(super) use read::ReadPlan;
 use reference::{CompletionsArgs, ExplainArgs, ManArgs, SchemaArgs};
@@ -284,35 +286,6 @@ impl From<FormatArg> for Format {
             // For whatever is said beside the file itself.
             #[cfg(feature = "parquet")]
             FormatArg::Parquet => Format::Ndjson,
-        }
-    }
-}
-
-/// A form of partial records.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum PartialForm {
-    /// NDJSON.
-    Lines,
-    /// Parquet.
-    #[cfg(feature = "parquet")]
-    Columns,
-}
-
-impl PartialForm {
-    /// The form in which they are wanted, where they are.
-    fn of(partial: bool, format: Option<FormatArg>) -> Result<Option<PartialForm>, clap::Error> {
-        match format {
-            _ if !partial => Ok(None),
-            None | Some(FormatArg::Ndjson) => Ok(Some(PartialForm::Lines)),
-            #[cfg(feature = "parquet")]
-            Some(FormatArg::Parquet) => Ok(Some(PartialForm::Columns)),
-            Some(FormatArg::Table | FormatArg::Plain | FormatArg::Json | FormatArg::Csv) => {
-                let message = match cfg!(feature = "parquet") {
-                    true => "--partial goes with --format ndjson or parquet",
-                    false => "--partial goes with --format ndjson",
-                };
-                Err(Args::command().error(ErrorKind::ArgumentConflict, message))
-            }
         }
     }
 }
