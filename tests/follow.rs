@@ -138,7 +138,7 @@ fn a_checkpoint_takes_140_bytes_an_open_connection() {
         fs::remove_file(site.path(&site.moved()[site.moved().len() - 1])).unwrap();
         let checkpoint = fs::read(site.path(&format!("out.checkpoint.{open}"))).unwrap();
         let text = String::from_utf8(zstd::decode_all(checkpoint.as_slice()).unwrap()).unwrap();
-        let held = text.matches("\"Whole\"").count() + text.matches("\"Plain\"").count();
+        let held = text.matches("\"first_frame\"").count();
         assert!(held as u64 > open / 2, "{held}");
         (checkpoint.len(), held)
     });
