@@ -103,7 +103,7 @@ fn every_rule_is_shown_on_a_capture_that_it_decides() {
 #[test]
 fn every_mark_is_shown_on_a_capture_with_its_cause() {
     let sections = sections("Mark");
-    assert!(sections.iter().map(|section| section.0).eq(1..=8));
+    assert!(sections.iter().map(|section| section.0).eq(1..=9));
     for (number, title, commands) in sections {
         assert_eq!(commands.len(), 1, "mark {number}");
         let close = close(&commands[0]);

@@ -7,6 +7,7 @@ mod support;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{PipeReader, PipeWriter, Write, pipe};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -297,15 +298,29 @@ fn an_interrupted_comparison_says_so_once() {
     ran.exits(3).complains(INTERRUPTED);
 }
 
-/// A file of so many packets that it is changed before it is read to its end.
+/// A file of 16 GiB that takes no room: records of 16 MiB, of which only the headers are not a hole.
+fn vast(path: &Path) -> File {
+    const LONGEST: u32 = 16 << 20;
+    let file = File::create(path).unwrap();
+    let mut header = one_over_and_one_open()[..24].to_vec();
+    header[16..20].copy_from_slice(&LONGEST.to_le_bytes());
+    file.write_all_at(&header, 0).unwrap();
+    let record = [1, 0, LONGEST, LONGEST].map(u32::to_le_bytes).concat();
+    for number in 0..1024 {
+        file.write_all_at(&record, 24 + number * u64::from(16 + LONGEST)).unwrap();
+    }
+    file.set_len(24 + 1024 * u64::from(16 + LONGEST)).unwrap();
+    file
+}
+
+/// It is changed before it is read to its end.
 #[test]
 fn a_file_that_is_cut_or_grows_while_it_is_read_is_incomplete() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, length) in [("cut", 1 << 16), ("cut-in-a-record", (1 << 16) + 3)] {
+    let whole = 24 + 16 + (16 << 20);
+    for (name, length) in [("cut", whole), ("cut-in-a-record", whole + 3)] {
         let path = folder.path().join(name);
-        fs::write(&path, &one_over_and_one_open()[..24]).unwrap();
-        let file = OpenOptions::new().write(true).open(&path).unwrap();
-        file.set_len(1 << 40).unwrap();
+        let file = vast(&path);
         let mut running = Running::start(read().arg(&path));
         proc::until_confined(&mut running);
         file.set_len(length).unwrap();
@@ -319,7 +334,8 @@ fn a_file_that_is_cut_or_grows_while_it_is_read_is_incomplete() {
     fs::write(&path, one_over_and_one_open()).unwrap();
     let mut running = Running::start(read().arg(&path).arg(pipe.path()));
     proc::until_it_waits(&mut running);
-    OpenOptions::new().append(true).open(&path).unwrap().write_all(&[0; 16]).unwrap();
+    let empty = [1, 0, 0, 0].map(u32::to_le_bytes).concat();
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(&empty).unwrap();
     fs::write(pipe.path(), one_over_and_one_open()).unwrap();
     let ran = running.end();
     let changed = "grown: cannot be read any further: the file was changed while it was read";

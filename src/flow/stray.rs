@@ -65,6 +65,10 @@ impl Connection {
     /// neither the right one nor that of the SYN of the same end. Nothing can be said where this SYN's was wrong, as
     /// in captures whose addresses were changed.
     pub(super) fn is_spoilt(&self, from: End, segment: &Segment<'_>) -> bool {
+        if segment.flags.syn() && !self.halves.at(from).has_syn() {
+            // This one says what is to be expected.
+            return false;
+        }
         let syns = [from, from.other()].map(|end| self.halves.at(end).syn_checksum());
         match (segment.checksum, syns) {
             (Checksum::Unchecked | Checksum::Right, _)

@@ -151,16 +151,29 @@ impl Packet {
         self.change(|packet| packet.data[at] ^= flag);
     }
 
-    /// Changes something, and leaves the checksum as right or as wrong as it was (RFC 1624 3, equation 3).
+    /// Changes something, and leaves the checksum as right or as wrong as it was (RFC 1624 3, equation 3), or for the
+    /// network card to fill in, as it was.
     fn change(&mut self, change: impl FnOnce(&mut Packet)) {
-        let before = self.sum();
+        let (before, left) = (self.sum(), self.sums_left());
         change(self);
         let at = self.tcp() + 16;
         if let Some(&[high, low]) = self.data.get(at..at + 2) {
             let checksum = u16::from_be_bytes([high, low]);
-            let mended = folded([checksum, before, !self.sum()]);
+            let mended = match left.iter().position(|left| *left == checksum) {
+                Some(form) => self.sums_left()[form],
+                None => folded([checksum, before, !self.sum()]),
+            };
             self.data[at..at + 2].copy_from_slice(&mended.to_be_bytes());
         }
+    }
+
+    /// What a kernel may leave in place of a checksum: nothing, and the pseudo-header's sum with and without length.
+    fn sums_left(&self) -> [u16; 3] {
+        let addresses =
+            self.data[26..34].chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+        let ends = folded(addresses.chain([6]));
+        let length = self.header_len() + self.payload_len();
+        [0, folded([ends, u16::try_from(length).expect("a length of IPv4")]), ends]
     }
 
     /// The sum of what the checksum is of, as far as it was captured.
