@@ -17,7 +17,8 @@ const PLACE: usize = 16;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Checksum {
     /// Not looked at: of a segment with neither SYN, FIN nor RST, of a FIN with data, which a network card may have
-    /// put together from several, and where not all of the segment was captured.
+    /// put together from several, where not all of the segment was captured, and where it is what is left for the card
+    /// and right as well, as it happens once in 65,536 times.
     #[default]
     Unchecked,
     /// Right.
@@ -44,12 +45,15 @@ pub(super) fn of(addresses: &[&[u8]], segment: &[u8]) -> Checksum {
     let ends = addresses.iter().fold(0, |all: u64, address| all.wrapping_add(sum(address)));
     let ends = ends.saturating_add(TCP.into());
     let pseudo = ends.saturating_add(u64::try_from(segment.len()).unwrap_or(u64::MAX));
-    if fold(pseudo.wrapping_add(sum(segment))) == u16::MAX {
-        return Checksum::Right;
-    }
+    let is_right = fold(pseudo.wrapping_add(sum(segment))) == u16::MAX;
     // Segmentation offload adds the length later.
-    let found = u16::from_be_bytes([high, low]);
-    if [0, fold(pseudo), fold(ends)].contains(&found) { Checksum::Left } else { Checksum::Wrong }
+    let is_left = [0, fold(pseudo), fold(ends)].contains(&u16::from_be_bytes([high, low]));
+    match (is_right, is_left) {
+        (true, true) => Checksum::Unchecked,
+        (true, false) => Checksum::Right,
+        (false, true) => Checksum::Left,
+        (false, false) => Checksum::Wrong,
+    }
 }
 
 /// The sum of 32-bit words, which folds to that of 16-bit words.
@@ -98,6 +102,23 @@ mod tests {
             let others = (0..=u16::MAX).filter(|value| *value != right && !left.contains(value));
             assert!(others.map(with).all(|checksum| checksum == Checksum::Wrong));
         }
+    }
+
+    #[test]
+    fn what_is_right_and_left_at_once_says_nothing() {
+        let (addresses, mut segment) = parts(&tcp_in_ipv4(), 12, 20);
+        let length = u64::try_from(segment.len()).unwrap();
+        let left = fold(sum(&addresses) + u64::from(TCP) + length);
+        segment[PLACE..PLACE + 2].copy_from_slice(&left.to_be_bytes());
+        let of_port = |port: u16| {
+            let mut segment = segment.clone();
+            segment[..2].copy_from_slice(&port.to_be_bytes());
+            of(&[&addresses], &segment)
+        };
+        let found: Vec<Checksum> = (1..=u16::MAX).map(of_port).collect();
+        let of_kind = |kind| found.iter().filter(|&&checksum| checksum == kind).count();
+        let [left, unchecked] = [Checksum::Left, Checksum::Unchecked].map(of_kind);
+        assert_eq!((left, unchecked), (usize::from(u16::MAX) - 1, 1));
     }
 
     #[test]
