@@ -5,10 +5,14 @@
 mod support;
 
 use std::fs;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
+use socket2::SockRef;
 use support::addresses::{client, write_long_addresses};
+use support::live::private_network;
 use support::{PROGRAM, Ran, clean, closecheck, run, words};
 
 /// One that each kind of row, gap and note is in, and the other reports that people read.
@@ -59,6 +63,31 @@ fn lines_fit_a_terminal_of_80_and_of_140_columns() {
         let fewer = wide.lines().count() <= narrow.lines().count();
         assert!(fewer || is_measured, "{report}: {narrow}{wide}");
         assert!(narrow.lines().count() > 4, "{narrow}");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_watch_tells_fits_a_terminal_of_80_and_of_140_columns() {
+    private_network();
+    for columns in [80, 140] {
+        let watching = thread::spawn(move || screen(columns, "watch -i lo --count 3", &[]));
+        let listener = TcpListener::bind("[::1]:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // Until it has begun, and has seen three of them.
+        while !watching.is_finished() {
+            let client = TcpStream::connect(address).unwrap();
+            let _accepted = listener.accept().unwrap();
+            // No port is kept in TIME-WAIT, however many it takes.
+            SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        let text = uncoloured(&watching.join().unwrap().succeeded().stdout);
+        let told = text.lines().filter(|line| line.contains("[::1]:") && line.contains("rst"));
+        assert_eq!(told.count(), 3, "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= columns, "{columns}: {line}");
+            assert_eq!(line.trim_end(), line, "blanks at the end");
+        }
     }
 }
 
