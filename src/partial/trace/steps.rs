@@ -64,7 +64,7 @@ impl<B: AsRef<[u8]>> Steps<B> {
 }
 
 impl Expected {
-    /// Reads what [`Trace::push`] wrote of one packet.
+    /// Reads what [`Trace::push`](super::Trace::push) wrote of one packet.
     fn read(&mut self, bytes: &mut &[u8]) -> Result<Step, Wrong> {
         let mask = number::read(bytes)?;
         let is_told = |bit| mask & bit != 0;
