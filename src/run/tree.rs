@@ -134,7 +134,11 @@ mod tests {
     #[test]
     fn a_child_and_its_child_are_among_the_ids() {
         let mut shell = Command::new("sh");
-        shell.args(["-c", "cat & echo $!; wait"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // What runs in the background would read nothing, and end at once.
+        shell
+            .args(["-c", "exec 3<&0; cat <&3 & echo $!; wait"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut shell = shell.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
