@@ -13,8 +13,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use closecheck::decode::{
-    Checksum, Endpoint, Flags, Frame, FrameId, LinkType, Options, Outer, Segment, Seq, Timestamp,
-    Tunnel,
+    Endpoint, Flags, Frame, FrameId, LinkType, Outer, Segment, Seq, Timestamp, Tunnel,
 };
 use closecheck::flow::Table;
 use closecheck::partial::Recorder;
@@ -229,27 +228,15 @@ fn half_open_connections_take_256_bytes_each_and_hide_nothing() {
 
 /// The SYNs of a flood.
 fn flood(count: u32) -> impl Iterator<Item = Segment<'static>> {
-    (0..count).map(|number| Segment {
-        frame: FrameId::new(u64::from(number) + 1),
-        time: Timestamp::new(0, i64::from(number) * 1000),
-        source: Endpoint { ip: number.to_be_bytes().into(), port: 40_000 },
-        destination: Endpoint { ip: [192, 0, 2, 1].into(), port: 80 },
-        seq: Seq(number),
-        ack: Seq(0),
-        flags: Flags(SYN),
-        window: 512,
-        options: Options::default(),
-        payload_len: 0,
-        payload: &[],
-        is_whole: true,
-        fragmented: false,
-        ttl: 64,
-        tos: 0,
-        ip_id: None,
-        dont_fragment: true,
-        flow_label: None,
-        checksum: Checksum::default(),
-        outer: None,
+    let server = Endpoint { ip: [192, 0, 2, 1].into(), port: 80 };
+    (0..count).map(move |number| {
+        let client = Endpoint { ip: number.to_be_bytes().into(), port: 40_000 };
+        Segment {
+            frame: FrameId::new(u64::from(number) + 1),
+            time: Timestamp::new(0, i64::from(number) * 1000),
+            seq: Seq(number),
+            ..Segment::plain(client, server, Flags(SYN))
+        }
     })
 }
 

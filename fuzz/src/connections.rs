@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use closecheck::decode::{
-    Brief, Checksum, Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
+    Brief, Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
 };
 use closecheck::flow::{Connection, End, Pushed, Table};
 use closecheck::report::{Drawing, Format, Listing, Packet, Record, Trace, View};
@@ -166,11 +166,8 @@ fn segments(mut bytes: Bytes<'_>) -> Vec<Segment<'static>> {
         segments.push(Segment {
             frame: FrameId::new(segments.len() as u64 + 1),
             time: Timestamp::new(0, time),
-            source,
-            destination,
             seq: Seq(seq),
             ack: if flags.ack() { Seq(near(next[theirs], ack)) } else { Seq(0) },
-            flags,
             window: u16::from(window) << 4,
             options,
             payload_len,
@@ -178,12 +175,9 @@ fn segments(mut bytes: Bytes<'_>) -> Vec<Segment<'static>> {
             is_whole: captured >= payload_len as usize && payload_len <= 0x1_0000,
             fragmented: how == 0xff,
             ttl: 64 - (how >> 5),
-            tos: 0,
             ip_id: (how & 0x10 == 0).then_some(u16::from(ack)),
             dont_fragment: how & 0x20 == 0,
-            flow_label: None,
-            checksum: Checksum::default(),
-            outer: None,
+            ..Segment::plain(source, destination, flags)
         });
         let counted = u32::from(flags.syn()) + u32::from(flags.fin());
         next[ours] = seq.wrapping_add(payload_len).wrapping_add(counted);

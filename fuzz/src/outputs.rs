@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use closecheck::Linger;
 use closecheck::compare::ends::Captured;
 use closecheck::compare::{self, Both, Comparison, Traces, TwoEnded};
-use closecheck::decode::{Checksum, Endpoint, Flags, FrameId, Options, Segment, Seq, Timestamp};
+use closecheck::decode::{Endpoint, Flags, FrameId, Segment, Seq, Timestamp};
 use closecheck::flow::{Connection, End, Pair, Table};
 use closecheck::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap, annotations};
 use closecheck::report::html::{ChecksPage, ConnectionsPage, Drawn, Page};
@@ -306,24 +306,9 @@ fn connection() -> (Connection, Trace) {
     let segment = |frame: u64, flags, seq, ack| Segment {
         frame: FrameId::new(frame),
         time: Timestamp::new(1, i64::try_from(frame).unwrap_or_default()),
-        source: end(1, 50_000),
-        destination: end(2, 80),
         seq: Seq(seq),
         ack: Seq(ack),
-        flags,
-        window: 512,
-        options: Options::default(),
-        payload_len: 0,
-        payload: &[],
-        is_whole: true,
-        fragmented: false,
-        ttl: 64,
-        tos: 0,
-        ip_id: None,
-        dont_fragment: true,
-        flow_label: None,
-        checksum: Checksum::default(),
-        outer: None,
+        ..Segment::plain(end(1, 50_000), end(2, 80), flags)
     };
     let answer = segment(2, Flags::SYN | Flags::ACK, 8, 1);
     let answer = Segment { source: answer.destination, destination: answer.source, ..answer };

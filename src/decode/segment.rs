@@ -76,10 +76,11 @@ impl Segment<'_> {
     }
 }
 
-#[cfg(test)]
 impl Segment<'static> {
-    /// For the tests of every layer: a segment without options or payload, as Linux sends it.
-    pub(crate) fn plain(source: Endpoint, destination: Endpoint, flags: Flags) -> Segment<'static> {
+    /// A segment without options or payload, as Linux sends it: number 0, the first frame, the beginning of time. For
+    /// tests of whatever takes segments.
+    #[must_use]
+    pub fn plain(source: Endpoint, destination: Endpoint, flags: Flags) -> Segment<'static> {
         Segment {
             frame: FrameId::new(1),
             time: Timestamp::default(),

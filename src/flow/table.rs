@@ -329,14 +329,13 @@ impl Table {
         self.take_held().map(Held::whole)
     }
 
-    /// True where there are any.
+    /// The same in the form in which they were held.
     #[inline]
-    #[must_use]
-    pub fn has_finished(&self) -> bool {
-        !self.finished.is_empty()
+    pub fn take_held(&mut self) -> impl Iterator<Item = Held> {
+        self.finished.drain(..)
     }
 
-    /// Puts them behind these, in the form in which they were held.
+    /// The same, put behind others.
     #[inline]
     pub fn move_held(&mut self, to: &mut Vec<Held>) {
         to.append(&mut self.finished);
@@ -347,12 +346,6 @@ impl Table {
     #[must_use]
     pub fn finished(&self) -> usize {
         self.finished.len()
-    }
-
-    /// The same in the form in which they were held.
-    #[inline]
-    pub fn take_held(&mut self) -> impl Iterator<Item = Held> {
-        self.finished.drain(..)
     }
 
     /// How many connections were given up because the table was full, before they were over: attempts that

@@ -189,17 +189,15 @@ static PAYLOAD: [u8; 0x1_0000] = [0; 0x1_0000];
 pub(crate) fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'static> {
     let to = line.from.other();
     let timestamp = line.timestamp.then_some(TcpTimestamp { value: 1, echo: 1 });
+    let (source, destination) = (*setting.endpoints.at(line.from), *setting.endpoints.at(to));
     Segment {
         frame: FrameId::new(frame),
         time: Timestamp::new(0, line.millis * 1_000_000),
-        source: *setting.endpoints.at(line.from),
-        destination: *setting.endpoints.at(to),
         seq: Seq(setting.isn.at(line.from).wrapping_add(line.seq)),
         ack: match line.flags.ack() {
             true => Seq(setting.isn.at(to).wrapping_add(line.ack)),
             false => Seq(0),
         },
-        flags: line.flags,
         window: line.window,
         options: Options { timestamp, ..Options::default() },
         payload_len: line.len,
@@ -210,12 +208,9 @@ pub(crate) fn segment(line: &Line, setting: Setting, frame: u64) -> Segment<'sta
         is_whole: !line.cut || line.len == 0,
         ttl: line.ttl,
         ip_id: Some(line.id),
-        tos: 0,
-        dont_fragment: true,
-        flow_label: None,
         checksum: line.checksum,
         fragmented: line.fragmented,
-        outer: None,
+        ..Segment::plain(source, destination, line.flags)
     }
 }
 

@@ -143,7 +143,7 @@ impl Following<'_> {
                 Err(Skip::Cut) => cut += 1,
                 Err(_) => {}
             }
-            if self.checkpoint.table.has_finished() {
+            if self.checkpoint.table.finished() > 0 {
                 let dropped = captures.sources().find_map(Frames::dropped).unwrap_or(0);
                 self.checkpoint.losses.dropped |= dropped > 0;
                 self.checkpoint.losses.cut = was_cut || cut > 0;

@@ -11,13 +11,11 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 
-use super::ends::Key;
+use super::ends::{Ends, Key};
 use super::{End, Fin, Pair};
-use crate::decode::{Brief, Checksum, Endpoint, FrameId, Seq, Timestamp};
+use crate::decode::{Brief, Checksum, FrameId, Seq, Timestamp};
 
 /// A connection that has gone the common way up to now. What every segment takes lies in one cache line; the second
 /// has what changes seldom, the third what closes it.
@@ -208,14 +206,13 @@ impl Plain {
         self.marks.client & Marks::V6 != 0
     }
 
-    /// The FIN of this end, if it has sent one.
-    fn fin(&self, end: End) -> Option<Fin> {
-        let has_closed = match self.phase {
+    /// True for an end that has sent a FIN.
+    fn has_closed(&self, end: End) -> bool {
+        match self.phase {
             Phase::Syn | Phase::SynAck | Phase::Open => false,
             Phase::Fin(by) | Phase::FinAcked(by) => by == end,
             Phase::BothFins(_) | Phase::Over(_) => true,
-        };
-        has_closed.then(|| self.sealed(end))
+        }
     }
 
     /// True where nothing was seen but the client's SYN.
@@ -281,14 +278,11 @@ impl Plain {
         along || (brief.source == *server && brief.destination == *client)
     }
 
-    pub(super) fn endpoint(&self, end: End) -> Endpoint {
-        let octets = *self.ips.at(end);
-        let [a, b, c, d, ..] = octets;
-        let ip = if self.is_v6() { IpAddr::from(octets) } else { IpAddr::from([a, b, c, d]) };
-        Endpoint { ip, port: *self.ports.at(end) }
+    fn ends(&self) -> Ends {
+        Ends::by_syn(self.ips, self.ports, self.is_v6())
     }
 
     pub(super) fn key(&self) -> Key {
-        Key::new(self.endpoint(End::Client), self.endpoint(End::Server), None)
+        self.ends().key(None)
     }
 }

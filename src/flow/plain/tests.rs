@@ -77,6 +77,24 @@ fn any_turn() -> impl Strategy<Value = Turn> {
     )
 }
 
+/// What an end does next, as usual.
+fn usual(by_client: bool, flags: Flags, len: u32) -> Turn {
+    Turn {
+        by_client,
+        flags,
+        len,
+        seq: 0,
+        ack: 0,
+        wait: 1_000_000,
+        ttl: 64,
+        window: 500,
+        ip_id: 7,
+        is_whole: true,
+        checksum: Checksum::Right,
+        again: false,
+    }
+}
+
 /// The segments of a connection that opens by a handshake, mostly, and goes on by these turns.
 fn segments(
     starts: Pair<u32>,
@@ -84,25 +102,8 @@ fn segments(
     turns: &[Turn],
     is_v6: bool,
 ) -> Vec<Segment<'static>> {
-    let usual = Turn {
-        by_client: true,
-        flags: Flags::SYN,
-        len: 0,
-        seq: 0,
-        ack: 0,
-        wait: 1_000_000,
-        ttl: 64,
-        window: 500,
-        ip_id: 0,
-        is_whole: true,
-        checksum: Checksum::Right,
-        again: false,
-    };
-    let handshake = [
-        usual.clone(),
-        Turn { by_client: false, flags: Flags::SYN | Flags::ACK, ..usual.clone() },
-        Turn { flags: Flags::ACK, ..usual },
-    ];
+    let handshake = [(true, Flags::SYN), (false, Flags::SYN | Flags::ACK), (true, Flags::ACK)]
+        .map(|(by_client, flags)| Turn { ip_id: 0, ..usual(by_client, flags, 0) });
     let mut next = starts;
     let mut time = 1_000_000_000_000;
     let mut segments = Vec::new();
@@ -172,29 +173,15 @@ fn told(segments: &[Segment<'_>], in_brief: bool) -> (Vec<Pushed>, Vec<String>, 
 
 #[test]
 fn a_common_connection_stays_plain_to_its_end() {
-    let turn = |by_client, flags, len| Turn {
-        by_client,
-        flags,
-        len,
-        seq: 0,
-        ack: 0,
-        wait: 1000,
-        ttl: 64,
-        window: 500,
-        ip_id: 7,
-        is_whole: true,
-        checksum: Checksum::Right,
-        again: false,
-    };
     let turns = [
-        turn(true, Flags::ACK | Flags::PSH, 100),
-        turn(false, Flags::ACK, 0),
-        turn(false, Flags::ACK, 1000),
-        turn(true, Flags::ACK, 0),
-        turn(false, Flags::ACK | Flags::FIN, 10),
-        turn(true, Flags::ACK, 0),
-        turn(true, Flags::ACK | Flags::FIN, 0),
-        turn(false, Flags::ACK, 0),
+        usual(true, Flags::ACK | Flags::PSH, 100),
+        usual(false, Flags::ACK, 0),
+        usual(false, Flags::ACK, 1000),
+        usual(true, Flags::ACK, 0),
+        usual(false, Flags::ACK | Flags::FIN, 10),
+        usual(true, Flags::ACK, 0),
+        usual(true, Flags::ACK | Flags::FIN, 0),
+        usual(false, Flags::ACK, 0),
     ];
     for is_v6 in [false, true] {
         let segments = segments(Pair { client: 7, server: 70 }, 3, &turns, is_v6);
@@ -212,21 +199,7 @@ fn are_told_alike(segments: &[Segment<'_>]) -> bool {
 
 /// So many segments of the client with 16 MB each.
 fn many(count: usize) -> Vec<Turn> {
-    let turn = Turn {
-        by_client: true,
-        flags: Flags::ACK,
-        len: (1 << 24) - 1,
-        seq: 0,
-        ack: 0,
-        wait: 1000,
-        ttl: 64,
-        window: 500,
-        ip_id: 7,
-        is_whole: true,
-        checksum: Checksum::Right,
-        again: false,
-    };
-    vec![turn; count]
+    vec![usual(true, Flags::ACK, (1 << 24) - 1); count]
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! A plain connection as a whole: what all its segments would have made of a [`Connection`].
 
-use super::super::ends::Ends;
 use super::super::half::Plainly;
 use super::super::rare::Rare;
 use super::super::state::{State, StatePath};
@@ -15,19 +14,18 @@ impl Plain {
     pub fn whole(self) -> Connection {
         let halves = Pair::from_fn(|end| self.half(end));
         let zeek = self.zeek();
-        let fins = Pair::from_fn(|end| self.fin(end));
-        let has_closed = fins.client.is_some() || fins.server.is_some();
+        let fins = Pair::from_fn(|end| self.has_closed(end).then(|| self.sealed(end)));
         let released = matches!(self.phase, Phase::Over(_)).then_some(self.end);
         Connection {
             id: self.id.into(),
-            ends: Ends::by_syn(self.ips, self.ports, self.is_v6()),
+            ends: self.ends(),
             silence: self.silence.into(),
             outer: None,
             first_frame: self.first_frame,
             start: self.start,
             end: self.end,
             halves,
-            rare: has_closed.then(|| Box::new(Rare { fins, released, ..Rare::default() })),
+            rare: self.is_closing().then(|| Box::new(Rare { fins, released, ..Rare::default() })),
             zeek,
         }
     }
@@ -102,11 +100,6 @@ impl Plain {
             Phase::BothFins(by) | Phase::Over(by) => Some(self.seals.at(by.other()).time),
             Phase::Syn | Phase::SynAck | Phase::Open | Phase::Fin(_) | Phase::FinAcked(_) => None,
         };
-        let has_closed = |end| match self.phase {
-            Phase::Syn | Phase::SynAck | Phase::Open => false,
-            Phase::Fin(by) | Phase::FinAcked(by) => by == end,
-            Phase::BothFins(_) | Phase::Over(_) => true,
-        };
         // The last acknowledgement, of the FIN alone, came when the row was over.
         let is_over = self.marks.server & Marks::ROW_OVER != 0;
         let is_unheard =
@@ -119,7 +112,7 @@ impl Plain {
                 last: way.next,
                 acked: Seq(way.acked.0.wrapping_sub(unheard)),
                 sent: self.sent(end),
-                has_closed: has_closed(end),
+                has_closed: self.has_closed(end),
                 is_answered: self.phase != Phase::Syn,
                 was_seen: way.packets > 0,
             }
