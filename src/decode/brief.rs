@@ -216,13 +216,9 @@ impl Brief {
     #[inline]
     #[must_use]
     pub fn direct(frame: &Frame<'_>) -> Option<Brief> {
-        let packet = match (frame.link, array(frame.data, 12)) {
-            (LinkType::ETHERNET, Some([0x08, 0x00] | [0x86, 0xdd])) => frame.data.get(14..)?,
-            (LinkType::ETHERNET, Some([0x81, 0x00])) => match array(frame.data, 16)? {
-                [0x08, 0x00] | [0x86, 0xdd] => frame.data.get(18..)?,
-                _ => return None,
-            },
-            _ => link::plain(frame.link, Bytes::of(frame))?.data,
+        let packet = match frame.link {
+            LinkType::ETHERNET => in_ethernet(frame.data)?,
+            link => link::plain(link, Bytes::of(frame))?.data,
         };
         let (ip, inside, len) = match packet.first()? {
             0x45 => Ip::v4(packet)?,
@@ -240,21 +236,16 @@ impl Brief {
         let header_len = usize::from(offset_and_flags >> 12).saturating_mul(4);
         let payload_len = len.checked_sub(header_len)?;
         let options = rest.get(..header_len.checked_sub(TCP_HEADER_LEN)?)?;
-        let (clock, marks) = match *options {
-            [] => (0, 0),
-            // What every segment of most connections has (RFC 7323 appendix A).
-            [1, 1, 8, 10, a, b, c, d, _, _, _, _] => {
-                (u32::from_be_bytes([a, b, c, d]), Brief::CLOCK)
-            }
-            _ => read(options),
-        };
+        let (clock, marks) = clock(options);
         let is_whole = inside.len() >= len;
         let flags = Flags(offset_and_flags & 0x0fff);
         let checksum = match inside.get(..len) {
             Some(segment)
                 if marks & Brief::UNREADABLE == 0 && checksum::matters(flags, payload_len) =>
             {
-                checksum_bits(checksum::of(&[&ip.source, &ip.destination], segment))
+                let addresses =
+                    checksum::add(checksum::sum(&ip.source), checksum::sum(&ip.destination));
+                checksum_bits(checksum::of(addresses, segment))
             }
             Some(_) | None => 0,
         };
@@ -277,6 +268,23 @@ impl Brief {
             ttl: ip.ttl,
             marks: ip.marks | marks | checksum | if is_whole { Brief::WHOLE } else { 0 },
         })
+    }
+}
+
+/// The IP packet in an Ethernet frame that has one VLAN tag at most.
+#[inline]
+fn in_ethernet(data: &[u8]) -> Option<&[u8]> {
+    const IPV4: u16 = 0x0800;
+    const IPV6: u16 = 0x86dd;
+    const VLAN: u16 = 0x8100;
+    let (header, rest) = data.split_first_chunk::<14>()?;
+    match u16::from_be_bytes([header[12], header[13]]) {
+        IPV4 | IPV6 => Some(rest),
+        VLAN => {
+            let ([_, _, high, low], rest) = rest.split_first_chunk()?;
+            matches!(u16::from_be_bytes([*high, *low]), IPV4 | IPV6).then_some(rest)
+        }
+        _ => None,
     }
 }
 
@@ -348,6 +356,20 @@ fn checksum_bits(checksum: Checksum) -> u8 {
 }
 
 /// The clock in a list of options, and what is true of it.
+#[inline]
+fn clock(options: &[u8]) -> (u32, u8) {
+    match *options {
+        [] => (0, 0),
+        // What every segment of most connections has (RFC 7323 appendix A), and Linux's SYNs and SYN-ACKs.
+        [1, 1, 8, 10, a, b, c, d, _, _, _, _]
+        | [2, 4, _, _, 4, 2, 8, 10, a, b, c, d, _, _, _, _, 1, 3, 3, _] => {
+            (u32::from_be_bytes([a, b, c, d]), Brief::CLOCK)
+        }
+        _ => read(options),
+    }
+}
+
+/// The same in options of any kind.
 #[inline(never)]
 fn read(options: &[u8]) -> (u32, u8) {
     let options = Options::parse(options);
@@ -389,6 +411,22 @@ mod tests {
     fn common_frames_take_the_direct_way() {
         for ip in [samples::tcp_in_ipv4(), samples::tcp_in_ipv6()] {
             assert!(Brief::direct(&frame(LinkType::RAW, &ip)).is_some());
+        }
+    }
+
+    #[test]
+    fn the_options_of_common_segments_read_as_any_do() {
+        let usual = [1, 1, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8];
+        let syn = [2, 4, 5, 180, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7];
+        for options in [&usual[..], &syn] {
+            assert_eq!(clock(options), (0x0102_0304, Brief::CLOCK));
+            for at in 0..options.len() {
+                for value in 0..=u8::MAX {
+                    let mut options = options.to_vec();
+                    options[at] = value;
+                    assert_eq!(clock(&options), read(&options), "{options:?}");
+                }
+            }
         }
     }
 

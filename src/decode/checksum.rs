@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Flags;
 
 /// The number of TCP in the pseudo-header (RFC 9293 3.1).
-const TCP: u32 = 6;
+const TCP: u64 = 6;
 /// Where the checksum stands in a TCP header.
 const PLACE: usize = 16;
 
@@ -36,18 +36,18 @@ pub(super) fn matters(flags: Flags, payload_len: usize) -> bool {
     flags.0 & opens_or_ends != 0 && (payload_len == 0 || !flags.fin())
 }
 
-/// The checksum of a whole segment between these addresses.
-#[inline(never)]
-pub(super) fn of(addresses: &[&[u8]], segment: &[u8]) -> Checksum {
+/// The checksum of a whole segment between addresses with this [sum].
+#[inline]
+pub(super) fn of(addresses: u64, segment: &[u8]) -> Checksum {
     let Some(&[high, low]) = segment.get(PLACE..PLACE.saturating_add(2)) else {
         return Checksum::Unchecked;
     };
-    let ends = addresses.iter().fold(0, |all: u64, address| all.wrapping_add(sum(address)));
-    let ends = ends.saturating_add(TCP.into());
-    let pseudo = ends.saturating_add(u64::try_from(segment.len()).unwrap_or(u64::MAX));
-    let is_right = fold(pseudo.wrapping_add(sum(segment))) == u16::MAX;
     // Segmentation offload adds the length later.
-    let is_left = [0, fold(pseudo), fold(ends)].contains(&u16::from_be_bytes([high, low]));
+    let without_len = fold(add(addresses, TCP));
+    let len = u64::try_from(segment.len()).unwrap_or(u64::MAX);
+    let pseudo = fold(add(without_len.into(), len));
+    let is_right = fold(add(pseudo.into(), sum(segment))) == u16::MAX;
+    let is_left = [0, pseudo, without_len].contains(&u16::from_be_bytes([high, low]));
     match (is_right, is_left) {
         (true, true) => Checksum::Unchecked,
         (true, false) => Checksum::Right,
@@ -56,21 +56,37 @@ pub(super) fn of(addresses: &[&[u8]], segment: &[u8]) -> Checksum {
     }
 }
 
-/// The sum of 32-bit words, which folds to that of 16-bit words.
-fn sum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks::<4>();
-    let mut last = [0; 4];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    let words = words.iter().chain([&last]).map(|word| u64::from(u32::from_be_bytes(*word)));
-    words.fold(0, u64::wrapping_add)
+/// The one's complement sum of 64-bit words, which folds to that of 16-bit words (RFC 1071 2).
+#[inline]
+pub(super) fn sum(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let words = words.iter().fold(0, |all, word| add(all, u64::from_be_bytes(*word)));
+    let (half, rest) = match rest.split_first_chunk::<4>() {
+        Some((half, rest)) => (u32::from_be_bytes(*half), rest),
+        None => (0, rest),
+    };
+    let last = match *rest {
+        [a, b, c, ..] => u32::from_be_bytes([a, b, c, 0]),
+        [a, b] => u32::from_be_bytes([a, b, 0, 0]),
+        [a] => u32::from_be_bytes([a, 0, 0, 0]),
+        [] => 0,
+    };
+    add(words, u64::from(half).wrapping_add(last.into()))
 }
 
-/// The one's complement sum of 16 bits (RFC 1071).
-fn fold(mut sum: u64) -> u16 {
-    while sum > u16::MAX.into() {
-        sum = (sum & 0xffff).wrapping_add(sum >> 16);
-    }
-    u16::try_from(sum).unwrap_or_default()
+/// The one's complement sum of two.
+#[inline]
+pub(super) fn add(a: u64, b: u64) -> u64 {
+    let (sum, carry) = a.overflowing_add(b);
+    sum.wrapping_add(carry.into())
+}
+
+/// The same in 16 bits: 0 for 0 alone.
+#[inline]
+fn fold(sum: u64) -> u16 {
+    let halved = (sum >> 32).wrapping_add(sum & 0xffff_ffff);
+    let fold = |sum: u64| (sum >> 16).wrapping_add(sum & 0xffff);
+    u16::try_from(fold(fold(fold(halved)))).unwrap_or(u16::MAX)
 }
 
 #[cfg(test)]
@@ -89,10 +105,10 @@ mod tests {
             let with = |value: u16| {
                 let mut segment = segment.clone();
                 segment[PLACE..PLACE + 2].copy_from_slice(&value.to_be_bytes());
-                of(&[&addresses], &segment)
+                of(sum(&addresses), &segment)
             };
             let length = u64::try_from(segment.len()).unwrap();
-            let ends = sum(&addresses) + u64::from(TCP);
+            let ends = sum(&addresses) + TCP;
             let right = u16::from_be_bytes([segment[PLACE], segment[PLACE + 1]]);
             let left = [0, fold(ends), fold(ends + length)];
             assert_eq!(with(right), Checksum::Right);
@@ -108,12 +124,12 @@ mod tests {
     fn what_is_right_and_left_at_once_says_nothing() {
         let (addresses, mut segment) = parts(&tcp_in_ipv4(), 12, 20);
         let length = u64::try_from(segment.len()).unwrap();
-        let left = fold(sum(&addresses) + u64::from(TCP) + length);
+        let left = fold(sum(&addresses) + TCP + length);
         segment[PLACE..PLACE + 2].copy_from_slice(&left.to_be_bytes());
         let of_port = |port: u16| {
             let mut segment = segment.clone();
             segment[..2].copy_from_slice(&port.to_be_bytes());
-            of(&[&addresses], &segment)
+            of(sum(&addresses), &segment)
         };
         let found: Vec<Checksum> = (1..=u16::MAX).map(of_port).collect();
         let of_kind = |kind| found.iter().filter(|&&checksum| checksum == kind).count();
@@ -129,6 +145,6 @@ mod tests {
 
     #[test]
     fn what_has_no_checksum_is_not_checked() {
-        assert_eq!(of(&[], &[0; PLACE + 1]), Checksum::Unchecked);
+        assert_eq!(of(0, &[0; PLACE + 1]), Checksum::Unchecked);
     }
 }

@@ -193,7 +193,7 @@ pub(super) fn parse<'a>(
         && !tcp.fragmented
         && checksum::matters(segment.flags, payload_len)
     {
-        segment.checksum = checksum::of(&[ip.addresses.octets()], tcp.data);
+        segment.checksum = checksum::of(checksum::sum(ip.addresses.octets()), tcp.data);
     }
     if !ip.has_length && is_padded(frame) {
         segment.payload_len = 0;
