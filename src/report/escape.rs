@@ -8,8 +8,7 @@ use std::fmt::Write;
 /// reorder what is read.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
-    let is_printable = |byte: &u8| matches!(byte, b' '..=b'~');
-    if text.as_bytes().iter().all(is_printable) || !text.chars().any(is_active) {
+    if is_plain(text) || !text.chars().any(is_active) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
@@ -28,7 +27,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 /// what it meant. Line ends are left, which in JSON are never inside of a string.
 pub(super) fn escape_json(json: &str) -> Cow<'_, str> {
     let acts = |character: char| is_active(character) && character != '\n';
-    if !json.chars().any(acts) {
+    if is_plain(json) || !json.chars().any(acts) {
         return Cow::Borrowed(json);
     }
     let mut escaped = String::with_capacity(json.len() + 16);
@@ -40,6 +39,14 @@ pub(super) fn escape_json(json: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
+}
+
+/// True for text in one line of ASCII that acts on nothing, as nearly all is: found many bytes at a time.
+fn is_plain(text: &str) -> bool {
+    let is_printable = |byte: &u8| matches!(byte, b' '..=b'~');
+    let are_printable =
+        |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & is_printable(byte));
+    text.as_bytes().chunks(64).all(are_printable)
 }
 
 fn is_active(character: char) -> bool {

@@ -9,7 +9,11 @@ use super::{CaptureSummary, Record, SCHEMA, Summary};
 
 /// Writes a value on one line, in which nothing acts on a terminal.
 pub(super) fn write_line<T: Serialize>(value: &T, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{}", escape_json(&serde_json::to_string(value)?))
+    // As much as nearly every record takes.
+    let mut line = Vec::with_capacity(2048);
+    serde_json::to_writer(&mut line, value)?;
+    let line = String::from_utf8(line).map_err(io::Error::other)?;
+    writeln!(out, "{}", escape_json(&line))
 }
 
 /// Writes a value over several lines, in which nothing acts on a terminal.
