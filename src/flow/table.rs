@@ -69,6 +69,8 @@ pub struct Table {
     evicted: u64,
     /// The place at which the next search goes on.
     hand: u32,
+    /// When the last round through all places began that had its turn at the first.
+    round: Timestamp,
     /// The place of the connection that took the newest segment.
     newest: Option<u32>,
 }
@@ -140,6 +142,7 @@ impl Table {
             limit: limit.get(),
             evicted: 0,
             hand: 0,
+            round: Timestamp::default(),
             newest: None,
         }
     }
@@ -182,7 +185,7 @@ impl Table {
         let is_there = |&place: &u32| match slots.get(place) {
             Some(Found::Whole(connection)) => connection.is_of(segment),
             Some(Found::Plain(plain)) => {
-                Brief::of(segment).is_some_and(|brief| plain.is_of(&brief))
+                Brief::of(segment).is_some_and(|brief| plain.sender_of(&brief).is_some())
             }
             None => false,
         };
@@ -202,37 +205,49 @@ impl Table {
     }
 
     /// Takes a segment whose connection is likely to be in `place`.
-    #[inline]
+    #[inline(always)]
     fn push_brief(&mut self, brief: &Brief, hash: u64, place: Option<u32>) -> Pushed {
         self.pass_to(brief.time);
         if let Some(place) = place
             && let Some(plain) = self.slots.plain_mut(place)
-            && plain.is_of(brief)
+            && let Some(from) = plain.sender_of(brief)
         {
-            let from = plain.sender(brief);
-            let headers = Headers::of_brief(brief);
             let sender = Sender { place, end: from, packets: plain.packets(from) };
-            // What brings something new in order was not there before.
-            if brief.payload_len == 0 && self.recent.has(&headers, brief.time, sender) {
-                self.newest = None;
-                return Pushed::Duplicate;
-            }
-            let was_attempt = plain.is_only_attempted();
-            if plain.take(from, brief) {
-                self.recent.remember(&headers, brief.time, sender);
-                if let Some(since) = plain.over_since() {
-                    let id = plain.id();
-                    self.over.push_back(Over { since, noted: self.clock, id, place, hash });
-                } else if was_attempt {
-                    self.slots.settle(place);
-                } else if plain.is_closing() {
-                    self.slots.note_closing(place);
-                }
+            // It was not there before, or it would have brought nothing now.
+            if plain.take_progress(from, brief) {
+                self.recent.remember(&Headers::of_brief(brief), brief.time, sender);
                 self.newest = None;
                 return Pushed::Used;
             }
+            return self.push_to_plain(brief, hash, sender);
         }
         self.push_unusual(brief, hash)
+    }
+
+    /// Takes a segment of a plain connection which may be more than progress.
+    #[inline(never)]
+    fn push_to_plain(&mut self, brief: &Brief, hash: u64, sender: Sender) -> Pushed {
+        let Sender { place, end, .. } = sender;
+        let headers = Headers::of_brief(brief);
+        self.newest = None;
+        if self.recent.has(&headers, brief.time, sender) {
+            return Pushed::Duplicate;
+        }
+        let Some(plain) = self.slots.plain_mut(place) else { return Pushed::Used };
+        let was_attempt = plain.is_only_attempted();
+        if !plain.take(end, brief) {
+            return self.push_at(place, hash, &brief.segment());
+        }
+        self.recent.remember(&headers, brief.time, sender);
+        if let Some(since) = plain.over_since() {
+            let id = plain.id();
+            self.over.push_back(Over { since, noted: self.clock, id, place, hash });
+        } else if was_attempt {
+            self.slots.settle(place);
+        } else if plain.is_closing() {
+            self.slots.note_closing(place);
+        }
+        Pushed::Used
     }
 
     /// Takes a segment that begins a connection, or that no plain connection takes.
@@ -242,7 +257,7 @@ impl Table {
         let slots = &self.slots;
         let is_there = |&place: &u32| match slots.get(place) {
             Some(Found::Whole(connection)) => connection.is_of(&segment),
-            Some(Found::Plain(plain)) => plain.is_of(brief),
+            Some(Found::Plain(plain)) => plain.sender_of(brief).is_some(),
             None => false,
         };
         if let Some(place) = self.index.find(hash, is_there).copied() {

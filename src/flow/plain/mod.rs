@@ -247,35 +247,38 @@ impl Plain {
         }
     }
 
-    /// The end that sent a segment between these two.
+    /// The end that sent this segment; `None` where it is another connection's.
     #[inline]
-    pub(super) fn sender(&self, brief: &Brief) -> End {
-        let is_client = brief.ports.0 == self.ports.client
-            && (self.ports.client != self.ports.server || self.is_from_client(brief));
-        if is_client { End::Client } else { End::Server }
-    }
-
-    #[cold]
-    fn is_from_client(&self, brief: &Brief) -> bool {
-        brief.source == self.ips.client
-    }
-
-    /// True where the segment goes from one of its ends to the other.
-    #[inline]
-    pub(super) fn is_of(&self, brief: &Brief) -> bool {
+    pub(super) fn sender_of(&self, brief: &Brief) -> Option<End> {
         let is_v6 = brief.is_v6();
-        let short = (short(&brief.source, is_v6), short(&brief.destination, is_v6));
-        let (ports, ips) = (&self.ports, &self.short_ips);
-        let along =
-            brief.ports == (ports.client, ports.server) && short == (ips.client, ips.server);
-        let back = brief.ports == (ports.server, ports.client) && short == (ips.server, ips.client);
-        (along || back) && is_v6 == self.is_v6() && (!is_v6 || self.has_addresses_of(brief))
+        if is_v6 || self.is_v6() {
+            return if is_v6 && self.is_v6() { self.sender_by_long(brief) } else { None };
+        }
+        let both = |a: [u8; 4], b: [u8; 4]| {
+            u64::from(u32::from_ne_bytes(a)) | u64::from(u32::from_ne_bytes(b)) << 32
+        };
+        let ips = both(short(&brief.source, false), short(&brief.destination, false));
+        let own_ips = both(self.short_ips.client, self.short_ips.server);
+        let ports = u32::from(brief.ports.0) | u32::from(brief.ports.1) << 16;
+        let own_ports = u32::from(self.ports.client) | u32::from(self.ports.server) << 16;
+        if ips == own_ips && ports == own_ports {
+            Some(End::Client)
+        } else if ips == own_ips.rotate_left(32) && ports == own_ports.rotate_left(16) {
+            Some(End::Server)
+        } else {
+            None
+        }
     }
 
-    fn has_addresses_of(&self, brief: &Brief) -> bool {
-        let Pair { client, server } = &self.ips;
-        let along = brief.source == *client && brief.destination == *server;
-        along || (brief.source == *server && brief.destination == *client)
+    fn sender_by_long(&self, brief: &Brief) -> Option<End> {
+        let (from, to) = ((brief.source, brief.ports.0), (brief.destination, brief.ports.1));
+        let client = (self.ips.client, self.ports.client);
+        let server = (self.ips.server, self.ports.server);
+        if (from, to) == (client, server) {
+            Some(End::Client)
+        } else {
+            ((from, to) == (server, client)).then_some(End::Server)
+        }
     }
 
     fn ends(&self) -> Ends {

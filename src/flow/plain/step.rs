@@ -62,6 +62,74 @@ impl Plain {
         })
     }
 
+    /// Takes what an open connection takes most: bytes in order, or an acknowledgement of some that were not
+    /// acknowledged before. False, and nothing taken, for anything else, which [`take`](Plain::take) may take.
+    #[inline]
+    pub(in super::super) fn take_progress(&mut self, from: End, brief: &Brief) -> bool {
+        let Some(idle) = brief.time.nanoseconds().checked_sub(self.end.nanoseconds()) else {
+            return false;
+        };
+        let (way, peer) = (self.ways.at(from), self.ways.at(from.other()));
+        let next = way.next.plus(brief.payload_len);
+        let acked = brief.ack.0.wrapping_sub(peer.acked.0);
+        let is_usual = self.phase == Phase::Open
+            && (0..LONGEST_SILENCE).contains(&idle)
+            && brief.flags.0 & CONTROLS == ACK
+            && brief.seq == way.next
+            && acked <= peer.next.0.wrapping_sub(peer.acked.0)
+            && (brief.payload_len > 0 || acked > 0)
+            && brief.payload_len < LONGEST
+            && (next.plus(1).0 ^ way.next.0) >> QUARTER == 0
+            && brief.frame.page() == self.page
+            && brief.ttl == *self.ttls.at(from)
+            && brief.window > 0
+            && brief.is_whole()
+            && !brief.is_fragmented()
+            && way.packets < u32::MAX;
+        if is_usual {
+            self.ways.at_mut(from.other()).acked = brief.ack;
+            self.ways.at_mut(from).next = next;
+            self.note_bytes(from, brief.payload_len);
+            self.note_newest(from, brief, idle);
+        }
+        is_usual
+    }
+
+    /// Notes a segment that came after so many nanoseconds.
+    #[inline]
+    fn note_newest(&mut self, from: End, brief: &Brief, idle: i64) {
+        // Below 250.
+        self.silence =
+            if idle < SECOND { 0 } else { u8::try_from(idle / SECOND).unwrap_or(u8::MAX) };
+        let way = self.ways.at_mut(from);
+        way.packets += 1;
+        way.last_frame = brief.frame.on_page();
+        self.end = brief.time;
+    }
+
+    /// Notes that a segment without FIN carried so many bytes.
+    #[inline]
+    fn note_bytes(&mut self, from: End, payload_len: u32) {
+        let (letter, code) = match payload_len {
+            0 => (Marks::LETTER_A, 1),
+            _ => (Marks::LETTER_D, 2),
+        };
+        self.note_letter(from, letter, code);
+        self.note_payload(from, payload_len);
+    }
+
+    #[inline]
+    fn note_payload(&mut self, from: End, payload_len: u32) {
+        let marks = self.marks.at_mut(from);
+        if payload_len > 0 {
+            let again = if *marks & Marks::DATA == 0 { Marks::DATA } else { Marks::MORE_DATA };
+            *marks |= Marks::LAST_HAD_PAYLOAD | again;
+            self.newest_data = Some(from);
+        } else {
+            *marks &= !Marks::LAST_HAD_PAYLOAD;
+        }
+    }
+
     /// Takes the next segment, of `from`, where it leads on as usual; false, and nothing taken, where it does not.
     #[inline]
     pub(in super::super) fn take(&mut self, from: End, brief: &Brief) -> bool {
@@ -88,13 +156,7 @@ impl Plain {
         if !is_taken {
             return false;
         }
-        let way = self.ways.at_mut(from);
-        way.packets += 1;
-        way.last_frame = brief.frame.on_page();
-        // Below 250.
-        self.silence =
-            if idle < SECOND { 0 } else { u8::try_from(idle / SECOND).unwrap_or(u8::MAX) };
-        self.end = brief.time;
+        self.note_newest(from, brief, idle);
         true
     }
 
@@ -181,27 +243,16 @@ impl Plain {
                 self.note_first_acked(from.other(), brief);
             }
             self.take_fin(from, brief, peer.acked);
+            self.note_payload(from, brief.payload_len);
         } else {
             if acks_fin {
                 self.note_first_acked(from.other(), brief);
                 self.phase = Phase::FinAcked(from.other());
             }
-            let (letter, code) = match brief.payload_len {
-                0 => (Marks::LETTER_A, 1),
-                _ => (Marks::LETTER_D, 2),
-            };
-            self.note_letter(from, letter, code);
-        }
-        let marks = self.marks.at_mut(from);
-        if brief.payload_len > 0 {
-            let again = if *marks & Marks::DATA == 0 { Marks::DATA } else { Marks::MORE_DATA };
-            *marks |= Marks::LAST_HAD_PAYLOAD | again;
-            self.newest_data = Some(from);
-        } else {
-            *marks &= !Marks::LAST_HAD_PAYLOAD;
+            self.note_bytes(from, brief.payload_len);
         }
         if is_far {
-            *marks |= Marks::FAR;
+            *self.marks.at_mut(from) |= Marks::FAR;
         }
         self.ways.at_mut(from.other()).acked = brief.ack;
         self.ways.at_mut(from).next = next;

@@ -222,10 +222,11 @@ fn addresses_that_end_alike_are_two_connections() {
         Brief::of(&Segment { window: 500, ..Segment::plain(client, server, Flags::SYN) }).unwrap()
     };
     let plain = super::Plain::begin(1, &syn(1)).unwrap();
-    assert!(plain.is_of(&syn(1)) && !plain.is_of(&syn(2)));
+    assert_eq!(plain.sender_of(&syn(1)), Some(End::Client));
+    assert_eq!(plain.sender_of(&syn(2)), None);
     let (client, server) = ends(1);
     let answer = Segment::plain(server, client, Flags::SYN | Flags::ACK);
-    assert!(plain.is_of(&Brief::of(&answer).unwrap()));
+    assert_eq!(plain.sender_of(&Brief::of(&answer).unwrap()), Some(End::Server));
 }
 
 /// Where the numbers of an end begin: often just before a quarter of their circle, or all of it, is over.

@@ -24,6 +24,8 @@ const ATTEMPTED: Duration = Duration::from_secs(300);
 const SWEPT: usize = 2;
 /// The same for each tick, so that they are found on a quiet wire too.
 pub(super) const SWEPT_BY_TICK: usize = 1024;
+/// The least capture time between two rounds through all places, which find nothing when they follow each other sooner.
+const BETWEEN_ROUNDS: Duration = Duration::from_secs(10);
 /// How far ahead a place is looked at, so that it is near when its turn comes.
 const AHEAD: u32 = 16;
 /// Places looked at for a connection to give up, where the table is full.
@@ -32,7 +34,16 @@ const SAMPLED: usize = 16;
 impl Table {
     /// Makes room for one more connection, where there is a limit.
     pub(super) fn make_room(&mut self, now: Timestamp) {
-        self.sweep(now, SWEPT);
+        for _ in 0..SWEPT {
+            if self.hand == 0 {
+                let is_early = |age: Duration| age < BETWEEN_ROUNDS;
+                if now.since(self.round).is_some_and(is_early) {
+                    break;
+                }
+                self.round = now;
+            }
+            self.sweep(now, 1);
+        }
         if self.slots.used() >= self.limit {
             self.evict();
         }
