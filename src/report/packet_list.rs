@@ -7,7 +7,7 @@ use comfy_table::CellAlignment;
 use super::packets::Row;
 use super::text::{borderless, counted};
 use super::{Numbers, Trace, View};
-use crate::decode::{Flags, Timestamp};
+use crate::decode::Timestamp;
 
 /// Writes a table: frame, seconds since `start`, direction, flags, numbers, length.
 pub(super) fn write(
@@ -42,13 +42,10 @@ pub(super) fn write(
         let line = line.trim_end();
         match number.checked_sub(1).and_then(|index| rows.get(index)) {
             None => writeln!(out, "{}", styles.heading(line))?,
-            Some(Row::Packet(packet)) if packet.flags.has(Flags::RST) => {
-                writeln!(out, "{}", styles.loud(line))?;
+            Some(Row::Packet(packet)) => {
+                writeln!(out, "{}", styles.packet(packet.flags, line))?;
             }
-            Some(Row::Packet(packet)) if packet.flags.has(Flags::FIN) => {
-                writeln!(out, "{}", styles.calm(line))?;
-            }
-            Some(Row::Packet(_) | Row::LeftOut(_)) => writeln!(out, "{line}")?,
+            Some(Row::LeftOut(_)) => writeln!(out, "{line}")?,
         }
     }
     Ok(())

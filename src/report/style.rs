@@ -5,6 +5,8 @@
 
 use std::fmt::{self, Display};
 
+use crate::decode::Flags;
+
 const GREEN: &str = "32";
 const BOLD_RED: &str = "1;31";
 const MAGENTA: &str = "35";
@@ -35,6 +37,15 @@ impl Styles {
     /// For what is uncertain or missing.
     pub(crate) fn doubtful<T: Display>(self, text: T) -> Painted<T> {
         self.paint(MAGENTA, text)
+    }
+
+    /// For a packet: an RST loud, a FIN calm.
+    pub(crate) fn packet<T: Display>(self, flags: Flags, text: T) -> Painted<T> {
+        match (flags.has(Flags::RST), flags.has(Flags::FIN)) {
+            (true, _) => self.loud(text),
+            (false, true) => self.calm(text),
+            (false, false) => Painted { code: None, text },
+        }
     }
 
     /// For headings.

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Arrow, Ladder, Rung, Scope};
+use crate::decode::Flags;
 use crate::flow::{Pair, State};
 use crate::report::text::{wrap, write_wrapped};
 use crate::report::{Record, Styles, Trace, View};
@@ -25,13 +26,14 @@ pub(in crate::report) fn write(
     let lanes = Lanes::new(&ladder, view);
     lanes.write_labels(&ladder.parties, out)?;
     let before = ladder.before;
-    lanes.write_line("", name(before.client), "", name(before.server), Styles::PLAIN, out)?;
+    let line = lanes.line("", name(before.client), "", name(before.server));
+    writeln!(out, "{line}")?;
     for rung in &ladder.rungs {
         match rung {
             Rung::Arrow(arrow) => write_arrow(arrow, &lanes, view, out)?,
             Rung::Between(text) => {
                 for line in wrap(text, lanes.arrow) {
-                    lanes.write_line("", "", &line, "", Styles::PLAIN, out)?;
+                    writeln!(out, "{}", lanes.line("", "", &line, ""))?;
                 }
             }
         }
@@ -43,15 +45,24 @@ pub(in crate::report) fn write(
 }
 
 fn write_arrow(arrow: &Arrow, lanes: &Lanes, view: &View, out: &mut dyn Write) -> io::Result<()> {
-    let styles = if arrow.decides { view.styles } else { Styles::PLAIN };
     for line in wrap(&arrow.label(), lanes.arrow.saturating_sub(2)) {
-        lanes.write_line("", "", &format!(" {line}"), "", styles, out)?;
+        write_painted(arrow, &lanes.line("", "", &format!(" {line}"), ""), view.styles, out)?;
     }
     let (frame, time) = (lanes.frame, lanes.time);
     let start = format!("{:>frame$} {:>time$}", arrow.number(), arrow.time);
     let line = view.glyphs.arrow(arrow.from, arrow.decides, lanes.arrow);
     let states = arrow.states;
-    lanes.write_line(&start, name(states.client), &line, name(states.server), styles, out)
+    let line = lanes.line(&start, name(states.client), &line, name(states.server));
+    write_painted(arrow, &line, view.styles, out)
+}
+
+/// Writes a line of a packet: coloured as in lists of packets, and strong where one without colour decides.
+fn write_painted(arrow: &Arrow, line: &str, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
+    let has_colour = arrow.flags.has(Flags::RST) || arrow.flags.has(Flags::FIN);
+    match arrow.decides && !has_colour {
+        true => writeln!(out, "{}", styles.heading(line)),
+        false => writeln!(out, "{}", styles.packet(arrow.flags, line)),
+    }
 }
 
 fn name(state: Option<State>) -> &'static str {
@@ -104,28 +115,19 @@ impl Lanes {
         writeln!(out, "{before}{server}")
     }
 
-    fn write_line(
-        &self,
-        start: &str,
-        client: &str,
-        between: &str,
-        server: &str,
-        styles: Styles,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
+    fn line(&self, start: &str, client: &str, between: &str, server: &str) -> String {
         let (first, arrow) = (self.frame + 1 + self.time, self.arrow);
         let lifeline = self.lifeline;
         let line = format!(
             "{start:<first$} {client:>STATE$} {lifeline}{between:<arrow$}{lifeline} {server}"
         );
-        writeln!(out, "{}", styles.heading(line.trim_end()))
+        line.trim_end().to_owned()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::Flags;
     use crate::flow::End;
     use crate::report::Glyphs;
     use crate::report::samples::{LONG, RELEASE, RESET, SHORT, connection};
@@ -168,6 +170,22 @@ mod tests {
             "* frame 6 decides: fin by client (FIN from the server, RFC 9293 3.6)\n",
         ] {
             assert!(drawn.contains(part), "{part}\n{drawn}");
+        }
+    }
+
+    #[test]
+    fn a_fin_is_calm_and_an_rst_loud_as_in_lists_of_packets() {
+        for (segments, colour, flags) in [(RELEASE, "32", "[F.]"), (RESET, "1;31", "[R.]")] {
+            let (record, trace) = connection(SHORT, segments);
+            let mut out = Vec::new();
+            let view = View { styles: Styles::COLOURED, ..View::default() };
+            write(&record, &trace, &view, &mut out).unwrap();
+            let drawn = String::from_utf8(out).unwrap();
+            let painted = |line: &&str| line.starts_with(&format!("\u{1b}[{colour}m"));
+            let labels = || drawn.lines().filter(|line| line.contains(flags));
+            assert!(labels().count() > 0 && labels().all(|line| painted(&line)), "{drawn}");
+            // The label, and the arrow below it.
+            assert_eq!(drawn.lines().filter(painted).count(), 2 * labels().count(), "{drawn}");
         }
     }
 
