@@ -66,6 +66,26 @@ fn lines_fit_a_terminal_of_80_and_of_140_columns() {
     }
 }
 
+/// A row a cell, of what there is room for, and the names of what there is none for.
+#[test]
+fn the_matrix_is_a_table_on_a_terminal_of_80_and_of_140_columns() {
+    let report = "matrix --scenario late-data --scenario unread --scenario keep-alive";
+    let [narrow, wide] = [80, 140].map(|columns| {
+        let coloured = screen(columns, report, &[]).stdout;
+        let text = uncoloured(&coloured);
+        let rows = coloured.lines().filter(|line| line.starts_with("\u{1b}[1;31m unread "));
+        assert_eq!(rows.filter(|row| row.contains("  abort-unread-data")).count(), 6, "{text}");
+        assert!(text.contains("\nkeep-alive, server, linger off: by the packets "), "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= columns, "{columns}: {line}");
+            assert_eq!(line.trim_end(), line, "blanks at the end");
+        }
+        text
+    });
+    assert!(narrow.contains("\nno room for confidence in the cause, "), "{narrow}");
+    assert!(narrow.lines().count() < 40 && wide.lines().count() < narrow.lines().count());
+}
+
 #[test]
 #[ignore = "needs root"]
 fn what_watch_tells_fits_a_terminal_of_80_and_of_140_columns() {

@@ -5,6 +5,7 @@
 
 mod drawing;
 mod page;
+mod table;
 
 pub use drawing::CellDrawing;
 
@@ -15,8 +16,7 @@ use serde_json::{Value, json};
 use thiserror::Error;
 
 use super::json::{write_line, write_pretty};
-use super::text::{borderless, counted};
-use super::{Format, SCHEMA, Styles, View, escape};
+use super::{Format, SCHEMA, View, escape};
 use crate::decode::Endpoint;
 use crate::flow::{End, Pair};
 use crate::verdict::{Cause, Confidence, Verdict};
@@ -285,65 +285,6 @@ impl Matrix {
                 write_pretty(&whole, out)
             }
         }
-    }
-
-    fn write_table(&self, view: &View, out: &mut dyn Write) -> io::Result<()> {
-        let styles = view.styles;
-        let text = self.rows();
-        let mut lines = text.lines().map(str::trim_end);
-        let longest = lines.clone().map(|line| line.chars().count()).max().unwrap_or(0);
-        if view.width.is_some_and(|width| width < longest) {
-            self.cells.iter().try_for_each(|cell| write_block(cell, out))?;
-        } else {
-            writeln!(out, "{}", styles.heading(lines.next().unwrap_or_default()))?;
-            for (line, cell) in lines.zip(&self.cells) {
-                match cell.as_documented() {
-                    Some(true) => writeln!(out, "{line}")?,
-                    Some(false) => writeln!(out, "{}", styles.loud(line))?,
-                    None => writeln!(out, "{}", styles.doubtful(line))?,
-                }
-            }
-        }
-        self.write_findings(styles, out)?;
-        let as_documented =
-            self.cells.iter().filter(|cell| cell.as_documented() == Some(true)).count();
-        writeln!(
-            out,
-            "\n{}, {as_documented} as documented for Linux; lost: bytes written and never read",
-            counted(self.cells.len() as u64, "cell")
-        )
-    }
-
-    /// The header and a line a cell.
-    fn rows(&self) -> String {
-        let mut table = borderless(HEADER);
-        for cell in &self.cells {
-            table.add_row(cell.texts().map(|field| escape(&field).to_string()));
-        }
-        table.to_string()
-    }
-
-    /// What packets, kernel and applications do not agree on, each with the cells that it was found in.
-    fn write_findings(&self, styles: Styles, out: &mut dyn Write) -> io::Result<()> {
-        let found = || self.cells.iter().filter(|cell| !cell.facts.lab.findings.is_empty());
-        if found().next().is_none() {
-            return Ok(());
-        }
-        writeln!(out, "\n{}", styles.heading("Where packets, kernel and applications disagree"))?;
-        for cell in found() {
-            let lab = &cell.facts.lab;
-            for finding in &lab.findings {
-                let text = escape(&finding.text);
-                writeln!(
-                    out,
-                    "{}, {}, linger {}: {text}",
-                    lab.scenario,
-                    lab.closer,
-                    cell.linger()
-                )?;
-            }
-        }
-        Ok(())
     }
 }
 
