@@ -76,9 +76,7 @@ fn write_rows_and_remarks(
             continue;
         }
         write_in_colour(verdict, line.trim_end(), styles, out)?;
-        for remark in remarks {
-            write_in_colour(verdict, &format!("{:indent$}{remark}", ""), styles, out)?;
-        }
+        write_remarks(verdict, &remarks, indent, styles, out)?;
     }
     Ok(())
 }
@@ -100,11 +98,21 @@ fn write_pairs_and_remarks(
         for line in lines.by_ref().take(2) {
             write_in_colour(verdict, line.trim_end(), styles, out)?;
         }
-        for remark in remarks(record, width.saturating_sub(indent)) {
-            write_in_colour(verdict, &format!("{:indent$}{remark}", ""), styles, out)?;
-        }
+        let remarks = remarks(record, width.saturating_sub(indent));
+        write_remarks(verdict, &remarks, indent, styles, out)?;
     }
     Ok(())
+}
+
+fn write_remarks(
+    verdict: Verdict,
+    remarks: &[String],
+    indent: usize,
+    styles: Styles,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let line = |remark| format!("{:indent$}{remark}", "");
+    remarks.iter().try_for_each(|remark| write_in_colour(verdict, &line(remark), styles, out))
 }
 
 /// The heading of the column that has both ends.
