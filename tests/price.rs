@@ -286,7 +286,7 @@ fn what_makes_no_sense_with_many_connections_is_refused() {
         ("--connections 2 --scenario unread", "cannot be used with '--scenario <NAME>'"),
         ("--connections 2 --ladder", "cannot be used with '--ladder"),
         ("--connections 2 --format csv", "it needs --format table, plain or json"),
-        ("--connections 2 --concurrency 401", "not a number from 1 to 400"),
+        ("--connections 2 --concurrency 401", "not a whole number from 1 to 400"),
         ("--concurrency 2", "--connections <N>"),
     ] {
         let ran = run(&mut closecheck(words(arguments)));

@@ -40,7 +40,7 @@ fn short_help_fits_a_screen() {
     for command in COMMANDS {
         assert!(screen.contains(&format!("\n  {command} ")), "{command}");
         let text = help(&format!("{command} -h"));
-        assert!(rows(&text) <= 40, "{text}");
+        assert!(rows(&text) <= 24, "{text}");
     }
 }
 
@@ -153,6 +153,58 @@ fn an_unknown_word_suggests_the_nearest() {
     );
 }
 
+/// What is wrong with what was typed, in words, and what to do about it.
+#[test]
+fn errors_say_in_words_what_is_wrong_and_where_to_look() {
+    let help = "(hint: `--help` says what there is)";
+    let partial = "(hint: `closecheck read --partial` writes partial records; captures are for `closecheck read`)";
+    for (typed, error, hint) in [
+        (
+            "--port 99999",
+            "invalid value '99999' for '--port <PORT>': not a whole number from 0 to 65535",
+            help,
+        ),
+        (
+            "--connections 0",
+            "invalid value '0' for '--connections <N>': not a whole number from 1 to 4294967295",
+            help,
+        ),
+        (
+            "read --rows x -",
+            "invalid value 'x' for '--rows <N>': not a whole number from 0 on",
+            help,
+        ),
+        (
+            "read --packets=0 -",
+            "invalid value '0' for '--packets[=<N>]': not a whole number from 1 to 4294967295",
+            help,
+        ),
+        (
+            "watch --count 0",
+            "invalid value '0' for '--count <N>': not a whole number from 1 on",
+            help,
+        ),
+        (
+            "watch -s 1000000",
+            "invalid value '1000000' for '--snapshot-length <BYTES>': not a whole number from 0 to 262144",
+            help,
+        ),
+        (
+            "run -s 95 true",
+            "invalid value '95' for '--snapshot-length <N>': not a whole number from 96 to 65535",
+            help,
+        ),
+        (
+            "merge fixtures/linux-linger-0.pcap",
+            "cannot read fixtures/linux-linger-0.pcap: line 1: expected value, column 1",
+            partial,
+        ),
+    ] {
+        let ran = run(closecheck(words(typed)).current_dir(env!("CARGO_MANIFEST_DIR")));
+        ran.exits(2).complains(&format!("closecheck: error: {error}\n{hint}\n"));
+    }
+}
+
 #[test]
 fn the_schemas_are_those_of_the_documentation() {
     for (name, text) in [
@@ -196,6 +248,24 @@ fn fish_completes_commands_options_and_values() {
     "#;
     let completed = shell("fish", &["--no-config", "-c"], script);
     assert_eq!(completed.succeeded().stdout, "compare\ncompletions\n--format\nndjson\n");
+}
+
+/// What closecheck starts itself with is for nobody to type.
+#[test]
+fn completions_offer_what_help_shows_and_nothing_that_it_hides() {
+    let shown = help("--help");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&mut closecheck(["completions", shell])).succeeded().stdout.clone();
+        for hidden in ["drawn", "hold-socket", "guard-command"] {
+            let offered: Vec<&str> = script.lines().filter(|line| line.contains(hidden)).collect();
+            assert!(offered.is_empty(), "{shell}: {offered:?}");
+        }
+        for option in words(&shown).into_iter().filter(|word| word.starts_with("--")) {
+            let name = option.trim_start_matches('-');
+            let name = name.split(|end: char| !(end.is_ascii_lowercase() || end == '-')).next();
+            assert!(script.contains(name.unwrap()), "{shell}: {option}");
+        }
+    }
 }
 
 /// zsh completes only at a terminal: one of its own, in which the completed line is echoed.

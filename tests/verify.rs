@@ -149,6 +149,16 @@ fn no_capture_at_all_is_incomplete() {
 }
 
 #[test]
+fn a_path_that_is_not_there_is_one_error() {
+    let folder = Folder::new();
+    let ran = folder.verify(&["nowhere"]);
+    assert_eq!(
+        ran.exits(2).stdout,
+        "error: nowhere: file: No such file or directory (os error 2)\n1 check: 1 error\n"
+    );
+}
+
+#[test]
 fn every_kind_of_capture_is_found_and_two_of_one_name_are_an_error() {
     let folder = Folder::with(&[(ONE, "x/a.pcap"), (ONE, "x/b.c.pcap")]);
     for name in ["d.pcap.gz", "e.pcapng.gz"] {

@@ -9,12 +9,13 @@ mod merge;
 mod partial;
 mod read;
 mod reference;
+mod report;
+mod selection;
+mod values;
 mod verify;
 mod watch;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -37,15 +38,18 @@ use read::ReadArgs;
 pub(super) use read::ReadPlan;
 use reference::{CompletionsArgs, ExplainArgs, ManArgs, SchemaArgs};
 pub(super) use reference::{Document, ExplainPlan};
+use report::FormatArg;
+pub(super) use report::{Color, LadderForm, ReportArgs};
+use selection::SelectionArgs;
+pub(super) use values::{duration, numbers, output, whole};
 use verify::VerifyArgs;
 pub(super) use verify::{Annotations, CaseFilesArgs, CasesArgs, CasesFormat, VerifyPlan};
 use watch::WatchArgs;
 pub(super) use watch::WatchPlan;
 
 use super::run::{GuardArgs, RunArgs, RunPlan};
-use crate::report::{Format, Numbers};
+use crate::report::Format;
 use crate::sandbox::Confinement;
-use crate::verdict::Expectation;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -124,13 +128,14 @@ const RARE: &[&str] = &[
     "absolute",
     "annotations",
     "checkpoint",
+    "file_count",
     "file_size",
-    "files",
     "ipv6",
     "jobs",
     "junit",
     "keep",
     "max_open",
+    "place",
     "rotate_seconds",
     "rows",
     "settle",
@@ -208,116 +213,6 @@ enum Command {
     /// What `run` puts between itself and the command.
     #[command(name = crate::run::GUARD, hide = true)]
     Guard(GuardArgs),
-}
-
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct ReportArgs {
-    /// Exit status 1 unless all end so: 'rst by server'
-    ///
-    /// A rule is `VERDICT [only] [by client|server]` or `not VERDICT`, e.g. 'fin', 'rst by server', 'not rst'.
-    #[arg(long, value_name = "RULE")]
-    pub(super) expect: Option<Expectation>,
-    /// How to write the report [default: table].
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    format: Option<FormatArg>,
-    /// Draw how the connection was closed, a lifeline an endpoint, the deciding packet marked. As svg or mermaid, the
-    /// drawings take the place of the report.
-    #[arg(
-        long,
-        value_enum,
-        value_name = "FORM",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "auto"
-    )]
-    pub(super) ladder: Option<LadderForm>,
-    /// Whether to use colour.
-    #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
-    pub(super) color: Color,
-}
-
-impl FormatArg {
-    /// True for typed columns, which not every command writes.
-    fn is_columns(self) -> bool {
-        #[cfg(feature = "parquet")]
-        if let FormatArg::Parquet = self {
-            return true;
-        }
-        false
-    }
-}
-
-impl ReportArgs {
-    /// True where typed columns are to be written.
-    pub(super) fn is_columns(&self) -> bool {
-        self.format.is_some_and(FormatArg::is_columns)
-    }
-
-    pub(super) fn format(&self) -> Format {
-        self.format.unwrap_or(FormatArg::Table).into()
-    }
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FormatArg {
-    /// For people.
-    Table,
-    /// `key: value` lines, for diffs and screen readers.
-    Plain,
-    /// One object.
-    Json,
-    /// One object a connection, one a line.
-    Ndjson,
-    /// A header line, then a line a connection.
-    Csv,
-    /// Typed columns, for `read` and `merge`.
-    #[cfg(feature = "parquet")]
-    Parquet,
-}
-
-impl From<FormatArg> for Format {
-    fn from(format: FormatArg) -> Format {
-        match format {
-            FormatArg::Table => Format::Table,
-            FormatArg::Plain => Format::Plain,
-            FormatArg::Json => Format::Json,
-            FormatArg::Ndjson => Format::Ndjson,
-            FormatArg::Csv => Format::Csv,
-            // For whatever is said beside the file itself.
-            #[cfg(feature = "parquet")]
-            FormatArg::Parquet => Format::Ndjson,
-        }
-    }
-}
-
-/// A form of a ladder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum LadderForm {
-    /// Text, in Unicode where the locale says UTF-8.
-    Auto,
-    /// Text with box drawing characters.
-    Unicode,
-    /// Text that every terminal shows.
-    Ascii,
-    /// One SVG picture of all connections.
-    Svg,
-    /// Markdown with a Mermaid diagram for each connection.
-    Mermaid,
-}
-
-impl LadderForm {
-    /// True where nothing else is on the page.
-    pub(super) fn stands_alone(self) -> bool {
-        matches!(self, LadderForm::Svg | LadderForm::Mermaid)
-    }
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Color {
-    Auto,
-    Always,
-    Never,
 }
 
 /// What is to be done.
@@ -441,29 +336,6 @@ impl Args {
     }
 }
 
-pub(super) fn numbers(absolute: bool) -> Numbers {
-    if absolute { Numbers::Absolute } else { Numbers::Relative }
-}
-
-/// `10s`, `500ms`, `1m 30s`; a bare number counts seconds, as with sleep(1).
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<u32>() {
-        return Ok(Duration::from_secs(seconds.into()));
-    }
-    let parsed: jiff::SignedDuration = text
-        .parse()
-        .map_err(|_| "not a length of time; write it as in 10s, 500ms or 1m30s".to_owned())?;
-    Duration::try_from(parsed).map_err(|_| "a length of time cannot be negative".to_owned())
-}
-
-/// tcpdump's `-w -` is standard output, which has the report here: better refused than a file called `-`.
-pub(super) fn output(path: PathBuf) -> Result<PathBuf, &'static str> {
-    if path.as_os_str() == "-" {
-        return Err("standard output is for the report; write ./- for a file of that name");
-    }
-    Ok(path)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -472,16 +344,6 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn times_have_units_or_are_seconds() {
-        assert_eq!(duration("0"), Ok(Duration::ZERO));
-        assert_eq!(duration("10"), Ok(Duration::from_secs(10)));
-        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
-        assert!(duration("-1s").unwrap_err().contains("negative"));
-        assert!(duration("soon").unwrap_err().contains("500ms"));
     }
 
     #[test]

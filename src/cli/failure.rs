@@ -92,18 +92,24 @@ impl Failure {
     pub(super) fn hint(&self) -> Option<String> {
         match self {
             Failure::Lab(error) => error.hint(),
+            Failure::Filter(_) | Failure::Live(LiveError::Filter { .. }) => {
+                Some("pcap-filter(7) has the language of filters".to_owned())
+            }
             Failure::Live(error) => error.hint(),
             Failure::Run(error) => error.hint(),
             Failure::Read(error) => hint_for(&error.source),
             Failure::Output(error) => error.hint(),
             Failure::Files(error) => Some(hint_for_files(error).to_owned()),
+            Failure::PartialLine { .. } => Some(
+                "`closecheck read --partial` writes partial records; captures are for `closecheck read`"
+                    .to_owned(),
+            ),
             Failure::NoSuchWord { near: Some(near), .. } => {
                 Some(format!("did you mean `{near}`? `closecheck explain` lists all words"))
             }
             Failure::NoSuchWord { near: None, .. } => {
                 Some("`closecheck explain` lists all words".to_owned())
             }
-            Failure::Filter(_) => Some("pcap-filter(7) has the language of filters".to_owned()),
             Failure::Checkpoint { .. } => Some(
                 "name another --checkpoint and another --out to begin anew, with all files in the folder"
                     .to_owned(),
@@ -115,7 +121,6 @@ impl Failure {
             | Failure::Signals(_)
             | Failure::Partial { .. }
             | Failure::Follow { .. }
-            | Failure::PartialLine { .. }
             | Failure::Reason { .. }
             | Failure::Temporary(_)
             | Failure::Interrupted

@@ -26,10 +26,21 @@ pub(super) fn schema(document: Document) -> Result<Status, Failure> {
 /// Writes what a shell completes closecheck's arguments by.
 pub(super) fn completions(shell: Shell) -> Result<Status, Failure> {
     print(|mut out| {
-        clap_complete::generate(shell, &mut Args::definition(), "closecheck", &mut out);
+        clap_complete::generate(shell, &mut shown(&Args::definition()), "closecheck", &mut out);
         Ok(())
     })?;
     Ok(Status::AsExpected)
+}
+
+/// A definition without the options and commands that are hidden: `clap_complete` offers those as well.
+fn shown(closecheck: &Command) -> Command {
+    let options = closecheck.get_arguments().filter(|argument| !argument.is_hide_set());
+    let commands = closecheck.get_subcommands().filter(|command| !command.is_hide_set());
+    Command::new("closecheck")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .args(options)
+        .subcommands(commands.cloned())
 }
 
 /// Writes the man page of a command, or without one that of closecheck.

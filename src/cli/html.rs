@@ -19,7 +19,9 @@ pub(super) const TRACED: usize = 100_000;
 /// Where a page goes.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(super) struct HtmlArgs {
-    /// Write the report as a page as well: one file for a browser, which needs no network.
+    /// Write the report as a page for a browser as well
+    ///
+    /// One file, which needs no network.
     #[arg(long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(output))]
     pub(super) html: Option<PathBuf>,
 }

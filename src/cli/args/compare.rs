@@ -48,7 +48,9 @@ pub(super) struct CompareArgs {
     /// got, and what came that the other end never sent.
     #[arg(long, conflicts_with_all = ["level", "times"])]
     two_ended: bool,
-    /// Take only packets that match this BPF expression, as tcpdump has it.
+    /// Take only packets that match, as tcpdump filters
+    ///
+    /// pcap-filter(7) has the language of such expressions.
     #[arg(short, long, value_name = "BPF")]
     filter: Option<String>,
     /// How to write the report.

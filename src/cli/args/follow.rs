@@ -10,9 +10,9 @@ use super::{duration, output};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct FollowArgs {
-    /// Follow a rotating capture: take the files in DIR as they are completed, each once, also over a restart.
+    /// Take the files of a rotating capture as they are completed
     ///
-    /// The files are those that tcpdump -C or -G and `watch -w` write. They are taken in the order in which they were
+    /// Each is taken once, also over a restart. The files are those that tcpdump -C or -G and `watch -w` write. They are taken in the order in which they were
     /// last written to; the newest is complete once there is a newer one. A signal ends it, and the same command
     /// goes on where it was, whatever ended it.
     #[arg(
@@ -23,7 +23,9 @@ pub(super) struct FollowArgs {
             "expect", "format", "ladder", "color"]
     )]
     follow: Option<PathBuf>,
-    /// With --follow: the file that the records are added to, one a line (NDJSON), as connections end.
+    /// With --follow: the file that records are added to
+    ///
+    /// One a line (NDJSON), as connections end.
     #[arg(
         long,
         value_name = "FILE",

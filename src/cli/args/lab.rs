@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 
-use super::{Args, Plan, ReportArgs, duration, numbers, output};
+use super::{Args, Plan, ReportArgs, duration, numbers, output, whole};
 use crate::Linger;
 use crate::flow::End;
 use crate::lab::{Exchange, Family, Isolation, Price, Scenario};
@@ -16,6 +16,8 @@ use crate::report::{Format, Numbers};
 
 /// The option by which `matrix` has a cell say what is drawn of it.
 pub(in crate::cli) const DRAWN: &str = "drawn";
+/// A connection takes two descriptors, and a process has a thousand unless told otherwise.
+const MOST_AT_A_TIME: u64 = 400;
 /// How long a single exchange waits before closing.
 const USUAL_HOLD: Duration = Duration::from_millis(50);
 
@@ -34,7 +36,12 @@ pub(super) struct LabArgs {
     #[arg(long, value_enum, value_name = "END")]
     closer: Option<CloserArg>,
     /// Open and close this many connections, judge every one, and report what that way to close costs.
-    #[arg(long, value_name = "N", conflicts_with_all = ["scenario", "absolute", "ladder"])]
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with_all = ["scenario", "absolute", "ladder"],
+        value_parser = whole::<NonZeroU32>(1..=u32::MAX.into())
+    )]
     connections: Option<NonZeroU32>,
     /// With --connections: have this many open at a time.
     #[arg(
@@ -42,14 +49,14 @@ pub(super) struct LabArgs {
         value_name = "N",
         default_value = "16",
         requires = "connections",
-        value_parser = concurrency
+        value_parser = whole::<NonZeroU16>(1..=MOST_AT_A_TIME)
     )]
     concurrency: NonZeroU16,
     /// Wait this long before closing (the article waits 10s) [default: 50ms, with --connections 0].
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     hold: Option<Duration>,
     /// The server's port; 0 for any that is free.
-    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    #[arg(long, value_name = "PORT", default_value_t = 8000, value_parser = whole::<u16>(0..=65535))]
     port: u16,
     /// Use ::1 instead of 127.0.0.1.
     #[arg(short = '6', long)]
@@ -152,11 +159,4 @@ impl LabArgs {
         let price = Price { exchange, connections, concurrency };
         Ok(Plan::Price(PricePlan { price, write: self.write, report: self.report }))
     }
-}
-
-/// A connection takes two descriptors, and a process has a thousand unless told otherwise.
-fn concurrency(text: &str) -> Result<NonZeroU16, String> {
-    let most = 400;
-    let parsed = text.parse().ok().filter(|number: &NonZeroU16| number.get() <= most);
-    parsed.ok_or_else(|| format!("not a number from 1 to {most}"))
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::Color;
 use super::lab::CloserArg;
+use super::{Color, whole};
 use crate::Linger;
 use crate::cli::html::HtmlArgs;
 use crate::flow::End;
@@ -34,7 +34,7 @@ pub(super) struct MatrixArgs {
     #[arg(short = '6', long)]
     ipv6: bool,
     /// Run this many at a time; most of what they do is to wait.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = whole::<u16>(1..=64))]
     jobs: u16,
     /// How to write it: plain gives ranges where a value depends on timing, so that it is the same on
     /// every run; the others give what was measured.

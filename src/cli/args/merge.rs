@@ -4,9 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::verify::CaseFilesArgs;
-use super::{Color, FormatArg, PartialForm};
+use super::{Color, FormatArg, PartialForm, SelectionArgs, whole};
 use crate::capture::Input;
-use crate::flow::Table;
 use crate::report::Format;
 use crate::verdict::Expectation;
 
@@ -36,18 +35,12 @@ pub(super) struct MergeArgs {
     /// packets that are missing are an error.
     #[arg(long)]
     some: bool,
-    /// List only the connections that ended like this, by what was seen of them; --expect, if it is given,
-    /// is about these alone.
-    #[arg(long, value_name = "RULE")]
-    only: Option<Expectation>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// List at most N connections in a table, the worst first; 0 for all, which takes memory for all
     /// [default: 50 on a terminal, 1000 elsewhere].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>(0..=u64::MAX))]
     rows: Option<usize>,
-    /// Hold at most N connections at once, 256 bytes each and twice that while they close. Where more are open,
-    /// unanswered SYNs and then silent connections are given up, and the report says so.
-    #[arg(long, value_name = "N", default_value_t = Table::LIMIT)]
-    max_open: NonZeroUsize,
     /// Exit status 1 unless all end so: 'rst by server'
     ///
     /// A rule is `VERDICT [only] [by client|server]` or `not VERDICT`, e.g. 'fin', 'rst by server', 'not rst'.
@@ -90,9 +83,9 @@ impl MergeArgs {
             partials: self.partials.into_iter().map(Input::from).collect(),
             partial: PartialForm::of(self.partial, self.format)?,
             some: self.some,
-            only: self.only,
+            only: self.selection.only,
             rows: self.rows,
-            max_open: self.max_open,
+            max_open: self.selection.max_open,
             expect: self.expect,
             columns: format.is_columns(),
             format: format.into(),

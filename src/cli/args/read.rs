@@ -4,10 +4,9 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::verify::CaseFilesArgs;
-use super::{FollowArgs, FollowPlan, PartialForm, ReportArgs, numbers};
+use super::{FollowArgs, FollowPlan, PartialForm, ReportArgs, SelectionArgs, numbers, whole};
 use crate::capture::Input;
 use crate::cli::html::HtmlArgs;
-use crate::flow::Table;
 use crate::report::Numbers;
 use crate::verdict::Expectation;
 
@@ -35,41 +34,41 @@ pub(super) struct ReadArgs {
     /// The captures, read as one stream in time order; - for standard input.
     #[arg(value_name = "FILE", required_unless_present = "follow")]
     files: Vec<PathBuf>,
-    /// Take only packets that match this BPF expression, as tcpdump has it.
+    /// Take only packets that match, as tcpdump filters
+    ///
+    /// pcap-filter(7) has the language of such expressions.
     #[arg(short, long, value_name = "BPF")]
     filter: Option<String>,
-    /// List only the connections that ended like this, by what was seen of them; --expect, if it is given,
-    /// is about these alone.
-    #[arg(long, value_name = "RULE")]
-    only: Option<Expectation>,
-    /// List each connection's packets: the newest N [default: 32], and older ones with SYN, FIN or RST.
+    #[command(flatten)]
+    selection: SelectionArgs,
+    /// List each connection's packets, the newest N [default: 32]
+    ///
+    /// And older ones with SYN, FIN or RST.
     #[arg(
         long,
         value_name = "N",
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "32",
-        value_parser = clap::value_parser!(u32).range(1..)
+        value_parser = whole::<u32>(1..=u32::MAX.into())
     )]
     packets: Option<u32>,
     /// List at most N connections in a table, the worst first; 0 for all, which takes memory for all
     /// [default: 50 on a terminal, 1000 elsewhere].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>(0..=u64::MAX))]
     rows: Option<usize>,
-    /// Hold at most N connections at once, 256 bytes each and twice that while they close. Where more are open,
-    /// unanswered SYNs and then silent connections are given up, and the report says so.
-    #[arg(long, value_name = "N", default_value_t = Table::LIMIT)]
-    max_open: NonZeroUsize,
     /// Show sequence numbers as they are in the header, not counted from the SYN.
     #[arg(short = 'S', long)]
     absolute: bool,
-    /// Write a partial record of each connection, one a line or, with --format parquet, a row, for `merge` to put
-    /// together with those of other files, read wherever they are.
+    /// Write partial records, for `merge`
+    ///
+    /// One of each connection, a line or, with --format parquet, a row, to be put together with those of other files, read
+    /// wherever they are.
     #[arg(long, conflicts_with_all = ["only", "packets", "rows", "max_open", "absolute", "html", "junit", "annotations", "expect", "ladder", "color"])]
     partial: bool,
     /// The place of the first FILE among all files that will be merged, counted on for the others. Without this,
     /// files are in the order of their first packets' times, then of their names.
-    #[arg(long, value_name = "N", requires = "partial")]
+    #[arg(long, value_name = "N", requires = "partial", value_parser = whole::<u64>(0..=u64::MAX))]
     place: Option<u64>,
     #[command(flatten)]
     follow: FollowArgs,
@@ -109,10 +108,10 @@ impl ReadArgs {
         Ok(ReadPlan {
             inputs: self.files.into_iter().map(Input::from).collect(),
             filter: self.filter,
-            only: self.only,
+            only: self.selection.only,
             packets: self.packets.map(|packets| usize::try_from(packets).unwrap_or(usize::MAX)),
             rows: self.rows,
-            max_open: self.max_open,
+            max_open: self.selection.max_open,
             partial: PartialForm::of(self.partial, self.report.format)?,
             place: self.place,
             follow: self.follow.into_plan(),

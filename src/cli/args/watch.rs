@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use super::{Color, FormatArg, ReportArgs, duration, output};
+use super::{Color, FormatArg, ReportArgs, SelectionArgs, duration, output, whole};
 use crate::capture::Rotation;
-use crate::flow::Table;
 use crate::verdict::Expectation;
 
 /// The snap length that cuts nothing, as tcpdump has it.
@@ -34,18 +33,18 @@ Exit status:
 #[command(after_long_help = EXAMPLES)]
 #[command(group = clap::ArgGroup::new("rotation").args(["file_size", "rotate_seconds"]).multiple(true))]
 pub(super) struct WatchArgs {
-    /// Take only packets that match this BPF expression, as tcpdump has it.
+    /// Take only packets that match, as tcpdump filters
+    ///
+    /// pcap-filter(7) has the language of such expressions.
     #[arg(value_name = "BPF")]
     filter: Vec<String>,
     /// Capture on this interface [default: any, which is all of them; elsewhere than on Linux the first].
     #[arg(short, long, value_name = "INTERFACE")]
     interface: Option<String>,
-    /// List only the connections that ended like this, by what was seen of them; --expect, if it is given,
-    /// is about these alone.
-    #[arg(long, value_name = "RULE")]
-    only: Option<Expectation>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// End after so many connections.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU64>(1..=u64::MAX))]
     count: Option<NonZeroU64>,
     /// End after this long.
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
@@ -61,26 +60,22 @@ pub(super) struct WatchArgs {
     #[arg(
         short = 'G',
         value_name = "SECONDS",
-        value_parser = clap::value_parser!(u32).range(1..),
+        value_parser = whole::<u32>(1..=u32::MAX.into()),
         requires = "write"
     )]
     rotate_seconds: Option<u32>,
     /// With -C, write so many files over and over; with -G alone, end after so many.
-    #[arg(short = 'W', value_name = "N", requires = "rotation")]
-    files: Option<NonZeroU32>,
+    #[arg(short = 'W', value_name = "N", requires = "rotation", value_parser = whole::<NonZeroU32>(1..=u32::MAX.into()))]
+    file_count: Option<NonZeroU32>,
     /// Capture this many bytes of each packet, which is what -w writes; 0 for all.
     #[arg(
         short,
         long = "snapshot-length",
         value_name = "BYTES",
         default_value_t = 256,
-        value_parser = clap::value_parser!(u32).range(..=i64::from(WHOLE_PACKETS))
+        value_parser = whole::<u32>(0..=WHOLE_PACKETS.into())
     )]
     snap_len: u32,
-    /// Hold at most N connections at once, 256 bytes each and twice that while they close. Where more are open,
-    /// unanswered SYNs and then silent connections are given up, and the report says so.
-    #[arg(long, value_name = "N", default_value_t = Table::LIMIT)]
-    max_open: NonZeroUsize,
     /// Exit status 1 unless all end so: 'rst by server'
     ///
     /// A rule is `VERDICT [only] [by client|server]` or `not VERDICT`, e.g. 'fin', 'rst by server', 'not rst'.
@@ -119,13 +114,13 @@ impl WatchArgs {
         WatchPlan {
             interface: self.interface,
             filter: (!self.filter.is_empty()).then(|| self.filter.join(" ")),
-            only: self.only,
+            only: self.selection.only,
             count: self.count,
             duration: self.duration,
             write: self.write,
-            rotation: Rotation { size: self.file_size, period, files: self.files },
+            rotation: Rotation { size: self.file_size, period, files: self.file_count },
             snap_len: if self.snap_len == 0 { WHOLE_PACKETS } else { self.snap_len },
-            max_open: self.max_open,
+            max_open: self.selection.max_open,
             report: ReportArgs {
                 expect: self.expect,
                 format: Some(self.format.unwrap_or(usual)),

@@ -62,7 +62,7 @@ fn nearest(kinds: &'static [Kind], word: &str) -> Option<String> {
     words
         .chain(names)
         .map(|known| (alike(&known), known))
-        .filter(|(alike, _)| *alike > 0.7)
+        .filter(|(alike, _)| *alike > 0.8)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, known)| known)
 }
@@ -150,6 +150,6 @@ mod tests {
         };
         assert_eq!(near("time-wai").as_deref(), Some("TIME-WAIT"));
         assert_eq!(near("verdicst").as_deref(), Some("verdict"));
-        assert_eq!(near("zzz"), None);
+        assert_eq!((near("zzz"), near("nosuchword")), (None, None));
     }
 }

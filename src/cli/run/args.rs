@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 
-use crate::cli::args::{Args, CaseFilesArgs, ReportArgs, duration, numbers, output};
+use crate::cli::args::{Args, CaseFilesArgs, ReportArgs, duration, numbers, output, whole};
 use crate::cli::html::HtmlArgs;
 use crate::report::Numbers;
 use crate::run::Recording;
@@ -53,29 +53,41 @@ pub(in crate::cli) struct RunArgs {
     /// The network that it runs in.
     #[arg(long, value_enum, value_name = "NET", default_value = "private")]
     net: Net,
-    /// Capture on this interface of the host instead of the loopback.
+    /// With --net host: the interface to capture on
+    ///
+    /// Instead of the loopback.
     #[arg(short, long, value_name = "INTERFACE")]
     interface: Option<String>,
-    /// Take only packets that match this BPF expression, as tcpdump has it.
+    /// Take only packets that match, as tcpdump filters
+    ///
+    /// pcap-filter(7) has the language of such expressions.
     #[arg(short, long, value_name = "BPF")]
     filter: Option<String>,
     /// Once the command has ended, wait no longer than this for its connections to end.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration, allow_hyphen_values = true)]
     settle: Duration,
-    /// Hold the connections against the rules of a file, by server port, as NAME.expect.toml of verify has them.
+    /// Hold each server port against its rules in a file
+    ///
+    /// In the form of NAME.expect.toml of `verify`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["expect", "only"])]
     rules: Option<PathBuf>,
-    /// List only the connections that ended like this; --expect, if it is given, is about these alone.
+    /// List only the connections that ended like this
+    ///
+    /// --expect, if it is given, is about these alone.
     #[arg(long, value_name = "RULE")]
     only: Option<Expectation>,
     /// List at most N connections in a table, the worst first [default: 50 on a terminal, 1000 elsewhere; 10
     /// with --expect].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>(0..=u64::MAX))]
     rows: Option<usize>,
-    /// Write the report to a file instead of standard error; - for standard output, behind the command's.
+    /// Write the report to a file; - for standard output
+    ///
+    /// Instead of standard error, and on standard output behind the command's.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Write the captured packets to a file that tcpdump and Wireshark open.
+    /// Write the captured packets to a file
+    ///
+    /// One that tcpdump and Wireshark open.
     #[arg(short, long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(output))]
     write: Option<PathBuf>,
     /// When to keep the captured packets, in the file of -w or else in the folder for temporary files
@@ -88,7 +100,7 @@ pub(in crate::cli) struct RunArgs {
         long,
         value_name = "N",
         default_value_t = 256,
-        value_parser = clap::value_parser!(u16).range(96..)
+        value_parser = whole::<u16>(96..=65535)
     )]
     snapshot_length: u16,
     /// Show sequence numbers as they are in the header, not counted from the SYN.

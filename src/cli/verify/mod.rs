@@ -33,6 +33,7 @@ pub(super) fn run(plan: &VerifyPlan, confinement: Confinement) -> Result<Status,
     }
     confine(confinement, dropped, &needs)?;
     let mut captures = 0_u64;
+    let has_problems = !found.problems.is_empty();
     for (path, problem) in found.problems {
         let path = path.display().to_string();
         let case = Case::new("file", CaseOutcome::Error, problem.to_string());
@@ -56,7 +57,7 @@ pub(super) fn run(plan: &VerifyPlan, confinement: Confinement) -> Result<Status,
         let checked = check.run();
         cases.group_of(&checked.name, &checked.cases, checked.drawn())?;
     }
-    if captures == 0 && !stop.is_requested() {
+    if captures == 0 && !has_problems && !stop.is_requested() {
         let case = Case::new("captures", CaseOutcome::Incomplete, "no capture was found");
         cases.group(&shown(&plan.paths), &[case])?;
     }

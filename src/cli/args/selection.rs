@@ -1,0 +1,20 @@
+//! The arguments that say which connections are held and listed.
+
+use std::num::NonZeroUsize;
+
+use super::whole;
+use crate::flow::Table;
+use crate::verdict::Expectation;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SelectionArgs {
+    /// List only the connections that ended like this
+    ///
+    /// By what was seen of them; --expect, if it is given, is about these alone.
+    #[arg(long, value_name = "RULE")]
+    pub(super) only: Option<Expectation>,
+    /// Hold at most N connections at once, 256 bytes each and twice that while they close. Where more are open,
+    /// unanswered SYNs and then silent connections are given up, and the report says so.
+    #[arg(long, value_name = "N", default_value_t = Table::LIMIT, value_parser = whole::<NonZeroUsize>(1..=u64::MAX))]
+    pub(super) max_open: NonZeroUsize,
+}
