@@ -151,6 +151,31 @@ fn a_hundred_thousand_rows_are_sorted_filtered_and_opened_at_once() {
 }
 
 #[test]
+fn a_printed_table_has_its_heading_over_the_rows_of_every_page() {
+    if run(clean("sh").args(["-c", "command -v pdftotext"])).code() != 0 {
+        eprintln!("skipped: no pdftotext here (hint: scripts/prepare test)");
+        return;
+    }
+    let pages = Pages::new();
+    let capture = pages.path("long.pcap");
+    capture_of(200, &capture);
+    let page = pages.read(&capture);
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&page);
+    let printed = pages.path("printed.pdf");
+    fs::write(&printed, browser.print()).unwrap();
+    let text = run(clean("pdftotext").arg("-layout").arg(&printed).arg("-"));
+    let sheets: Vec<&str> =
+        text.succeeded().stdout.trim_end_matches('\u{c}').split('\u{c}').collect();
+    assert!(sheets.len() > 2, "{}", text.stdout);
+    for sheet in sheets {
+        let heading = sheet.lines().position(|line| line.contains(" cause "));
+        let row = sheet.lines().position(|line| line.contains("192.0.2.1:443"));
+        assert!(heading.zip(row).is_some_and(|(heading, row)| heading < row), "{sheet}");
+    }
+}
+
+#[test]
 fn the_keyboard_is_enough() {
     let pages = Pages::new();
     let capture = pages.path("some.pcap");

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 /// Programs that understand the protocol, the smallest first.
@@ -76,6 +77,12 @@ impl Browser {
         let url = format!("file://{}", path.display());
         self.order("Page.navigate", json!({ "url": url }));
         while self.hear()["method"] != "Page.loadEventFired" {}
+    }
+
+    /// The page on paper of the size that it asks for, as PDF.
+    pub(crate) fn print(&mut self) -> Vec<u8> {
+        let printed = self.order("Page.printToPDF", json!({"preferCSSPageSize": true}));
+        BASE64.decode(printed["data"].as_str().unwrap().as_bytes()).unwrap()
     }
 
     /// The value of an expression in the page.
