@@ -32,6 +32,7 @@ fn the_debian_package_installs_works_and_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let mut script = clean(Path::new(PROJECT).join("scripts/package-deb"));
     script.env("DPKG_DEB_COMPRESSOR_TYPE", "none"); // a minute of a slow machine
+    script.env("DEBFULLNAME", "Ada Lovelace").env("DEBEMAIL", "ada@packages.test");
     let built = run(script.args(["--program", PROGRAM]).arg(folder.path()));
     let package = built.succeeded().stdout.trim_end().to_owned();
 
@@ -43,6 +44,10 @@ fn the_debian_package_installs_works_and_leaves_nothing_behind() {
         assert_eq!(installed.succeeded().stdout, "install ok installed", "{depends}");
     }
     assert!(depends.contains("libpcap0.8"), "{depends}");
+
+    let maintainer = "Ada Lovelace <ada@packages.test>";
+    let said = run(clean("dpkg-deb").args(["-f", &package, "Maintainer"]));
+    assert_eq!(said.succeeded().stdout, format!("{maintainer}\n"));
 
     let system = folder.path().join("system");
     for part in ["var/lib/dpkg/info", "var/lib/dpkg/updates"] {
@@ -61,6 +66,9 @@ fn the_debian_package_installs_works_and_leaves_nothing_behind() {
         .arg("read")
         .arg(Path::new(PROJECT).join("fixtures/linux-linger-0.pcap")));
     assert!(read.succeeded().stdout.starts_with("1 connection: 1 rst "), "{}", read.stdout);
+    let changelog = system.join("usr/share/doc/closecheck/changelog.gz");
+    let changelog = run(clean("zcat").arg(changelog)).succeeded().stdout.clone();
+    assert!(changelog.contains(&format!("\n -- {maintainer}  ")), "{changelog}");
     for page in ["closecheck.1.gz", "closecheck-read.1.gz", "closecheck-merge.1.gz"] {
         let page = system.join("usr/share/man/man1").join(page);
         run(clean("mandoc").args(["-Tlint", "-W", "error"]).arg(page)).succeeded();

@@ -355,6 +355,18 @@ fn cap_net_raw_on_the_file_is_enough_for_nobody_and_is_given_up_as_well() {
     dismiss(running);
 }
 
+/// What starts with capabilities from its file has no access to its own /proc/self.
+#[test]
+#[ignore = "needs root"]
+fn cap_net_raw_on_the_file_leaves_private_namespaces_to_nobody() {
+    let public = Public::new();
+    run(clean("setcap").arg("cap_net_raw=ep").arg(public.program())).succeeded();
+    let alone = "--isolate always --format json --linger 0 --expect rst";
+    let report = run(&mut public.as_nobody(words(alone))).exits(0).complains("").json();
+    assert_eq!(report["capture"]["private_namespace"], Value::Bool(true), "{report:#}");
+    run(&mut public.as_nobody(words("run -- true"))).exits(0);
+}
+
 /// As in a rootless container on the host's network: root and every capability by name, no right over the
 /// network.
 #[test]

@@ -156,8 +156,12 @@ pub fn allow_low_ports() -> io::Result<()> {
 
 /// Maps user and group to themselves. An unprivileged process may do so only once setgroups(2) is
 /// denied, lest it leave a group that withholds something from it (user_namespaces(7)).
+///
+/// Started from a file with capabilities, a process has no access to its own /proc/self (PR_SET_DUMPABLE in prctl(2)). The
+/// capabilities that this protects ended with the entry into the user namespace.
 #[cfg(target_os = "linux")]
 fn map_ids(uid: u32, gid: u32) -> io::Result<()> {
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)?;
     std::fs::write("/proc/self/setgroups", "deny")?;
     std::fs::write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
     std::fs::write("/proc/self/uid_map", format!("{uid} {uid} 1"))
