@@ -54,7 +54,7 @@ pub(super) fn write(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> 
     packet_list::write(lab.packets, record.start, &lab.view, out)?;
     writeln!(out)?;
     if lab.view.ladder.is_some() {
-        ladder::write(record, lab.packets, &lab.view, out)?;
+        ladder::write(record, lab.packets, ladder::Scope::Teardown, &lab.view, out)?;
         writeln!(out)?;
     }
     write_ends(record, facts, &lab.view, out)?;
@@ -83,7 +83,7 @@ pub(super) fn write_plain(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Resul
     for record in &lab.report.connections {
         plain::write(record, out)?;
         if lab.view.ladder.is_some() {
-            ladder::write(record, lab.packets, &lab.view, out)?;
+            ladder::write(record, lab.packets, ladder::Scope::Teardown, &lab.view, out)?;
             writeln!(out)?;
         }
     }

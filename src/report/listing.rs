@@ -215,7 +215,7 @@ fn write_plain(
     }
     plain::write(record, out)?;
     if let Some(packets) = packets.filter(|_| view.ladder.is_some()) {
-        ladder::write(record, packets, view, out)?;
+        ladder::write(record, packets, ladder::Scope::Teardown, view, out)?;
         writeln!(out)?;
     }
     Ok(())

@@ -40,6 +40,7 @@ pub use glyphs::Glyphs;
 pub(crate) use json::write_pretty as write_json;
 pub use lab::LabReport;
 pub use lab_record::{About, Finding, Kernel, Lab, Sample, Saw, Topic};
+pub use ladder::Scope;
 pub use listing::Listing;
 pub use matrix::{Cell, CellDrawing, CellError, Matrix};
 pub use packets::{Numbers, Packet, Trace};
@@ -114,17 +115,18 @@ pub struct View {
     pub rows: Option<usize>,
 }
 
-/// Draws the end of one connection, as `--ladder` does.
+/// Draws one connection, as `--ladder` draws its end.
 ///
 /// # Errors
 /// Whatever the writer fails with.
 pub fn write_ladder(
     record: &Record,
     trace: &Trace,
+    scope: Scope,
     view: &View,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    ladder::write(record, trace, view, out)
+    ladder::write(record, trace, scope, view, out)
 }
 
 /// Writes the outcome of one lab exchange.

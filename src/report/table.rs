@@ -153,7 +153,7 @@ fn write_details(kept: &Kept, view: &View, out: &mut dyn Write) -> io::Result<()
         writeln!(out)?;
     }
     if view.ladder.is_some() {
-        ladder::write(record, packets, view, out)?;
+        ladder::write(record, packets, ladder::Scope::Teardown, view, out)?;
     }
     Ok(())
 }

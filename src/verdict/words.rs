@@ -91,8 +91,8 @@ words! {
         Abort = "abort",
         /// An abort that the kernel or the lab knows to come from linger 0.
         ///
-        /// SO_LINGER on with a time of 0 makes close() send an RST and drop what is queued (Linux: `tcp_disconnect`
-        /// from `__tcp_close`, counter TCPAbortOnData).
+        /// SO_LINGER on with a time of 0 makes close() send an RST and drop what is queued, as ABORT does (RFC 9293
+        /// 3.10.5; Linux: `tcp_disconnect` from `__tcp_close`, counter TCPAbortOnData).
         AbortLinger0 = "abort-linger-0",
         /// An abort that the kernel or the lab knows to come from unread input.
         ///

@@ -9,7 +9,7 @@ use super::args::ExplainPlan;
 use super::failure::Failure;
 use super::out::{Target, base_view, print};
 use super::status::Status;
-use crate::report::{Format, View, wrap, write_ladder};
+use crate::report::{Format, Scope, View, wrap, write_ladder};
 use samples::Shown;
 use words::{Entry, Kind, same};
 
@@ -111,7 +111,13 @@ fn write_entries(entries: &[Entry], view: &View, out: &mut dyn Write) -> io::Res
     };
     let from = format!("For example, on Linux 6.18 (fixtures/stacks/{name}.pcap):");
     writeln!(out, "{}\n", view.styles.heading(from))?;
-    write_ladder(&record, &trace, view, out)
+    write_ladder(&record, &trace, scope(entries), view, out)
+}
+
+/// How much of a connection shows the words: all of it where they may be about its beginning.
+fn scope(entries: &[Entry]) -> Scope {
+    let may_begin = |entry: &Entry| matches!(entry.kind.name, "state" | "opening");
+    if entries.iter().any(may_begin) { Scope::Whole } else { Scope::Teardown }
 }
 
 fn write_indented(text: &str, view: &View, out: &mut dyn Write) -> io::Result<()> {
@@ -122,6 +128,7 @@ fn write_indented(text: &str, view: &View, out: &mut dyn Write) -> io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::args::Color;
 
     fn entries(words: &[&str]) -> Vec<String> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -140,6 +147,21 @@ mod tests {
         assert_eq!(entries(&["midstream"]), ["gap midstream", "opening midstream"]);
         assert_eq!(entries(&["gaps midstream"]), ["gap midstream"]);
         assert_eq!(entries(&["rule", "2"]), ["rule 2"]);
+    }
+
+    #[test]
+    fn a_state_is_named_in_the_ladder_that_shows_it() {
+        let view = base_view(Format::Table, Color::Never, Target::StandardError);
+        let states = Kind::ALL.iter().find(|kind| kind.name == "state").unwrap();
+        let shown = states.entries().into_iter().filter(|state| state.word != "LISTEN");
+        for state in shown {
+            let mut out = Vec::new();
+            let word = format!(" {}", state.word);
+            write_entries(&[state], &view, &mut out).unwrap();
+            let out = String::from_utf8(out).unwrap();
+            let (_, ladder) = out.split_once("For example").unwrap();
+            assert!(ladder.contains(&word), "{word}: {out}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::words::Entry;
 use crate::capture::Frames;
 use crate::decode::decode;
-use crate::flow::Table;
+use crate::flow::{End, Table};
 use crate::report::{Packet, Record, Trace};
 use crate::verdict::judge;
 
@@ -61,7 +61,17 @@ pub(super) fn showing(entry: &Entry) -> Option<Shown> {
     let judged = || SAMPLES.iter().filter_map(|(name, capture)| judged(name, capture));
     judged()
         .find(|shown| shown.name == entry.word)
-        .or_else(|| judged().find(|shown| entry.is_shown_by(&shown.record)))
+        .or_else(|| judged().find(|shown| shown.shows(entry)))
+}
+
+impl Shown {
+    /// True where the record bears the word and, if that is a state, an end is in it between two packets.
+    fn shows(&self, entry: &Entry) -> bool {
+        let is_in_it =
+            |end| self.trace.packets().any(|packet| packet.states.at(end).word() == entry.word);
+        entry.is_shown_by(&self.record)
+            && (entry.kind.name != "state" || End::BOTH.into_iter().any(is_in_it))
+    }
 }
 
 /// The connection in a capture with its packets.

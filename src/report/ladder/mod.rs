@@ -32,7 +32,7 @@ const FOLD: usize = 3;
 
 /// How much of a connection is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
+pub enum Scope {
     /// From shortly before the first FIN or RST on; the newest packets where there is neither.
     Teardown,
     /// All that was kept.

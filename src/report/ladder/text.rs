@@ -15,14 +15,15 @@ const STATE: usize = 12;
 /// The least room for an arrow.
 const SHORTEST_ARROW: usize = 20;
 
-/// Draws the end of a connection.
+/// Draws a connection, or how it ended.
 pub(in crate::report) fn write(
     record: &Record,
     trace: &Trace,
+    scope: Scope,
     view: &View,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let ladder = Ladder::new(record, trace, Scope::Teardown, view.numbers);
+    let ladder = Ladder::new(record, trace, scope, view.numbers);
     let lanes = Lanes::new(&ladder, view);
     lanes.write_labels(&ladder.parties, out)?;
     let before = ladder.before;
@@ -135,7 +136,8 @@ mod tests {
     fn drawn(ends: [&str; 2], segments: &[(End, Flags, u32, u32, u32)], glyphs: Glyphs) -> String {
         let (record, trace) = connection(ends, segments);
         let mut out = Vec::new();
-        write(&record, &trace, &View { glyphs, ..View::default() }, &mut out).unwrap();
+        write(&record, &trace, Scope::Teardown, &View { glyphs, ..View::default() }, &mut out)
+            .unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -179,7 +181,7 @@ mod tests {
             let (record, trace) = connection(SHORT, segments);
             let mut out = Vec::new();
             let view = View { styles: Styles::COLOURED, ..View::default() };
-            write(&record, &trace, &view, &mut out).unwrap();
+            write(&record, &trace, Scope::Teardown, &view, &mut out).unwrap();
             let drawn = String::from_utf8(out).unwrap();
             let painted = |line: &&str| line.starts_with(&format!("\u{1b}[{colour}m"));
             let labels = || drawn.lines().filter(|line| line.contains(flags));
@@ -218,7 +220,7 @@ mod tests {
         let mut trace = Trace::new(1);
         all.packets().for_each(|packet| trace.push(*packet));
         let mut out = Vec::new();
-        write(&record, &trace, &View::default(), &mut out).unwrap();
+        write(&record, &trace, Scope::Teardown, &View::default(), &mut out).unwrap();
         let drawn = String::from_utf8(out).unwrap();
         assert_eq!(drawn.matches("|(1 packet left out)").count(), 2, "{drawn}");
     }
