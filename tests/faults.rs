@@ -135,7 +135,8 @@ fn neither_right_nor_namespace_comes_with_the_way_to_either() {
 fn a_chroot_without_proc_denies_namespaces_to_nobody_and_nothing_to_root() {
     let public = Public::new();
     let root = public.folder("root", 0, "755");
-    let script = r#"mount --bind / "$1" && exec chroot --userspec="$2" "$1" "$0" --port 0"#;
+    let script = r#"mount --bind / "$1" && root=$1 user=$2 && shift 2 &&
+        exec chroot --userspec="$user" "$root" "$0" --port 0 "$@""#;
     let command = |user: &str| {
         let mut command = clean("unshare");
         command.args(["--mount", "sh", "-c", script]).arg(public.program()).arg(&root).arg(user);
@@ -147,6 +148,10 @@ fn a_chroot_without_proc_denies_namespaces_to_nobody_and_nothing_to_root() {
                 first: sudo sysctl -w kernel.unprivileged_userns_clone=1)\n";
     fails(&mut command("65534:65534"), text);
     run(&mut command("0:0")).exits(0).complains("");
+    // Without `/proc` a file has to have a name from the beginning.
+    let file = public.path("out.pcap");
+    run(command("0:0").arg("-w").arg(&file)).exits(0).complains("");
+    assert!(std::fs::metadata(file).is_ok_and(|found| found.len() > 500));
 }
 
 /// What is set up again a moment later has been down all the same.

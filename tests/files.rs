@@ -108,6 +108,55 @@ fn a_pipe_or_link_that_somebody_else_put_into_a_sticky_folder_is_refused() {
     }
 }
 
+/// What is added to what is there cannot take its place.
+#[test]
+#[ignore = "needs root"]
+fn records_and_summaries_are_added_to_nothing_that_somebody_else_has_put_there() {
+    const THEIRS: &str = "somebody else's, in a folder that everyone may write to";
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linux-linger-0.pcap");
+    let public = Public::new();
+    let captures = public.folder("captures", 0, "755");
+    fs::copy(fixture, captures.join("a.pcap")).unwrap();
+    let secret = public.path("secret");
+    fs::write(&secret, "").unwrap();
+    type Plant = fn(&Path, &Path);
+    let plants: [(Plant, &str); 4] = [
+        (|_, place| drop(run(clean("mkfifo").args(["-m", "666"]).arg(place))), "no regular file"),
+        (|_, place| fs::write(place, "").unwrap(), THEIRS),
+        (|secret, place| symlink(secret, place).unwrap(), "a symbolic link, which is not followed"),
+        (|secret, place| fs::hard_link(secret, place).unwrap(), THEIRS),
+    ];
+    // Linux may refuse it by itself (fs.protected_regular and the like).
+    let refused = |ran: &Ran, error| {
+        let says = |words| ran.stderr.contains(words);
+        assert!(ran.code() == 2 && (says(error) || says("Permission denied")), "{}", ran.stderr);
+    };
+    for (plant, error) in plants {
+        let folder = public.folder(error.split(' ').next().unwrap(), 0, "1777");
+        let place = folder.join("out");
+        plant(&secret, &place);
+        if fs::symlink_metadata(&place).unwrap().nlink() == 1 {
+            run(clean("chown").args(["-h", &SOMEBODY.to_string()]).arg(&place)).succeeded();
+        }
+        let mut follow = closecheck(words("read --settle 0 --follow"));
+        refused(&run(follow.arg(&captures).arg("--out").arg(&place)), error);
+        let mut summary = closecheck(words("read --expect rst --annotations github"));
+        refused(&run(summary.arg(fixture).env("GITHUB_STEP_SUMMARY", &place)), error);
+        assert_eq!(names(&folder), ["out"], "{error}");
+        assert_eq!(fs::read_to_string(&secret).unwrap(), "");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
+
+#[test]
+fn a_named_pipe_in_the_place_of_a_checkpoint_holds_nothing_up() {
+    let folder = tempfile::tempdir().unwrap();
+    run(clean("mkfifo").arg(folder.path().join("pipe"))).succeeded();
+    let mut command = closecheck(words("read --follow . --out out --checkpoint pipe --settle 0"));
+    let ran = run(command.current_dir(folder.path()));
+    assert!(ran.exits(2).stderr.contains("it is no regular file"), "{}", ran.stderr);
+}
+
 #[test]
 fn a_named_pipe_of_one_s_own_is_written_to() {
     let folder = tempfile::tempdir().unwrap();

@@ -6,13 +6,15 @@
 mod support;
 
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use support::live::Watch;
-use support::{NOBODY, PROGRAM, Public, Running, clean, closecheck, eventually, proc, run, words};
+use support::{
+    NOBODY, PROGRAM, Public, Running, clean, closecheck, eventually, full_pipe, proc, run, words,
+};
 
 /// An empty set of capabilities.
 const NONE: &str = "0000000000000000";
@@ -215,6 +217,44 @@ fn the_cells_of_a_matrix_have_no_rights() {
     });
     has_no_rights(cell.unwrap());
     matrix.end().exits(0);
+}
+
+/// Its cells are started with root's rights, its page is written without.
+#[test]
+#[ignore = "needs root"]
+fn under_sudo_the_page_of_a_matrix_is_the_user_s_or_nowhere() {
+    let public = Public::new();
+    let matrix = |page: &Path| {
+        let line = "matrix --scenario drained --closer server --linger 0 --html";
+        run(under_sudo(line).arg(page))
+    };
+    let page = public.folder("pages", NOBODY, "755").join("page.html");
+    matrix(&page).exits(0).complains("");
+    let metadata = std::fs::metadata(&page).unwrap();
+    assert_eq!((metadata.uid(), metadata.gid()), (NOBODY, NOBODY));
+    let page = public.folder("root-s", 0, "755").join("page.html");
+    let ran = matrix(&page);
+    assert!(ran.exits(2).stderr.contains("Permission denied"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("1 as documented"), "the report is given: {}", ran.stdout);
+    assert!(!page.exists());
+}
+
+/// What its cells tell, it reads as anything else from outside: here it is held up in writing what it read.
+#[test]
+#[ignore = "needs root"]
+fn a_matrix_has_no_rights_once_its_cells_have_ended() {
+    let public = Public::new();
+    let pipe = public.path("pipe");
+    run(clean("mkfifo").args(["-m", "666"]).arg(&pipe)).succeeded();
+    let line = "matrix --scenario drained --closer server --linger 0 --format json --html";
+    let (_unread, full) = full_pipe();
+    let running = Running::start(under_sudo(line).arg(&pipe).stdout(full));
+    // It waits for a reader of its page, then for one of its report.
+    let reader = std::fs::File::open(&pipe).unwrap();
+    until_confined(running.pid());
+    has_no_rights(running.pid());
+    has_no_bounding_set(running.pid());
+    drop(reader);
 }
 
 /// The processes that a process has started.

@@ -6,18 +6,17 @@
 mod support;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{PipeReader, PipeWriter, Write, pipe};
+use std::io::{Write, pipe};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::json;
-use support::{Ran, Running, clean, closecheck, now, proc, words};
+use support::{Ran, Running, clean, closecheck, full_pipe, now, proc, words};
 
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 /// A quarter of a second is promised; a machine that is busy with other tests gets more.
@@ -115,15 +114,6 @@ fn a_second_signal_ends_it_at_once_whatever_the_first_was() {
         signalled_twice(running, first, second);
         drop(reader);
     }
-}
-
-/// A pipe that takes nothing more.
-fn full_pipe() -> (PipeReader, PipeWriter) {
-    let (reader, mut full) = pipe().unwrap();
-    fcntl(&full, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-    while full.write(&[0; 4096]).is_ok() {}
-    fcntl(&full, FcntlArg::F_SETFL(OFlag::empty())).unwrap();
-    (reader, full)
 }
 
 /// Signals a program that cannot write its report, and then ends it.

@@ -218,6 +218,9 @@ fn what_cannot_be_read_is_an_error_and_the_rest_is_checked() {
     symlink(".", folder.path("loop")).unwrap();
     symlink("nowhere", folder.path("unrelated")).unwrap();
     symlink("nowhere", folder.path("z.pcap")).unwrap();
+    // More than there is memory for; it takes no room.
+    fs::copy(folder.path("e.pcap"), folder.path("vast.pcap")).unwrap();
+    fs::File::create(folder.path("vast.verdict")).unwrap().set_len(1 << 40).unwrap();
     nix::unistd::mkfifo(&folder.path("y.pcap"), nix::sys::stat::Mode::S_IRUSR).unwrap();
     let ran = folder.verify(&[".", "missing", "notes.txt", "a.pcap"]);
     let shown: Vec<&str> = ran
@@ -230,6 +233,7 @@ fn what_cannot_be_read_is_an_error_and_the_rest_is_checked() {
         "error: loop: file: a symbolic link that leads back to .",
         "error: y.pcap: file: no regular file",
         "error: z.pcap: file: No such file or directory",
+        "error: vast.pcap: recorded report: vast.verdict: it is larger than 128 MiB",
         "error: missing: file: No such file or directory",
         "error: notes.txt: file: No such file or directory",
         "error: a.pcap: capture: cannot read a.pcap: this is no capture file: it begins with 6e 6f 20 63",

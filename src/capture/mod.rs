@@ -11,6 +11,7 @@ mod live;
 mod merged;
 mod output;
 mod pcap_writer;
+pub(crate) mod regular;
 mod savefiles;
 mod stop;
 

@@ -1,6 +1,6 @@
 //! A file that is either complete or not there.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -114,8 +114,8 @@ fn open(path: &Path, mode: u32) -> io::Result<Sink> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(metadata) if !metadata.is_file() => {
-            check_owner(path)?;
-            OpenOptions::new().write(true).open(path).map(Sink::Direct)
+            check_owner(&fs::symlink_metadata(path)?, path)?;
+            direct(path).map(Sink::Direct)
         }
         _ => {
             let folder = folder(path);
@@ -130,14 +130,25 @@ fn open(path: &Path, mode: u32) -> io::Result<Sink> {
     }
 }
 
-/// Refuses a pipe, a device or a link to one that somebody else has put where everyone may, as Linux does of
-/// its own accord where fs.protected_symlinks and fs.protected_fifos are set (proc_sys_fs(5)).
-fn check_owner(path: &Path) -> io::Result<()> {
+/// Opens what was found to be no regular file: one that has taken its place since is not written over.
+fn direct(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    if file.metadata()?.is_file() {
+        return Err(io::Error::other("a file took its place while it was opened"));
+    }
+    Ok(file)
+}
+
+/// Refuses what somebody else has put where everyone may: a pipe, a device, a file, a link to one, as Linux does of its
+/// own accord where fs.protected_symlinks, fs.protected_fifos and fs.protected_regular are set (proc_sys_fs(5)), and a
+/// regular file with a second name, which may be anybody's.
+pub(super) fn check_owner(found: &Metadata, path: &Path) -> io::Result<()> {
     const STICKY_AND_OPEN: u32 = 0o1002;
-    let (found, folder) = (fs::symlink_metadata(path)?, fs::metadata(folder(path))?);
+    let folder = fs::metadata(folder(path))?;
     let is_open = folder.mode() & STICKY_AND_OPEN == STICKY_AND_OPEN;
+    let is_linked = found.is_file() && found.nlink() > 1;
     let owners = [geteuid().as_raw(), folder.uid()];
-    if is_open && !owners.contains(&found.uid()) {
+    if is_open && (is_linked || !owners.contains(&found.uid())) {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             "it is somebody else's, in a folder that everyone may write to",
@@ -154,11 +165,12 @@ pub(super) fn folder(path: &Path) -> &Path {
 }
 
 /// A file without a name (O_TMPFILE); `None` where it cannot be had, for whatever reason: the other way then
-/// says which.
+/// says which. Without `/proc` it could never get one.
 #[cfg(target_os = "linux")]
 fn unnamed(folder: &Path, mode: u32) -> Option<File> {
     let flag = nix::fcntl::OFlag::O_TMPFILE.bits();
-    OpenOptions::new().write(true).mode(mode).custom_flags(flag).open(folder).ok()
+    let file = OpenOptions::new().write(true).mode(mode).custom_flags(flag).open(folder).ok()?;
+    Path::new(&itself(&file)).exists().then_some(file)
 }
 
 /// Only Linux has this.
@@ -167,10 +179,15 @@ fn unnamed(_folder: &Path, _mode: u32) -> Option<File> {
     None
 }
 
+/// The name that a file has in any case.
+fn itself(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
 /// Gives a file its name: another one first, since link(2) replaces nothing and rename(2) does.
 fn named(file: &File, path: &Path) -> io::Result<()> {
     use nix::fcntl::{AT_FDCWD, AtFlags};
-    let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let itself = itself(file);
     let link = |name: &Path| {
         let follow = AtFlags::AT_SYMLINK_FOLLOW;
         nix::unistd::linkat(AT_FDCWD, itself.as_str(), AT_FDCWD, name, follow)
@@ -235,6 +252,15 @@ mod tests {
         output.write_all(b"lost").unwrap();
         let error = output.commit().unwrap_err().to_string();
         assert!(error.starts_with("cannot write /dev/full: No space left on device"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_takes_the_place_of_a_pipe_is_not_written_over() {
+        let file = NamedTempFile::new().unwrap();
+        fs::write(file.path(), "mine").unwrap();
+        let error = direct(file.path()).unwrap_err();
+        assert_eq!(error.to_string(), "a file took its place while it was opened");
+        assert_eq!(fs::read(file.path()).unwrap(), b"mine");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 #![expect(clippy::print_stderr, reason = "annotations are no part of the report")]
 
 use std::env;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::html::{HtmlArgs, HtmlFile};
 use super::judge::Conclusion;
 use super::out::{Out, Pace, Target, styles};
 use super::status::Status;
-use crate::capture::Output;
+use crate::capture::{Output, regular};
 use crate::report::CaptureSummary;
 use crate::report::cases::annotations::{self, annotation};
 use crate::report::cases::{Case, CaseOutcome, Junit, Lines, StepSummary, Tap};
@@ -200,7 +200,7 @@ impl CaseFiles {
 impl Github {
     fn begin() -> Result<Github, Failure> {
         let path = env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty());
-        let open = |path: PathBuf| match OpenOptions::new().append(true).create(true).open(&path) {
+        let open = |path: PathBuf| match regular::append(&path) {
             Ok(file) => Ok((path, file)),
             Err(source) => Err(Failure::StepSummary { path, source }),
         };

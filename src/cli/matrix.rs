@@ -1,33 +1,42 @@
 //! Every scenario under every linger value. Each cell is a run of the lab in a process and a private network
-//! namespace of its own, several at a time: most of what they do is to wait.
+//! namespace of its own, several at a time: most of what they do is to wait. Starting them may take root's rights;
+//! these are given up before anything that they tell is read.
 
 use std::io;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::args::{CellPlan, DRAWN, MatrixPlan};
+use super::confine::{confine, placing};
 use super::failure::Failure;
+use super::html::HtmlFile;
 use super::lab::program;
 use super::out::{Target, base_view, print};
 use super::status::Status;
 use crate::report::{Cell, Matrix};
-use crate::sandbox::Confinement;
+use crate::sandbox::{self, Confinement};
 
 /// The exit status of a cell that failed.
 const FAILED: i32 = 2;
 
-/// Runs all cells and shows them.
+/// Runs all cells, drops rights, and shows what the cells told.
 pub(super) fn run(plan: &MatrixPlan, confinement: Confinement) -> Result<Status, Failure> {
-    let html = plan.html.begin()?;
-    let cells = run_all(plan, confinement)?;
+    let outputs = run_all(plan, confinement)?;
+    let dropped = sandbox::drop_for_good()?;
+    // A page that cannot be written keeps nobody from the report.
+    let html = plan.html.begin();
+    let place = html.as_ref().ok().and_then(|file| file.as_ref().and_then(HtmlFile::place));
+    confine(confinement, dropped, &placing([place]))?;
+    let cells = plan.cells.iter().zip(&outputs).map(|(cell, output)| read(*cell, output, plan));
+    let cells = cells.collect::<Result<Vec<Cell>, Failure>>()?;
     let status = status(&cells);
     let matrix = Matrix { cells };
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
     print(|out| matrix.write(&view, out))?;
-    html.map_or(Ok(()), |file| file.write(matrix.page()))?;
+    html?.map_or(Ok(()), |file| file.write(matrix.page()))?;
     Ok(status)
 }
 
@@ -43,31 +52,35 @@ fn status(cells: &[Cell]) -> Status {
     }
 }
 
-/// Runs every cell, as many at a time as there are jobs, and gives them in their order. The first failure in
-/// that order is the matrix's.
-fn run_all(plan: &MatrixPlan, confinement: Confinement) -> Result<Vec<Cell>, Failure> {
+/// Runs every cell, as many at a time as there are jobs, and gives what they wrote in their order. The first failure
+/// in that order is the matrix's.
+fn run_all(plan: &MatrixPlan, confinement: Confinement) -> Result<Vec<Output>, Failure> {
     let program = program().map_err(Failure::Program)?;
     let next = AtomicUsize::new(0);
-    let done: Vec<Mutex<Option<Result<Cell, Failure>>>> =
+    let done: Vec<Mutex<Option<Result<Output, Failure>>>> =
         plan.cells.iter().map(|_| Mutex::new(None)).collect();
+    let work = || {
+        loop {
+            let place = next.fetch_add(1, Ordering::Relaxed);
+            let (Some(&cell), Some(slot)) = (plan.cells.get(place), done.get(place)) else {
+                return;
+            };
+            let ran = run_one(&program, cell, plan, confinement);
+            if ran.is_err() {
+                // The rest would fail likewise.
+                next.store(plan.cells.len(), Ordering::Relaxed);
+            }
+            if let Ok(mut slot) = slot.lock() {
+                *slot = Some(ran);
+            }
+        }
+    };
     thread::scope(|scope| {
-        for _ in 0..plan.jobs.min(plan.cells.len()) {
-            scope.spawn(|| {
-                loop {
-                    let place = next.fetch_add(1, Ordering::Relaxed);
-                    let (Some(&cell), Some(slot)) = (plan.cells.get(place), done.get(place)) else {
-                        return;
-                    };
-                    let ran = run_one(&program, cell, plan, confinement);
-                    if ran.is_err() {
-                        // The rest would fail likewise.
-                        next.store(plan.cells.len(), Ordering::Relaxed);
-                    }
-                    if let Ok(mut slot) = slot.lock() {
-                        *slot = Some(ran);
-                    }
-                }
-            });
+        let jobs = plan.jobs.min(plan.cells.len());
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        // The scope itself would not wait for the threads to be gone, and those that are left keep their rights.
+        for worker in workers {
+            let _ = worker.join();
         }
     });
     let results = done.into_iter().filter_map(|slot| slot.into_inner().ok().flatten());
@@ -80,9 +93,8 @@ fn run_one(
     cell: CellPlan,
     plan: &MatrixPlan,
     confinement: Confinement,
-) -> Result<Cell, Failure> {
+) -> Result<Output, Failure> {
     let CellPlan { scenario, closer, linger } = cell;
-    let named = format!("{scenario}, closed by the {closer}, linger {linger}");
     let mut command = Command::new(program);
     command
         .args(["--isolate", "always", "--hold", "0", "--format", "ndjson"])
@@ -92,19 +104,34 @@ fn run_one(
         .args(plan.html.html.is_some().then(|| format!("--{DRAWN}")))
         .args(["--sandbox", &confinement.to_string()])
         .stdin(Stdio::null());
-    let capture =
-        plan.write.as_ref().map(|folder| folder.join(format!("{scenario}-{closer}-{linger}.pcap")));
-    if let Some(capture) = &capture {
+    if let Some(capture) = capture_of(cell, plan) {
         command.arg("-w").arg(capture);
     }
-    let failed = |reason: String| Failure::Cell { cell: named.clone(), reason };
-    let output = command.output().map_err(|error: io::Error| failed(error.to_string()))?;
-    let record = String::from_utf8_lossy(&output.stdout);
-    let varies = scenario.varies().map(crate::lab::Varies::reason);
+    let output = command.output().map_err(|error: io::Error| failed(cell, error.to_string()))?;
     // One whose packets could not be written has a record all the same.
-    if record.is_empty() || output.status.code() == Some(FAILED) {
-        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    if output.stdout.is_empty() || output.status.code() == Some(FAILED) {
+        return Err(failed(cell, String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
-    let read = Cell::from_record(&record, varies).map_err(|error| failed(error.to_string()))?;
-    Ok(read.captured_in(capture.map(|path| path.display().to_string())))
+    Ok(output)
+}
+
+/// What a cell told.
+fn read(cell: CellPlan, output: &Output, plan: &MatrixPlan) -> Result<Cell, Failure> {
+    let record = String::from_utf8_lossy(&output.stdout);
+    let varies = cell.scenario.varies().map(crate::lab::Varies::reason);
+    let read =
+        Cell::from_record(&record, varies).map_err(|error| failed(cell, error.to_string()))?;
+    Ok(read.captured_in(capture_of(cell, plan).map(|path| path.display().to_string())))
+}
+
+/// The file for a cell's packets.
+fn capture_of(
+    CellPlan { scenario, closer, linger }: CellPlan,
+    plan: &MatrixPlan,
+) -> Option<PathBuf> {
+    plan.write.as_ref().map(|folder| folder.join(format!("{scenario}-{closer}-{linger}.pcap")))
+}
+
+fn failed(CellPlan { scenario, closer, linger }: CellPlan, reason: String) -> Failure {
+    Failure::Cell { cell: format!("{scenario}, closed by the {closer}, linger {linger}"), reason }
 }

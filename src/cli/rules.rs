@@ -1,11 +1,14 @@
 //! Rules from a file, and what becomes of them as cases.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use crate::expected::{Finding, Malformed, Outcome, Rules, text};
 use crate::report::cases::{Case, CaseOutcome};
+
+/// The bytes that are read of a file with expectations: a hundred thousand connections' records take half of that.
+const LARGEST: u64 = 128 << 20;
 
 /// Why a file with expectations cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +31,17 @@ impl Unreadable {
 
 /// Reads the rules of a file.
 pub(super) fn read(path: &Path) -> Result<Rules, Unreadable> {
-    Ok(Rules::parse(&text(fs::read(path)?)?)?)
+    Ok(Rules::parse(&text(bytes(path)?)?)?)
+}
+
+/// What is in a file with expectations, which may be as large as [`LARGEST`].
+pub(super) fn bytes(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::other(format!("it is larger than {} MiB", LARGEST >> 20)));
+    }
+    Ok(bytes)
 }
 
 /// What became of a rule of this file.

@@ -18,7 +18,7 @@ pub(crate) mod syns;
 pub(crate) mod traffic;
 
 use std::ffi::OsStr;
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
@@ -26,6 +26,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -121,6 +122,16 @@ impl Public {
         command.args(arguments).current_dir("/").uid(NOBODY).gid(NOBODY);
         command
     }
+}
+
+/// A pipe that takes nothing more.
+pub(crate) fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, full) = pipe().expect("a pipe");
+    let set = |flags| fcntl(&full, FcntlArg::F_SETFL(flags)).expect("a pipe has flags");
+    set(OFlag::O_NONBLOCK);
+    while (&full).write(&[0; 4096]).is_ok() {}
+    set(OFlag::empty());
+    (reader, full)
 }
 
 /// What a run left behind.

@@ -11,7 +11,7 @@ use super::super::args::{FollowPlan, ReadPlan};
 use super::super::failure::Failure;
 use super::super::pass::Losses;
 use super::folder::Savefile;
-use crate::capture::{Output, OutputError};
+use crate::capture::{Output, OutputError, regular};
 use crate::flow::Table;
 
 /// Name and version of the form of checkpoints.
@@ -67,7 +67,7 @@ impl Checkpoint {
     ) -> Result<Option<Checkpoint>, Failure> {
         let path = &follow.checkpoint;
         let unusable = |reason| Failure::Checkpoint { path: path.clone(), reason };
-        let file = match File::open(path) {
+        let file = match regular::stored(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Ok(None);

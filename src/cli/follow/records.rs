@@ -1,6 +1,6 @@
 //! The records, added to a file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 use super::super::failure::Failure;
 use super::super::pass::Sink;
-use crate::capture::OutputError;
+use crate::capture::{OutputError, regular};
 use crate::flow::Held;
 use crate::report::{Format, Listing, Record, View};
 use crate::verdict::{Close, Expectation};
@@ -30,7 +30,7 @@ impl<'a> Records<'a> {
     /// Opens the file, and keeps others from doing so here.
     pub(super) fn open(path: &Path, only: Option<&'a Expectation>) -> Result<Records<'a>, Failure> {
         let failed = |source| Failure::Output(OutputError::new(path, source));
-        let file = OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
+        let file = regular::append(path).map_err(failed)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|errno| {
             failed(match errno {
                 Errno::WOULDBLOCK => io::Error::other("another process is writing to it"),

@@ -1,7 +1,6 @@
 //! One capture held against what is expected of it.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -260,7 +259,7 @@ fn read_rules(path: &Path) -> Result<Rules, Case> {
 }
 
 fn read_recorded(path: &Path) -> Result<Recorded, Unreadable> {
-    Ok(Recorded::parse(&text(fs::read(path)?)?)?)
+    Ok(Recorded::parse(&text(rules::bytes(path)?)?)?)
 }
 
 /// The report of a capture as it is recorded, whole and taken apart.
