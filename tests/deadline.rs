@@ -7,7 +7,7 @@ mod support;
 use std::process::Command;
 use std::time::Duration;
 
-use support::{PROGRAM, Running, clean, proc, run, words};
+use support::{PROGRAM, Running, clean, eventually, proc, run, words};
 
 /// A command for the program in a network namespace of its own in which `setup` was run before.
 fn after(setup: &str, arguments: &str) -> Command {
@@ -97,8 +97,12 @@ fn a_linger_time_that_runs_out_is_told_with_what_the_kernel_does_then() {
     let mut command = after(rules, "--linger 1 --hold 5s --timeout 3s");
     let mut running = Running::start(&mut command);
     proc::until_established(&mut running, 8000);
-    // From here on nothing of the client's arrives, its acknowledgement of the FIN least of all.
     let namespace = format!("--net=/proc/{}/ns/net", running.pid());
+    eventually("the server's data is acknowledged", || {
+        let told = run(clean("nsenter").arg(&namespace).args(words("ss -tinH"))).stdout;
+        told.contains(" bytes_received:100 ") && !told.contains(" unacked:")
+    });
+    // From here on nothing of the client's arrives, its acknowledgement of the FIN least of all.
     let rule = words("ip -4 rule add pref 5 ipproto tcp dport 8000 blackhole");
     run(clean("nsenter").arg(namespace).args(rule)).succeeded();
     let ran = running.end();
