@@ -13,7 +13,7 @@ use super::fin::Acking;
 use super::rare::Rare;
 use super::transition::Event;
 use super::{End, Fin, Half, Orientation, Pair, Reset, State, Zeek};
-use crate::decode::{Endpoint, FrameId, Outer, Segment, Seq, Timestamp};
+use crate::decode::{Endpoint, FrameId, Outer, Segment, Timestamp};
 
 /// The most bytes that a window can hold (RFC 7323 2.3).
 pub(super) const WIDEST_WINDOW: i64 = 1 << 30;
@@ -155,8 +155,10 @@ impl Connection {
     /// be the expected one.
     #[must_use]
     pub fn doubted_reset(&self) -> Option<(End, FrameId)> {
-        let reset = self.strays()?.reset_ahead.as_ref()?;
-        (!self.is_over()).then(|| (self.sender(reset), reset.frame))
+        let ahead = &self.strays()?.resets_ahead;
+        let resets = End::BOTH.map(|end| ahead.at(end).as_ref().map(|reset| (end, reset.frame)));
+        let newest = resets.into_iter().flatten().max_by_key(|(_, frame)| *frame)?;
+        (!self.is_over()).then_some(newest)
     }
 
     /// A FIN of this end behind bytes that the capture does not show, and that nothing bears out: it may be
@@ -259,36 +261,6 @@ impl Connection {
         !is_first && (self.is_over() || attempted_before)
     }
 
-    /// The SYN of another connection that this segment accepts or refuses: its sender no longer knows this
-    /// connection, and the SYN has no place in it. Where the capture lacks the answer, the SYN's own sender
-    /// shows that there was one, by going on behind the SYN.
-    pub(super) fn take_rival_answered_by(
-        &mut self,
-        segment: &Segment<'_>,
-    ) -> Option<Segment<'static>> {
-        let rival = self.strays()?.rival.as_ref()?;
-        let from = self.sender(rival);
-        let is_behind = |seq: Seq| {
-            let beyond = i64::from(seq.distance_from(rival.seq));
-            (1..=i64::from(rival.payload_len) + 1).contains(&beyond)
-        };
-        let (syn, rst) = (segment.flags.syn(), segment.flags.rst());
-        let half = self.halves.at(from);
-        let is_elsewhere =
-            half.offset(rival.seq).is_some_and(|offset| !(0..=half.next).contains(&offset));
-        let is_accepted = match self.sender(segment) == from {
-            true => !syn && !rst && is_elsewhere && is_behind(segment.seq),
-            false => (syn || rst) && is_behind(segment.ack),
-        };
-        if !segment.flags.ack() || !is_accepted || self.is_spoilt(self.sender(segment), segment) {
-            return None;
-        }
-        self.halves.at_mut(from).packets -= 1;
-        let strays = self.strays_mut();
-        strays.ignored.syns = strays.ignored.syns.saturating_sub(1);
-        strays.rival.take().map(|rival| *rival)
-    }
-
     /// Takes the next segment into account.
     pub(super) fn observe(&mut self, segment: &Segment<'_>) {
         let from = self.sender(segment);
@@ -300,7 +272,8 @@ impl Connection {
             self.count(|count| &mut count.wrong_checksums);
             return;
         }
-        if self.strays().is_some() {
+        // A SYN says nothing of what came before it.
+        if self.strays().is_some() && !segment.flags.syn() {
             self.bear_out_leaps(from, segment);
         }
         if segment.flags.rst() {
@@ -338,7 +311,7 @@ impl Connection {
         if self.is_rival(from, segment) {
             // Answered by a challenge ACK (RFC 5961 4.2), which leaves this connection as it is.
             self.count_ignored(segment);
-            self.strays_mut().rival = Some(Box::new(segment.without_payload()));
+            self.keep_rival(segment.without_payload());
             return;
         }
         if self.is_of_another(from, segment) {
@@ -487,7 +460,7 @@ impl Connection {
         if segment.flags.fin() {
             self.observe_fin(from, data_end, segment, acked_before, true);
         }
-        if self.strays().is_some_and(|strays| strays.reset_ahead.is_some()) {
+        if self.strays().is_some_and(|strays| strays.resets_ahead.at(from).is_some()) {
             self.catch_up_with_reset(from, segment.time);
         }
     }

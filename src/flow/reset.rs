@@ -78,7 +78,7 @@ impl Connection {
             let ahead = sender.offset(segment.seq).map(|offset| offset - sender.next);
             self.count(|count| &mut count.resets);
             if ahead.is_some_and(|ahead| (1..=WIDEST_WINDOW).contains(&ahead)) {
-                self.strays_mut().reset_ahead = Some(Box::new(segment.without_payload()));
+                self.keep_reset_ahead(from, segment.without_payload());
             }
             return;
         };
@@ -122,7 +122,7 @@ impl Connection {
         let rare = self.rare();
         rare.reset = Some(Box::new(reset));
         if let Some(strays) = &mut rare.strays {
-            strays.reset_ahead = None;
+            strays.resets_ahead = Pair::default();
             self.drop_leap(from);
         }
         for end in End::BOTH {
@@ -161,11 +161,9 @@ impl Connection {
     pub(super) fn doubt_reset(&mut self, from: End, segment: &Segment<'_>) {
         let Some(rare) = &mut self.rare else { return };
         // Whoever speaks on has not acted on an RST.
-        let speaks_on = |ahead: &Segment<'_>| {
-            segment.time >= ahead.time && self.ends.sender(ahead) == from.other()
-        };
         if let Some(strays) = &mut rare.strays {
-            strays.reset_ahead.take_if(|ahead| speaks_on(ahead));
+            let ahead = strays.resets_ahead.at_mut(from.other());
+            ahead.take_if(|ahead| segment.time >= ahead.time);
         }
         let Some(reset) = &mut rare.reset else { return };
         let by = reset.by;
@@ -194,12 +192,10 @@ impl Connection {
     pub(super) fn catch_up_with_reset(&mut self, from: End, time: Timestamp) {
         let sender = self.halves.at(from);
         let is_due = |ahead: &mut Box<Segment<'static>>| {
-            time < ahead.time
-                && self.ends.sender(ahead) == from
-                && sender.offset(ahead.seq) == Some(sender.next)
+            time < ahead.time && sender.offset(ahead.seq) == Some(sender.next)
         };
         let Some(strays) = self.rare.as_mut().and_then(|rare| rare.strays.as_mut()) else { return };
-        if let Some(reset) = strays.reset_ahead.take_if(is_due) {
+        if let Some(reset) = strays.resets_ahead.at_mut(from).take_if(is_due) {
             strays.ignored.resets = strays.ignored.resets.saturating_sub(1);
             self.observe_reset(from, &reset, Duration::ZERO);
         }
