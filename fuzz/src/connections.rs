@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use closecheck::decode::{
-    Brief, Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
+    Brief, Checksum, Endpoint, Flags, FrameId, Options, Segment, Seq, TcpTimestamp, Timestamp,
 };
 use closecheck::flow::{Connection, End, Pushed, Table};
 use closecheck::report::{Drawing, Format, Listing, Packet, Record, Trace, View};
@@ -163,7 +163,7 @@ fn segments(mut bytes: Bytes<'_>) -> Vec<Segment<'static>> {
         let (source, destination) =
             if from_client { (client, end(2, 80)) } else { (end(2, 80), client) };
         let captured = if how & 8 == 0 { payload_len as usize } else { 0 };
-        segments.push(Segment {
+        let segment = Segment {
             frame: FrameId::new(segments.len() as u64 + 1),
             time: Timestamp::new(0, time),
             seq: Seq(seq),
@@ -178,7 +178,10 @@ fn segments(mut bytes: Bytes<'_>) -> Vec<Segment<'static>> {
             ip_id: (how & 0x10 == 0).then_some(u16::from(ack)),
             dont_fragment: how & 0x20 == 0,
             ..Segment::plain(source, destination, flags)
-        });
+        };
+        let kinds = [Checksum::Unchecked, Checksum::Right, Checksum::Left, Checksum::Wrong];
+        let checksum = kinds[if segment.has_checksum() { usize::from(window & 3) } else { 0 }];
+        segments.push(Segment { checksum, ..segment });
         let counted = u32::from(flags.syn()) + u32::from(flags.fin());
         next[ours] = seq.wrapping_add(payload_len).wrapping_add(counted);
     }

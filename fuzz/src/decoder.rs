@@ -3,8 +3,8 @@
 
 use std::fmt::Debug;
 
-use closecheck::decode::{Frame, LinkType, Segment, Skip, Timestamp, decode};
-use etherparse::{SlicedPacket, TransportSlice};
+use closecheck::decode::{Checksum, Frame, LinkType, Segment, Skip, Timestamp, decode};
+use etherparse::{NetSlice, SlicedPacket, TcpSlice, TransportSlice};
 
 use super::Bytes;
 
@@ -65,4 +65,38 @@ fn agrees_with_etherparse(frame: &Frame<'_>, found: &Result<Segment<'_>, Skip>) 
     assert_eq!(ours.flags.fin(), tcp.fin());
     assert_eq!(ours.flags.syn(), tcp.syn());
     assert_eq!(ours.flags.ack(), tcp.ack());
+    let Some(right) = theirs.net.as_ref().and_then(|net| right_checksum(net, &tcp)) else { return };
+    agrees_on_checksum(ours, tcp.checksum(), right);
+    // Random bytes have a wrong one: the same with the right one in its place.
+    let place = tcp.slice().as_ptr().addr() - frame.data.as_ptr().addr() + 16;
+    let mut mended = frame.data.to_vec();
+    mended[place..place + 2].copy_from_slice(&right.to_be_bytes());
+    let mended = Frame { data: &mended, ..*frame };
+    agrees_on_checksum(&decode(&mended).expect("another checksum alone"), right, right);
+}
+
+/// What etherparse computes between the addresses of the innermost header.
+fn right_checksum(net: &NetSlice<'_>, tcp: &TcpSlice<'_>) -> Option<u16> {
+    match net {
+        NetSlice::Ipv4(ip) => {
+            let header = ip.header();
+            tcp.calc_checksum_ipv4(header.source(), header.destination()).ok()
+        }
+        NetSlice::Ipv6(ip) => {
+            let header = ip.header();
+            tcp.calc_checksum_ipv6(header.source(), header.destination()).ok()
+        }
+        NetSlice::Arp(_) => None,
+    }
+}
+
+fn agrees_on_checksum(ours: &Segment<'_>, found: u16, right: u16) {
+    // Two numbers are zero in the one's complement.
+    let is_right = found == right || (found == 0xffff && right == 0);
+    match ours.checksum {
+        Checksum::Right => assert!(is_right, "{found:#x} is no {right:#x}: {ours:?}"),
+        Checksum::Wrong | Checksum::Left => assert!(!is_right, "{found:#x} is right: {ours:?}"),
+        // Of both kinds at once, or not looked at.
+        Checksum::Unchecked => {}
+    }
 }
