@@ -257,21 +257,25 @@ fn processor_time() -> u64 {
     text.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// The least time that it takes in a few attempts.
+/// The time that some work takes.
 fn time_of(work: impl Fn()) -> u64 {
-    let attempt = |_| {
-        let before = processor_time();
-        work();
-        processor_time() - before
-    };
-    (0..3).map(attempt).min().unwrap()
+    let before = processor_time();
+    work();
+    processor_time() - before
 }
 
+/// The least time of several attempts counts, as a host that gives its processors to others makes some take longer.
 #[test]
 fn twice_the_flood_takes_at_most_2_3_times_as_long() {
-    let once = time_of(|| drop(given_up(20_000)));
-    let twice = time_of(|| drop(given_up(40_000)));
-    assert!(twice * 10 <= once * 23, "{once} ns, twice as many: {twice} ns");
+    let (mut once, mut twice) = (u64::MAX, u64::MAX);
+    for attempt in 1..=20 {
+        once = once.min(time_of(|| drop(given_up(20_000))));
+        twice = twice.min(time_of(|| drop(given_up(40_000))));
+        if attempt >= 3 && twice * 10 <= once * 23 {
+            return;
+        }
+    }
+    panic!("{once} ns, twice as many: {twice} ns");
 }
 
 #[test]

@@ -97,6 +97,7 @@ Exit status:
 #[command(
     name = "closecheck",
     version,
+    override_usage = "closecheck [OPTIONS] [COMMAND]",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     after_long_help = EXAMPLES,
@@ -136,6 +137,7 @@ const RARE: &[&str] = &[
     "keep",
     "max_open",
     "place",
+    "report",
     "rotate_seconds",
     "rows",
     "settle",

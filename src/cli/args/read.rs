@@ -31,7 +31,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct ReadArgs {
-    /// The captures, read as one stream in time order; - for standard input.
+    /// The captures, one stream in time order; - for standard input.
     #[arg(value_name = "FILE", required_unless_present = "follow")]
     files: Vec<PathBuf>,
     /// Take only packets that match, as tcpdump filters

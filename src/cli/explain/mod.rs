@@ -44,12 +44,25 @@ fn find(asked: &[String]) -> Result<Found, Failure> {
         Some(kind) => (std::slice::from_ref(kind), rest.concat()),
         None => (Kind::ALL, asked.concat()),
     };
-    let entries: Vec<Entry> =
-        kinds.iter().flat_map(Kind::entries).filter(|entry| same(&entry.word, &word)).collect();
-    match entries.is_empty() {
-        false => Ok(Found::Entries(entries)),
-        true => Err(Failure::NoSuchWord { word: asked.join(" "), near: nearest(kinds, &word) }),
+    match named(kinds, &word).or_else(|| each(kinds, &asked)) {
+        Some(entries) => Ok(Found::Entries(entries)),
+        None => Err(Failure::NoSuchWord { word: asked.join(" "), near: nearest(kinds, &word) }),
     }
+}
+
+/// The meanings of a word, where it has one.
+fn named(kinds: &'static [Kind], word: &str) -> Option<Vec<Entry>> {
+    let entries: Vec<Entry> =
+        kinds.iter().flat_map(Kind::entries).filter(|entry| same(&entry.word, word)).collect();
+    (!entries.is_empty()).then_some(entries)
+}
+
+/// The same of all words of a phrase as reports have it: `rst by server`, `abort (certain)`.
+fn each(kinds: &'static [Kind], phrase: &[&str]) -> Option<Vec<Entry>> {
+    let words = phrase.iter().map(|word| word.trim_matches(['(', ')', ',']));
+    let entries: Option<Vec<_>> =
+        words.filter(|word| *word != "by").map(|word| named(kinds, word)).collect();
+    Some(entries?.into_iter().flatten().collect())
 }
 
 /// The word, or the kind of words, that is spelt most alike, unless none is alike.
@@ -147,6 +160,8 @@ mod tests {
         assert_eq!(entries(&["midstream"]), ["gap midstream", "opening midstream"]);
         assert_eq!(entries(&["gaps midstream"]), ["gap midstream"]);
         assert_eq!(entries(&["rule", "2"]), ["rule 2"]);
+        assert_eq!(entries(&["rst by server"]), ["verdict rst", "what rst", "end server"]);
+        assert_eq!(entries(&["abort", "(certain)"]), ["cause abort", "confidence certain"]);
     }
 
     #[test]

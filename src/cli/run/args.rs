@@ -40,7 +40,7 @@ Exit status:
      interrupted, or no connection where one was expected";
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = BEHIND)]
+#[command(after_long_help = BEHIND, override_usage = "closecheck run [OPTIONS] -- <CMD>...")]
 pub(in crate::cli) struct RunArgs {
     /// The command and its arguments.
     #[arg(
