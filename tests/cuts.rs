@@ -1,8 +1,10 @@
 //! However a capture is cut into files, reading the files in order gives what reading it whole gives.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod support;
+
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use closecheck::capture::{Frames, Input, Merged, PcapWriter, Stop};
 use closecheck::decode::{Frame, LinkType, Timestamp, decode};
@@ -11,6 +13,7 @@ use closecheck::report::Record;
 use closecheck::verdict::judge;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use support::fixtures::captures;
 
 /// A frame that outlives its file.
 struct Packet {
@@ -18,17 +21,6 @@ struct Packet {
     link: LinkType,
     wire_len: u32,
     data: Vec<u8>,
-}
-
-fn captures() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/stacks");
-    let mut captures: Vec<PathBuf> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
-        .collect();
-    captures.sort();
-    captures
 }
 
 fn packets(path: &Path) -> Vec<Packet> {
@@ -102,7 +94,7 @@ fn essence(record: &Value) -> Value {
 #[test]
 fn two_files_are_one_capture_wherever_it_is_cut() {
     let mut cuts = 0;
-    for path in captures() {
+    for path in captures("stacks") {
         let packets = packets(&path);
         let whole = records(&[&packets]);
         let in_order = packets.is_sorted_by_key(|packet| packet.time);
@@ -125,7 +117,7 @@ fn two_files_are_one_capture_wherever_it_is_cut() {
 
 #[test]
 fn a_table_that_was_written_down_goes_on_where_it_was() {
-    for path in captures() {
+    for path in captures("stacks") {
         let packets = packets(&path);
         let whole = records(&[&packets]);
         if packets.is_sorted_by_key(|packet| packet.time) {
@@ -140,10 +132,10 @@ proptest! {
 
     #[test]
     fn any_number_of_files_are_one_capture(
-        capture in 0..captures().len(),
+        capture in 0..captures("stacks").len(),
         mut places in prop::collection::vec(0..40usize, 0..8),
     ) {
-        let packets = packets(&captures()[capture]);
+        let packets = packets(&captures("stacks")[capture]);
         prop_assume!(packets.is_sorted_by_key(|packet| packet.time));
         places.iter_mut().for_each(|place| *place = (*place).min(packets.len()));
         places.sort_unstable();

@@ -3,9 +3,11 @@
 //! is drawn at random is far from everything; a blind forgery that comes near, as one in 4,000 does, is another matter.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod support;
+
 use std::fs;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use closecheck::capture::Frames;
 use closecheck::decode::{Checksum, Flags, FrameId, Segment, Seq, decode};
@@ -13,20 +15,10 @@ use closecheck::flow::{Connection, End, Table};
 use closecheck::report::Record;
 use closecheck::verdict::{Close, Gap, Shape, Verdict, judge};
 use fastrand::Rng;
+use support::fixtures::all_captures;
 
 /// Attempts at each kind for each place.
 const ATTEMPTS: usize = 4;
-
-fn captures() -> Vec<PathBuf> {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let folders = [fixtures.clone(), fixtures.join("stacks"), fixtures.join("two-ended")];
-    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let mut captures: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|end| end == "pcap")).collect();
-    captures.sort();
-    captures
-}
 
 /// The segments of a capture, without their payloads.
 fn segments(path: &Path) -> Vec<Segment<'static>> {
@@ -140,7 +132,7 @@ fn far(rng: &mut Rng, from: Seq) -> Seq {
 /// Runs it on each place of each clean capture, and says how many forgeries there were.
 fn everywhere(forge: impl Fn(&mut Rng, &mut Clean, usize, &Connection)) -> usize {
     let mut rng = Rng::with_seed(8);
-    let mut all: Vec<Clean> = captures().iter().filter_map(|path| Clean::open(path)).collect();
+    let mut all: Vec<Clean> = all_captures().iter().filter_map(|path| Clean::open(path)).collect();
     assert!(all.len() > 60, "{} captures", all.len());
     for clean in &mut all {
         for place in 1..=clean.segments.len() {

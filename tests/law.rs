@@ -26,7 +26,8 @@ use scenario::{Setting, read, segment};
 use serde_json::{Value, json};
 use support::blocks::{self, Block};
 use support::edit::{Capture, Packet};
-use support::partials::{Site, captures, hold, parts, places, report};
+use support::fixtures::captures;
+use support::partials::{Site, hold, parts, places, report};
 
 /// Records without the names of files and with frames counted through all of them. `before` has how many packets stand
 /// before each file.

@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 use support::edit::Capture;
-use support::partials::{Site, captures, hold, places, report};
+use support::fixtures::captures;
+use support::partials::{Site, hold, places, report};
 use synthetic::{Format, Plan, Writer, generate};
 
 fn law(capture: &Capture, places: &[usize], format: &str, rng: &mut Rng) {

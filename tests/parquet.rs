@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use support::duckdb::{ask, python};
-use support::partials::captures;
+use support::fixtures::captures;
 use support::{closecheck, run};
 
 /// The report in this format, as a file in the folder.

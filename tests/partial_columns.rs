@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use fastrand::Rng;
 use support::duckdb::{ask, python};
 use support::edit::Capture;
-use support::partials::{Site, captures, hold, places, report};
+use support::fixtures::captures;
+use support::partials::{Site, hold, places, report};
 use support::{closecheck, run};
 
 /// Runs the program with its output in a file of this name.

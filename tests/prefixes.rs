@@ -2,30 +2,21 @@
 //! whole, or marked as incomplete.
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod support;
+
 use std::fs;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
 
 use closecheck::capture::Frames;
 use closecheck::decode::decode;
 use closecheck::flow::{Connection, End, Table};
 use closecheck::verdict::{Close, Gap, Verdict, judge};
+use support::fixtures::all_captures;
 
 /// The connections of a capture, in the order in which they began, and how many packets were read.
 struct Read {
     judged: Vec<(Connection, Close)>,
     packets: u64,
-}
-
-fn captures() -> Vec<PathBuf> {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let folders = [fixtures.clone(), fixtures.join("stacks"), fixtures.join("two-ended")];
-    let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let mut captures: Vec<PathBuf> =
-        paths.filter(|path| path.extension().is_some_and(|end| end == "pcap")).collect();
-    captures.sort();
-    captures
 }
 
 /// Packets that can be read, and whether that is where the bytes end.
@@ -85,7 +76,7 @@ fn contradicts(part: &Close, (connection, whole): &(Connection, Close)) -> bool 
 #[test]
 fn no_length_of_a_capture_gives_a_verdict_that_the_whole_contradicts() {
     let (mut lengths, mut decided) = (0, 0);
-    for path in captures() {
+    for path in all_captures() {
         let bytes = fs::read(&path).unwrap();
         let whole = read(&bytes, u64::MAX);
         let parts: Vec<Read> = (0..=whole.packets).map(|packets| read(&bytes, packets)).collect();

@@ -108,9 +108,9 @@ mod tests {
                 of(sum(&addresses), &segment)
             };
             let length = u64::try_from(segment.len()).unwrap();
-            let ends = sum(&addresses) + TCP;
+            let ends = add(sum(&addresses), TCP);
             let right = u16::from_be_bytes([segment[PLACE], segment[PLACE + 1]]);
-            let left = [0, fold(ends), fold(ends + length)];
+            let left = [0, fold(ends), fold(add(ends, length))];
             assert_eq!(with(right), Checksum::Right);
             for value in left {
                 assert_eq!(with(value), Checksum::Left, "{value:#x}");
@@ -124,7 +124,7 @@ mod tests {
     fn what_is_right_and_left_at_once_says_nothing() {
         let (addresses, mut segment) = parts(&tcp_in_ipv4(), 12, 20);
         let length = u64::try_from(segment.len()).unwrap();
-        let left = fold(sum(&addresses) + TCP + length);
+        let left = fold(add(add(sum(&addresses), TCP), length));
         segment[PLACE..PLACE + 2].copy_from_slice(&left.to_be_bytes());
         let of_port = |port: u16| {
             let mut segment = segment.clone();

@@ -8,6 +8,24 @@ use super::{Ran, closecheck, run};
 /// Where the captures of the project are.
 pub(crate) const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 
+/// The captures of a folder of fixtures, by name.
+pub(crate) fn captures(folder: &str) -> Vec<PathBuf> {
+    let mut captures: Vec<PathBuf> = fs::read_dir(Path::new(FIXTURES).join(folder))
+        .expect("a folder of fixtures")
+        .map(|entry| entry.expect("a folder that can be listed").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
+        .collect();
+    captures.sort();
+    captures
+}
+
+/// The captures of all folders of fixtures, by name.
+pub(crate) fn all_captures() -> Vec<PathBuf> {
+    let mut all = ["", "stacks", "two-ended"].map(captures).concat();
+    all.sort();
+    all
+}
+
 /// A folder of captures, in which the program runs.
 pub(crate) struct Folder(tempfile::TempDir);
 

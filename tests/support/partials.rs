@@ -1,12 +1,11 @@
 //! Captures in files, the partial records of these in any order and any tree, and what one pass says of them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use fastrand::Rng;
 
 use super::edit::{Capture, Packet};
-use super::fixtures::FIXTURES;
 use super::{Ran, closecheck, run};
 
 /// A folder with files of captures and of partial records.
@@ -97,17 +96,6 @@ pub(crate) fn hold(partials: &[PathBuf], files: &[PathBuf], format: &str) {
     let merged = report(&["merge", "--format", format], partials);
     assert_eq!(merged.stdout, whole.stdout, "{files:?}\n{}", merged.stderr);
     assert_eq!((merged.code(), &merged.stderr), (whole.code(), &whole.stderr));
-}
-
-/// The captures of a folder of fixtures, by name.
-pub(crate) fn captures(folder: &str) -> Vec<PathBuf> {
-    let mut captures: Vec<PathBuf> = fs::read_dir(Path::new(FIXTURES).join(folder))
-        .expect("a folder of fixtures")
-        .map(|entry| entry.expect("a folder that can be listed").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "pcap"))
-        .collect();
-    captures.sort();
-    captures
 }
 
 /// Cuts before these places, which ascend.

@@ -72,27 +72,34 @@ impl Plain {
         let (way, peer) = (self.ways.at(from), self.ways.at(from.other()));
         let next = way.next.plus(brief.payload_len);
         let acked = brief.ack.0.wrapping_sub(peer.acked.0);
-        let is_usual = self.phase == Phase::Open
-            && (0..LONGEST_SILENCE).contains(&idle)
+        let is_progress = self.phase == Phase::Open
             && brief.flags.0 & CONTROLS == ACK
             && brief.seq == way.next
             && acked <= peer.next.0.wrapping_sub(peer.acked.0)
             && (brief.payload_len > 0 || acked > 0)
             && brief.payload_len < LONGEST
             && (next.plus(1).0 ^ way.next.0) >> QUARTER == 0
-            && brief.frame.page() == self.page
             && brief.ttl == *self.ttls.at(from)
-            && brief.window > 0
-            && brief.is_whole()
-            && !brief.is_fragmented()
-            && way.packets < u32::MAX;
-        if is_usual {
+            && self.is_usual(from, brief, idle);
+        if is_progress {
             self.ways.at_mut(from.other()).acked = brief.ack;
             self.ways.at_mut(from).next = next;
             self.note_bytes(from, brief.payload_len);
             self.note_newest(from, brief, idle);
         }
-        is_usual
+        is_progress
+    }
+
+    /// True where nothing about a segment that came after so many nanoseconds is beyond what is held of a plain
+    /// connection, whatever it brings.
+    #[inline]
+    fn is_usual(&self, from: End, brief: &Brief, idle: i64) -> bool {
+        (0..LONGEST_SILENCE).contains(&idle)
+            && brief.frame.page() == self.page
+            && brief.window > 0
+            && brief.is_whole()
+            && !brief.is_fragmented()
+            && self.ways.at(from).packets < u32::MAX
     }
 
     /// Notes a segment that came after so many nanoseconds.
@@ -136,14 +143,7 @@ impl Plain {
         let Some(idle) = brief.time.nanoseconds().checked_sub(self.end.nanoseconds()) else {
             return false;
         };
-        let way = self.ways.at(from);
-        let is_usual = (0..LONGEST_SILENCE).contains(&idle)
-            && brief.frame.page() == self.page
-            && brief.window > 0
-            && brief.is_whole()
-            && !brief.is_fragmented()
-            && way.packets < u32::MAX;
-        if !is_usual {
+        if !self.is_usual(from, brief, idle) {
             return false;
         }
         let is_taken = match self.phase {
