@@ -9,7 +9,8 @@ words! {
         Closed = "CLOSED",
         /// Waiting for a SYN.
         ///
-        /// The state of a listening socket (RFC 9293 3.3.2). No packet shows it.
+        /// The state of a listening socket (RFC 9293 3.3.2). No packet is sent from it, so that no path of states
+        /// begins with it; ladders name it beside a SYN that a SYN-ACK answered.
         Listen = "LISTEN",
         /// SYN sent, nothing acknowledged.
         ///
@@ -32,6 +33,9 @@ words! {
         ///
         /// This end has closed, the peer's application has not called close() (RFC 9293 3.6). Once no process holds
         /// the socket, Linux waits for net.ipv4.tcp_fin_timeout, 60 s, or TCP_LINGER2 (`tcp_close`).
+        ///
+        /// A capture shows what is sent, not what arrives. An acknowledgement counts as soon as it is sent, a FIN
+        /// once its receiver acknowledges it: an end is here between a FIN that acknowledges its own and its answer.
         FinWait2 = "FIN-WAIT-2",
         /// The other end has closed, this one has not.
         ///

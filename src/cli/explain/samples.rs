@@ -14,14 +14,14 @@ macro_rules! samples {
     };
 }
 
-/// The first that bears a word is taken for it: the plainest stand first.
+/// The first that bears a word is taken for it: the one in which states last, then the plainest.
 const SAMPLES: &[(&str, &[u8])] = samples![
+    "half-closed-to-the-end",
     "killed-with-nothing-unread",
     "abort-linger-0",
     "abort-unread-data",
     "keep-alive-race",
     "refused",
-    "half-closed-to-the-end",
     "unanswered",
     "zero-window-close",
     "half-close",

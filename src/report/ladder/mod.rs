@@ -108,6 +108,7 @@ impl Ladder {
             Scope::Whole => 0,
         };
         let deciding = deciding(record, rows.iter().skip(first).filter_map(packet));
+        let opening = Pair::from_fn(|end| opening(&rows, end));
         let mut drawing = Drawing {
             record,
             numbers,
@@ -124,11 +125,15 @@ impl Ladder {
                 before = drawing.states;
             }
             match row {
-                Row::Packet(packet) if place < first => drawing.states = known(packet),
                 Row::Packet(packet) => {
+                    let states = Pair::from_fn(|end| opening.at(end).state(place, packet, end));
+                    if place < first {
+                        drawing.states = states;
+                        continue;
+                    }
                     let holes = missing.iter().filter(|hole| hole.place == place);
                     holes.for_each(|hole| drawing.say(hole.text()));
-                    drawing.packet(packet);
+                    drawing.packet(packet, states);
                 }
                 Row::LeftOut(count) if place >= first => {
                     drawing.say(format!("({} left out)", counted(*count, "packet")));
@@ -163,14 +168,14 @@ struct Drawing<'a> {
 }
 
 impl<'a> Drawing<'a> {
-    fn packet(&mut self, packet: &'a Packet) {
+    fn packet(&mut self, packet: &'a Packet, states: Pair<Option<State>>) {
         let proves = self.record.close.evidence.iter().any(|each| each.frame == packet.frame);
-        let is_plain = !packet.is_control() && !proves && known(packet) == self.states;
+        let is_plain = !packet.is_control() && !proves && states == self.states;
         if is_plain && self.folds {
             self.run.push(packet);
         } else {
             self.unfold();
-            self.arrow(packet);
+            self.arrow(packet, states);
         }
     }
 
@@ -186,17 +191,17 @@ impl<'a> Drawing<'a> {
         let (first, last) = UNFOLDED;
         let folded = run.len().saturating_sub(first + last);
         if folded < FOLD {
-            run.iter().for_each(|packet| self.arrow(packet));
+            run.iter().for_each(|packet| self.arrow(packet, self.states));
             return;
         }
-        run.iter().take(first).for_each(|packet| self.arrow(packet));
+        run.iter().take(first).for_each(|packet| self.arrow(packet, self.states));
         let middle: Vec<&Packet> = run.iter().skip(first).take(folded).copied().collect();
         self.rungs.push(Rung::Between(folded_text(&middle)));
-        run.iter().skip(first + folded).for_each(|packet| self.arrow(packet));
+        run.iter().skip(first + folded).for_each(|packet| self.arrow(packet, self.states));
     }
 
-    fn arrow(&mut self, packet: &Packet) {
-        let before = std::mem::replace(&mut self.states, known(packet));
+    fn arrow(&mut self, packet: &Packet, states: Pair<Option<State>>) {
+        let before = std::mem::replace(&mut self.states, states);
         let changed = |end| self.states.at(end).filter(|&state| *before.at(end) != Some(state));
         self.rungs.push(Rung::Arrow(Arrow {
             frame: packet.frame,
@@ -212,8 +217,29 @@ impl<'a> Drawing<'a> {
     }
 }
 
-fn known(packet: &Packet) -> Pair<Option<State>> {
-    Pair::from_fn(|end| Some(*packet.states.at(end)))
+/// An end until it speaks. Its silence does not tell whether a socket is there (CLOSED says that none is): only the
+/// SYN-ACK with which it begins does, which a listening socket alone sends (RFC 9293 3.10.7.2).
+struct Opening {
+    /// The row of its first packet.
+    first: usize,
+    /// What its first packet says it was in before.
+    state: Option<State>,
+}
+
+impl Opening {
+    /// The state of the end once a packet has been seen, as far as it is known.
+    fn state(&self, place: usize, packet: &Packet, end: End) -> Option<State> {
+        let state = *packet.states.at(end);
+        if place < self.first && state == State::Closed { self.state } else { Some(state) }
+    }
+}
+
+fn opening(rows: &[Row<'_>], end: End) -> Opening {
+    let is_of = |row: &Row<'_>| packet(row).is_some_and(|packet| packet.from == end);
+    let first = rows.iter().position(is_of).unwrap_or(rows.len());
+    let answer = rows.get(first).and_then(packet).map(|packet| *packet.states.at(end));
+    let state = answer.filter(|&state| state == State::SynReceived).map(|_| State::Listen);
+    Opening { first, state }
 }
 
 /// `(12 packets folded: client 8 with 11,680 bytes, server 4)`
@@ -352,6 +378,30 @@ mod tests {
     /// So many segments of the client with ten bytes each, the first behind what the sample sends.
     fn data(count: u32) -> Vec<(End, Flags, u32, u32, u32)> {
         (0..count).map(|place| (End::Client, DATA, 12 + 10 * place, 1, 10)).collect()
+    }
+
+    /// The states that are named beside the packets, from the first on.
+    fn states(segments: &[(End, Flags, u32, u32, u32)]) -> Vec<Pair<Option<State>>> {
+        let (record, trace) = connection(SHORT, segments);
+        let ladder = Ladder::new(&record, &trace, Scope::Whole, Numbers::Relative);
+        let arrows = ladder.rungs.iter().map(|rung| match rung {
+            Rung::Arrow(arrow) => arrow.states,
+            Rung::Between(text) => panic!("{text}"),
+        });
+        arrows.collect()
+    }
+
+    #[test]
+    fn a_silent_end_is_in_the_state_that_its_answer_tells() {
+        const SYN: (End, Flags, u32, u32, u32) = (End::Client, Flags::SYN, 0, 0, 0);
+        let answered_by = |flags: u16| {
+            let shown = states(&[SYN, (End::Server, Flags(flags), 0, 1, 0)]);
+            shown.iter().map(|states| states.server).collect::<Vec<_>>()
+        };
+        assert_eq!(states(&[SYN])[0].server, None);
+        assert_eq!(answered_by(0x12), [Some(State::Listen), Some(State::SynReceived)]);
+        assert_eq!(answered_by(0x14), [None, Some(State::Closed)]);
+        assert_eq!(answered_by(0x02), [None, Some(State::SynSent)], "two active opens");
     }
 
     #[test]
