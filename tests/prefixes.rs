@@ -6,11 +6,14 @@ mod support;
 
 use std::fs;
 use std::io::Cursor;
+use std::path::Path;
 
 use closecheck::capture::Frames;
 use closecheck::decode::decode;
 use closecheck::flow::{Connection, End, Table};
 use closecheck::verdict::{Close, Gap, Verdict, judge};
+use support::blocks::{self, Block};
+use support::edit::Capture;
 use support::fixtures::all_captures;
 
 /// The connections of a capture, in the order in which they began, and how many packets were read.
@@ -31,6 +34,13 @@ fn count(bytes: &[u8]) -> (u64, bool) {
             Err(_) => return (frames.packets(), false),
         }
     }
+}
+
+/// The same packets in the other format.
+fn pcapng(path: &Path) -> Vec<u8> {
+    let Capture { link, packets, .. } = Capture::open(path);
+    let block = |packet| Block::Packet { packet, lost: None };
+    blocks::file(link, &packets.into_iter().map(block).collect::<Vec<_>>())
 }
 
 /// The first so many packets.
@@ -94,15 +104,17 @@ fn no_length_of_a_capture_gives_a_verdict_that_the_whole_contradicts() {
                 decided += u32::from(ends != [false; 2] || connection.reset().is_some());
             }
         }
-        for length in 0..=bytes.len() {
-            // A length that is no packet's end is known for one, so that the gap `cut-off` goes with it.
-            let (packets, is_end) = count(&bytes[..length]);
-            let ends_there = length == bytes.len() || is_end;
-            assert!(parts[usize::try_from(packets).unwrap()].packets == packets, "{length}");
-            assert!(ends_there || packets < whole.packets, "{}: {length}", path.display());
-            lengths += 1;
+        for bytes in [pcapng(&path), bytes] {
+            assert_eq!(count(&bytes), (whole.packets, true), "{}", path.display());
+            for length in 0..bytes.len() {
+                // A length that is no packet's end is known for one, so that the gap `cut-off` goes with it.
+                let (packets, is_end) = count(&bytes[..length]);
+                assert!(parts[usize::try_from(packets).unwrap()].packets == packets, "{length}");
+                assert!(is_end || packets < whole.packets, "{}: {length}", path.display());
+                lengths += 1;
+            }
         }
     }
-    assert!(lengths > 100_000 && decided > 300, "{lengths} lengths, {decided} verdicts");
+    assert!(lengths > 250_000 && decided > 300, "{lengths} lengths, {decided} verdicts");
     assert!(Gap::CutOff.may_change_verdict());
 }

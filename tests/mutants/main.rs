@@ -24,8 +24,10 @@ use support::edit::{Capture, Packet};
 use support::{closecheck, now, run};
 
 const MUTANTS: u64 = 10_000;
+/// Kinds of mutants, so often each that a byte of a header has each of its values.
+const KINDS: u64 = 17;
 /// Of so many mutants one is read by the program itself.
-const SAMPLE: u64 = 101;
+const SAMPLE: u64 = 11;
 /// The longest that any may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -73,7 +75,8 @@ fn mutant(number: u64, originals: &[Capture]) -> Mutant {
     let original = &originals[rng.usize(..originals.len())];
     let format = if rng.bool() { Format::Pcap } else { Format::Pcapng };
     let file = || File::of(original, format);
-    match number % 15 {
+    let (kind, round) = (number % KINDS, number / KINDS);
+    match kind {
         0 => capture::flipped(rng, file()),
         1 => capture::cut(rng, file()),
         2 => capture::lengths(rng, file()),
@@ -85,9 +88,11 @@ fn mutant(number: u64, originals: &[Capture]) -> Mutant {
         8 => capture::times(rng, original, format),
         9 => capture::more_blocks(rng, original),
         10 => capture::compressed(rng, file()),
-        11 => packets::ip_header(rng, original),
-        12 => packets::tcp_header(rng, original),
-        13 => packets::noise(rng, original),
+        11 => packets::ip_version(rng, original, round),
+        12 => packets::ip_length(rng, original),
+        13 => packets::tcp_flags(rng, original, round),
+        14 => packets::tcp_offset(rng, original, round),
+        15 => packets::noise(rng, original),
         _ => packets::nested(rng, original),
     }
 }

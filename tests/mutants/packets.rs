@@ -26,40 +26,51 @@ fn changed(
     Mutant::new(what, capture.bytes(), label, capture.packets.len() as u64)
 }
 
-/// The version and length of the IP header, the length of the packet, or where it lies as a fragment.
-pub(crate) fn ip_header(rng: &mut Rng, capture: &Capture) -> Mutant {
-    match rng.u8(..3) {
-        // Read as IPv6 the packet may claim more than there is: cut.
-        0 => {
-            changed(rng, capture, "IP version and header length", Label::Counted, |rng, packet| {
-                packet.data[ETHERNET] = rng.u8(..);
-            })
-        }
-        1 => changed(rng, capture, "IP total length", Label::Counted, |rng, packet| {
-            let length = [0, 1, 19, 20, 21, 39, 40, 1500, u16::MAX, rng.u16(..)][rng.usize(..10)];
-            packet.data[ETHERNET + 2..ETHERNET + 4].copy_from_slice(&length.to_be_bytes());
-        }),
-        _ => changed(rng, capture, "IP fragment", Label::Readable, |rng, packet| {
-            let fragment = rng.u16(..).to_be_bytes();
-            packet.data[ETHERNET + 6..ETHERNET + 8].copy_from_slice(&fragment);
-        }),
-    }
+/// Every version and length that the first byte of an IP header can hold, one a round.
+pub(crate) fn ip_version(rng: &mut Rng, capture: &Capture, round: u64) -> Mutant {
+    // Read as IPv6 the packet may claim more than there is: cut.
+    changed(rng, capture, "IP version and header length", Label::Counted, |_, packet| {
+        packet.data[ETHERNET] = round as u8;
+    })
 }
 
-/// The TCP data offset, any of the flags, or options of any bytes.
-pub(crate) fn tcp_header(rng: &mut Rng, capture: &Capture) -> Mutant {
-    changed(rng, capture, "TCP header", Label::Readable, |rng, packet| {
-        let tcp = ETHERNET + usize::from(packet.data[ETHERNET] & 15) * 4;
-        match rng.u8(..3) {
-            0 => packet.data[tcp + 12] = rng.u8(..),
-            1 => packet.data[tcp + 13] = rng.u8(..),
-            _ => {
-                let end =
-                    (tcp + usize::from(packet.data[tcp + 12] >> 4) * 4).min(packet.data.len());
-                packet.data[tcp + 20..end].iter_mut().for_each(|byte| *byte = rng.u8(..));
-            }
-        }
+/// The length of the packet, or where it lies as a fragment.
+pub(crate) fn ip_length(rng: &mut Rng, capture: &Capture) -> Mutant {
+    if rng.bool() {
+        return changed(rng, capture, "IP fragment", Label::Readable, |rng, packet| {
+            let fragment = rng.u16(..).to_be_bytes();
+            packet.data[ETHERNET + 6..ETHERNET + 8].copy_from_slice(&fragment);
+        });
+    }
+    changed(rng, capture, "IP total length", Label::Counted, |rng, packet| {
+        let length = [0, 1, 19, 20, 21, 39, 40, 1500, u16::MAX, rng.u16(..)][rng.usize(..10)];
+        packet.data[ETHERNET + 2..ETHERNET + 4].copy_from_slice(&length.to_be_bytes());
     })
+}
+
+/// Every value that the eight flags can have, one a round.
+pub(crate) fn tcp_flags(rng: &mut Rng, capture: &Capture, round: u64) -> Mutant {
+    changed(rng, capture, "TCP flags", Label::Readable, |_, packet| {
+        let tcp = tcp(packet);
+        packet.data[tcp + 13] = round as u8;
+    })
+}
+
+/// Every data offset, one a round, with options of any bytes as often as not.
+pub(crate) fn tcp_offset(rng: &mut Rng, capture: &Capture, round: u64) -> Mutant {
+    changed(rng, capture, "TCP data offset and options", Label::Readable, |rng, packet| {
+        let tcp = tcp(packet);
+        if rng.bool() {
+            let end = (tcp + usize::from(packet.data[tcp + 12] >> 4) * 4).min(packet.data.len());
+            packet.data[tcp + 20..end].iter_mut().for_each(|byte| *byte = rng.u8(..));
+        }
+        packet.data[tcp + 12] = (round as u8) << 4 | packet.data[tcp + 12] & 15;
+    })
+}
+
+/// Where the TCP header begins.
+fn tcp(packet: &Packet) -> usize {
+    ETHERNET + usize::from(packet.data[ETHERNET] & 15) * 4
 }
 
 /// Any bytes instead of some of the headers.
