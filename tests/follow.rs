@@ -8,7 +8,7 @@ mod synthetic;
 mod support;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -233,6 +233,9 @@ fn what_does_not_belong_together_is_refused() {
     checkpoint[middle] ^= 1;
     fs::write(site.path("out.checkpoint"), checkpoint).unwrap();
     ends("", "cannot go on from the checkpoint out.checkpoint: ");
+    let spaces = zstd::encode_all(io::repeat(b' ').take(1 << 30), 1).unwrap();
+    fs::write(site.path("out.checkpoint"), spaces).unwrap();
+    ends("", "cannot go on from the checkpoint out.checkpoint: it holds over 250 times its size");
     let mut nowhere = closecheck(words("read --follow nowhere --out out"));
     let ran = run(nowhere.current_dir(site.path("")));
     ran.exits(2).complains(

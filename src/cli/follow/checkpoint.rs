@@ -1,7 +1,7 @@
 //! How far a rotating capture was followed: everything that the next file and the next line depend on.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,11 @@ use crate::flow::Table;
 const SCHEMA: &str = "closecheck-checkpoint/1";
 /// zstd's fastest level but for the negative ones.
 const LEVEL: i32 = 1;
+/// What may stand in the file for each of its bytes, beside [`ANYHOW`]. The JSON of connections takes 10 to 20 times as
+/// much as zstd makes of it; zstd could hold 30,000 times as much of nothing, and reading that would take long.
+const EXPANSION: u64 = 250;
+/// Bytes of JSON that any checkpoint may hold.
+const ANYHOW: u64 = 16 << 20;
 
 /// What stands in the file: JSON in zstd, with zstd's checksum.
 #[derive(Debug, Serialize, Deserialize)]
@@ -117,11 +122,20 @@ fn write(checkpoint: &Checkpoint, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn read(file: File) -> io::Result<Checkpoint> {
-    let mut json = BufReader::new(zstd::Decoder::new(file)?);
-    let mut deserializer = serde_json::Deserializer::from_reader(&mut json);
+    let most = file.metadata()?.len().saturating_mul(EXPANSION).saturating_add(ANYHOW);
+    let mut json = BufReader::new(zstd::Decoder::new(file)?.take(most));
+    let checkpoint = parse(&mut json);
+    if json.get_ref().limit() == 0 {
+        return Err(io::Error::other(format!("it holds over {EXPANSION} times its size")));
+    }
+    checkpoint
+}
+
+/// Takes all that there is, up to zstd's checksum.
+fn parse(json: &mut impl BufRead) -> io::Result<Checkpoint> {
+    let mut deserializer = serde_json::Deserializer::from_reader(&mut *json);
     let checkpoint = Checkpoint::deserialize(&mut deserializer)?;
     deserializer.end()?;
-    // Up to the checksum.
-    json.read_to_end(&mut Vec::new())?;
+    io::copy(json, &mut io::sink())?;
     Ok(checkpoint)
 }
