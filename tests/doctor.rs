@@ -68,6 +68,54 @@ fn where_nothing_can_be_captured_each_way_to_it_has_its_remedy() {
     assert!(remedy("private network").contains("sysctl -w user.max_user_namespaces"), "{report:#}");
 }
 
+/// The command that a remedy has behind `sudo`, as far as its words belong to it.
+fn command(remedy: &str) -> Vec<&str> {
+    let (_, command) = remedy.rsplit_once("sudo ").expect("a command");
+    command.trim_end_matches('`').split(' ').collect()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn with_the_right_that_the_remedy_gives_nobody_may_capture_on_the_host() {
+    let public = Public::new();
+    let examine = || told(&mut public.as_nobody(words("doctor --format json")), 0);
+    let report = examine();
+    let remedy = part(&report, "capture")["remedy"].as_str().expect("text");
+    let program = public.program();
+    let [name, right, "CLOSECHECK"] = command(remedy)[..] else { panic!("{remedy}") };
+    run(clean(name).arg(right).arg(program)).succeeded();
+    let capture = part(&examine(), "capture").clone();
+    assert_eq!((&capture["works"], &capture["remedy"]), (&true.into(), &Value::Null));
+}
+
+/// What root does to the limits here is done to those of a user namespace.
+#[test]
+fn with_the_limits_that_the_remedy_sets_a_private_network_can_be_had() {
+    let examine = |first: &str| {
+        let script = format!(
+            r#"echo 0 >/proc/sys/user/max_user_namespaces && {first} &&
+            exec setpriv --bounding-set=-all,+setfcap --inh-caps=-all "$0" doctor --format json"#
+        );
+        run(clean("unshare").args(["--map-root-user", "--net", "sh", "-c", &script, PROGRAM]))
+    };
+    let report = examine("true").exits(1).json();
+    let remedy = part(&report, "private network")["remedy"].as_str().expect("text");
+    let report = examine(&format!("{} >&2", command(remedy).join(" "))).exits(0).json();
+    assert_eq!(part(&report, "private network")["works"], true, "{report:#}");
+    assert_eq!(part(&report, "capture in there")["works"], true, "{report:#}");
+}
+
+#[test]
+fn root_that_may_not_map_itself_is_told_so() {
+    let script = r#"exec setpriv --bounding-set=-all --inh-caps=-all "$0" doctor --format json"#;
+    let mut command = clean("unshare");
+    command.args(["--map-root-user", "--net", "sh", "-c", script, PROGRAM]);
+    let report = told(&mut command, 1);
+    let namespace = part(&report, "private network");
+    assert_eq!(namespace["says"], "root without cap_setfcap cannot have a user namespace");
+    assert!(namespace["remedy"].as_str().expect("text").contains("--cap-add NET_RAW"));
+}
+
 #[test]
 fn what_the_kernel_lacks_is_named_with_what_it_would_take() {
     let without = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/without.py");

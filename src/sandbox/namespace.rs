@@ -24,6 +24,9 @@ pub enum NamespaceError {
     /// The namespace was made, or would be, but a security module withholds its rights (Ubuntu).
     #[error("restricted by AppArmor: not permitted to {0}")]
     AppArmor(Step),
+    /// Root without CAP_SETFCAP, as in containers, may not map itself (`verify_root_map` in kernel/user_namespace.c).
+    #[error("root without cap_setfcap cannot have a user namespace")]
+    BareRoot,
     /// There are as many namespaces as the system allows, which may be none.
     #[error("the limit on namespaces is reached")]
     Limit,
@@ -59,6 +62,9 @@ impl NamespaceError {
             NamespaceError::AppArmor(_) => {
                 "run with sudo, or first: \
                  sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+            }
+            NamespaceError::BareRoot => {
+                "in a container, run it as another user, or with `--cap-add NET_RAW`; else with all of root's rights"
             }
             NamespaceError::Limit => {
                 "run with sudo, or first: \
@@ -108,8 +114,9 @@ pub fn enter() -> Result<(), NamespaceError> {
     let surroundings = Surroundings {
         by_user,
         threads: super::thread_count(),
-        apparmor: std::fs::read_to_string("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-            .is_ok_and(|value| value.trim() == "1"),
+        apparmor: AppArmor::now(),
+        bare_root: nix::unistd::geteuid().is_root()
+            && !super::rights::has_capability(rustix::thread::CapabilitySet::SETFCAP),
     };
     let (step, flags) = if by_user {
         (Step::UnshareUser, CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET)
@@ -174,23 +181,53 @@ struct Surroundings {
     by_user: bool,
     /// Threads of the process.
     threads: usize,
-    /// True where kernel.apparmor_restrict_unprivileged_userns is 1.
-    apparmor: bool,
+    apparmor: AppArmor,
+    /// True for root without CAP_SETFCAP.
+    bare_root: bool,
+}
+
+/// What kernel.apparmor_restrict_unprivileged_userns says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AppArmor {
+    /// There is no such switch.
+    Absent,
+    /// It is 0, but a profile may say otherwise.
+    Permits,
+    /// It is 1.
+    Restricts,
+}
+
+impl AppArmor {
+    #[cfg(target_os = "linux")]
+    fn now() -> AppArmor {
+        let switch = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns";
+        match std::fs::read_to_string(switch) {
+            Ok(value) if value.trim() == "1" => AppArmor::Restricts,
+            Ok(_) => AppArmor::Permits,
+            Err(_) => AppArmor::Absent,
+        }
+    }
 }
 
 /// Turns the failure of a step into its cause.
 ///
-/// AppArmor lets unshare(2) pass and then refuses what the new rights are for, so in a user namespace of
-/// our own a refusal after that step is taken for its doing, whatever the sysctl says.
+/// AppArmor lets unshare(2) pass and then refuses what the new rights are for, so where it has a say, a refusal after
+/// that step in a user namespace of our own is taken for its doing.
 #[cfg_attr(
     not(any(test, target_os = "linux")),
     expect(dead_code, reason = "only Linux has the errors")
 )]
 fn explain(step: Step, error: io::Error, surroundings: Surroundings) -> NamespaceError {
-    let Surroundings { by_user, threads, apparmor } = surroundings;
+    let Surroundings { by_user, threads, apparmor, bare_root } = surroundings;
     let unsharing = matches!(step, Step::UnshareUser | Step::UnshareNetwork);
+    let restricts = match apparmor {
+        AppArmor::Absent => false,
+        AppArmor::Permits => !unsharing,
+        AppArmor::Restricts => true,
+    };
     match error.raw_os_error().map(Errno::from_raw) {
-        Some(Errno::EPERM | Errno::EACCES) if by_user && (apparmor || !unsharing) => {
+        Some(Errno::EPERM) if step == Step::MapIds && bare_root => NamespaceError::BareRoot,
+        Some(Errno::EPERM | Errno::EACCES) if by_user && restricts => {
             NamespaceError::AppArmor(step)
         }
         Some(Errno::EPERM | Errno::EACCES) => NamespaceError::Denied(step),
@@ -207,7 +244,8 @@ fn explain(step: Step, error: io::Error, surroundings: Surroundings) -> Namespac
 mod tests {
     use super::*;
 
-    const USER: Surroundings = Surroundings { by_user: true, threads: 1, apparmor: false };
+    const USER: Surroundings =
+        Surroundings { by_user: true, threads: 1, apparmor: AppArmor::Absent, bare_root: false };
     const ROOT: Surroundings = Surroundings { by_user: false, ..USER };
 
     /// The variant's name and its step, as far as it has one.
@@ -221,7 +259,9 @@ mod tests {
     #[test]
     fn each_errno_of_each_step_has_its_cause() {
         use Step::{LoopbackUp, MapIds, UnshareNetwork, UnshareUser};
-        let apparmor = Surroundings { apparmor: true, ..USER };
+        let apparmor = Surroundings { apparmor: AppArmor::Restricts, ..USER };
+        let profile = Surroundings { apparmor: AppArmor::Permits, ..USER };
+        let bare_root = Surroundings { bare_root: true, ..apparmor };
         let threads = Surroundings { threads: 3, ..USER };
         let cases = [
             (UnshareUser, Errno::EPERM, USER, "Denied(UnshareUser)"),
@@ -233,17 +273,22 @@ mod tests {
             (UnshareUser, Errno::ENOSPC, USER, "Limit"),
             (UnshareUser, Errno::EUSERS, USER, "Limit"),
             (UnshareUser, Errno::ENOMEM, USER, "Io(UnshareUser)"),
-            (MapIds, Errno::EPERM, USER, "AppArmor(MapIds)"),
+            (MapIds, Errno::EPERM, USER, "Denied(MapIds)"),
+            (MapIds, Errno::EPERM, profile, "AppArmor(MapIds)"),
+            (MapIds, Errno::EPERM, bare_root, "BareRoot"),
             (MapIds, Errno::EACCES, apparmor, "AppArmor(MapIds)"),
             (MapIds, Errno::EROFS, USER, "Io(MapIds)"),
             (MapIds, Errno::EINVAL, threads, "Io(MapIds)"),
-            (LoopbackUp, Errno::EPERM, USER, "AppArmor(LoopbackUp)"),
+            (UnshareUser, Errno::EPERM, profile, "Denied(UnshareUser)"),
+            (UnshareUser, Errno::EPERM, bare_root, "AppArmor(UnshareUser)"),
+            (LoopbackUp, Errno::EPERM, USER, "Denied(LoopbackUp)"),
+            (LoopbackUp, Errno::EPERM, profile, "AppArmor(LoopbackUp)"),
             (LoopbackUp, Errno::ENODEV, USER, "Io(LoopbackUp)"),
             (UnshareNetwork, Errno::EPERM, ROOT, "Denied(UnshareNetwork)"),
             (
                 UnshareNetwork,
                 Errno::EPERM,
-                Surroundings { apparmor: true, ..ROOT },
+                Surroundings { apparmor: AppArmor::Restricts, ..ROOT },
                 "Denied(UnshareNetwork)",
             ),
             (UnshareNetwork, Errno::EINVAL, Surroundings { threads: 3, ..ROOT }, "Missing"),

@@ -406,7 +406,7 @@ fn failed<E: Into<io::Error>>(step: &'static str) -> impl FnOnce(E) -> RightsErr
 
 /// True where the calling thread has the capability in effect.
 #[cfg(target_os = "linux")]
-fn has_capability(capability: CapabilitySet) -> bool {
+pub(super) fn has_capability(capability: CapabilitySet) -> bool {
     rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(capability))
 }
 
