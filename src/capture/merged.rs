@@ -156,8 +156,7 @@ impl Merged {
         }
         if is_alone {
             let more = most.saturating_sub(1);
-            let taken = source.frames.take_at_hand(more, |frame| take(origin, frame));
-            taken.unwrap_or_else(|error| self.note(capture, error));
+            source.frames.take_at_hand(more, |frame| take(origin, frame));
         }
         true
     }

@@ -183,34 +183,29 @@ impl Frames {
 
     /// Takes up to `most` packets that are in memory already. What the capture tells beside its packets does not
     /// change in between.
-    ///
-    /// # Errors
-    /// As for [`next_frame`](Frames::next_frame).
     #[inline]
-    pub(super) fn take_at_hand(
-        &mut self,
-        most: usize,
-        mut take: impl FnMut(&Frame<'_>),
-    ) -> Result<(), ReadError> {
+    pub(super) fn take_at_hand(&mut self, most: usize, mut take: impl FnMut(&Frame<'_>)) {
         if self.ended {
-            return Ok(());
+            return;
         }
-        if let Format::Pcap(format) = &self.format {
-            let (link, packets) = (format.link(), &mut self.packets);
-            format.take_at_hand(&mut self.window, most, |time, wire_len, data| {
-                *packets += 1;
-                take(&Frame { number: *packets, time, link, wire_len, data });
-            });
-            return Ok(());
-        }
-        for _ in 0..most {
-            if !self.has_packet_at_hand() {
-                break;
+        let (window, packets) = (&mut self.window, &mut self.packets);
+        match &mut self.format {
+            Format::Pcap(format) => {
+                let link = format.link();
+                format.take_at_hand(window, most, |time, wire_len, data| {
+                    *packets += 1;
+                    take(&Frame { number: *packets, time, link, wire_len, data });
+                });
             }
-            let Some(packet) = self.advance()? else { break };
-            take(&self.frame(&packet));
+            Format::Pcapng(format) => {
+                let events = format.notes().events;
+                format.take_at_hand(window, most, |time, link, wire_len, data| {
+                    *packets += 1;
+                    let number = packets.saturating_add(events);
+                    take(&Frame { number, time, link, wire_len, data });
+                });
+            }
         }
-        Ok(())
     }
 
     /// A packet as a frame: the one that was taken last, or one before it where nothing was read in between.

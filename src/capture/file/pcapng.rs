@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::clock::Converted;
 use super::fields::ByteOrder;
 use super::interface::Interface;
 use super::options::Options;
@@ -117,16 +118,38 @@ impl Pcapng {
         }
     }
 
-    /// True where these bytes begin with a whole enhanced packet block that has no options.
+    /// Takes up to `most` enhanced packet blocks that are in memory and tell of no drops, as most do not. What is
+    /// wrong with one is for [`next`](Pcapng::next) to tell.
+    #[inline]
+    pub(super) fn take_at_hand(
+        &mut self,
+        window: &mut Window,
+        most: usize,
+        mut take: impl FnMut(Timestamp, LinkType, u32, &[u8]),
+    ) {
+        let (bytes, offset) = (window.unread(), window.offset());
+        let mut rest = bytes;
+        for _ in 0..most {
+            let Some(Plain { interface, units, wire_len, data, behind }) = plain(self.order, rest)
+            else {
+                break;
+            };
+            let Some(interface) = self.interfaces.get(interface as usize) else { break };
+            let Converted { time, clamped: false } = interface.clock.time(units) else { break };
+            take(time, interface.link, wire_len, data);
+            self.block_at = offset.saturating_add((bytes.len() - rest.len()) as u64);
+            self.blocks = self.blocks.saturating_add(1);
+            self.last_time = time;
+            rest = behind;
+        }
+        let taken = bytes.len() - rest.len();
+        window.take(taken);
+    }
+
+    /// True where these bytes begin with a block that [`take_at_hand`](Pcapng::take_at_hand) takes.
     #[inline]
     pub(super) fn has_packet_in(&self, bytes: &[u8]) -> bool {
-        const AROUND_PACKET: u32 = 32;
-        let word = |offset| self.order.u32(bytes, offset).unwrap_or_default();
-        let (kind, length, captured) = (word(0), word(4), word(20));
-        let padded = captured.checked_next_multiple_of(4);
-        kind == ENHANCED_PACKET
-            && padded.and_then(|padded| padded.checked_add(AROUND_PACKET)) == Some(length)
-            && bytes.len() >= length as usize
+        plain(self.order, bytes).is_some()
     }
 
     #[inline]
@@ -206,7 +229,7 @@ impl Pcapng {
         let (captured, wire_len) = (word(12), word(16));
         let units = u64::from(word(4)) << 32 | u64::from(word(8));
         let (data, options) = split(body, 20, captured)?;
-        let drops = if options.is_empty() { None } else { self.drops_before(options) };
+        let drops = drops_before(self.order, options);
         let interface = find(&mut self.interfaces, word(0))?;
         if let Some(drops) = drops {
             interface.count_drops(drops);
@@ -216,15 +239,6 @@ impl Pcapng {
         self.notes.clamped += u64::from(converted.clamped);
         self.last_time = converted.time;
         Ok(taken(window, length, 20, data, (converted.time, link, wire_len)))
-    }
-
-    /// What the option epb_dropcount says. Options that cannot be read take nothing from the packet.
-    fn drops_before(&self, options: &[u8]) -> Option<u64> {
-        const EPB_DROPCOUNT: u16 = 4;
-        Options::new(self.order, options)
-            .flatten()
-            .find(|(code, _)| *code == EPB_DROPCOUNT)
-            .and_then(|(_, value)| self.order.u64(value, 0))
     }
 
     fn take_obsolete(&mut self, length: u32, window: &mut Window) -> Result<Packet, Fault> {
@@ -336,6 +350,47 @@ impl Pcapng {
         }
         Ok(window.unread().get(HEAD..end).unwrap_or_default())
     }
+}
+
+/// An enhanced packet block that tells of no drops.
+struct Plain<'a> {
+    interface: u32,
+    units: u64,
+    wire_len: u32,
+    data: &'a [u8],
+    /// What follows the block.
+    behind: &'a [u8],
+}
+
+/// The block that these bytes begin with, if it is a plain one and all there.
+#[inline]
+fn plain(order: ByteOrder, bytes: &[u8]) -> Option<Plain<'_>> {
+    let (first, rest) = bytes.split_first_chunk()?;
+    let [kind, length, interface, high] = order.words(first);
+    let [low, captured, wire_len, _] = order.words(rest.first_chunk()?);
+    if kind != ENHANCED_PACKET || length > LONGEST_BLOCK || !length.is_multiple_of(4) {
+        return None;
+    }
+    let (block, behind) = bytes.split_at_checked(length as usize)?;
+    let (body, last) = block.split_last_chunk::<TAIL>()?;
+    let (data, options) = split(body.get(HEAD..)?, 20, captured).ok()?;
+    let data = body.get(HEAD + 20..)?.get(..data)?;
+    let is_plain = order.u32(last, 0) == Some(length) && drops_before(order, options).is_none();
+    let units = u64::from(high) << 32 | u64::from(low);
+    is_plain.then_some(Plain { interface, units, wire_len, data, behind })
+}
+
+/// What the option epb_dropcount says. Options that cannot be read take nothing from the packet.
+#[inline]
+fn drops_before(order: ByteOrder, options: &[u8]) -> Option<u64> {
+    const EPB_DROPCOUNT: u16 = 4;
+    if options.is_empty() {
+        return None;
+    }
+    Options::new(order, options)
+        .flatten()
+        .find(|(code, _)| *code == EPB_DROPCOUNT)
+        .and_then(|(_, value)| order.u64(value, 0))
 }
 
 /// A block's packet and what follows it, behind the `fixed` bytes of its body.

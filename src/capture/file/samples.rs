@@ -2,6 +2,7 @@
 
 use super::fields::ByteOrder;
 use super::{Frames, ReadError};
+use crate::decode::Frame;
 
 /// Number, nanoseconds, link type, length on the wire, bytes.
 pub(super) type Row = (u64, i64, u32, u32, Vec<u8>);
@@ -16,17 +17,16 @@ pub(super) fn read(bytes: &[u8]) -> (Vec<Row>, Option<ReadError>) {
     (rows.0, rows.1)
 }
 
+pub(super) fn row(frame: &Frame<'_>) -> Row {
+    let Frame { number, time, link, wire_len, data } = frame;
+    (*number, time.nanoseconds(), link.0, *wire_len, data.to_vec())
+}
+
 pub(super) fn rows(frames: &mut Frames) -> (Vec<Row>, Option<ReadError>) {
     let mut rows = Vec::new();
     loop {
         match frames.next_frame() {
-            Ok(Some(frame)) => rows.push((
-                frame.number,
-                frame.time.nanoseconds(),
-                frame.link.0,
-                frame.wire_len,
-                frame.data.to_vec(),
-            )),
+            Ok(Some(frame)) => rows.push(row(&frame)),
             Ok(None) => return (rows, None),
             Err(error) => {
                 assert!(frames.next_frame().unwrap().is_none(), "an error is the end");

@@ -10,7 +10,7 @@ use std::io::{self, Cursor, Read, Write};
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
-use super::samples::{BIG, LITTLE, Row, error, read, read_whole, rows};
+use super::samples::{BIG, LITTLE, Row, error, read, read_whole, row, rows};
 use super::{CaptureFormat, Compression, Frames, LONGEST_PACKET, ReadError};
 use crate::capture::PcapWriter;
 use crate::decode::{Frame, LinkType, Timestamp};
@@ -162,6 +162,10 @@ fn nearly_valid() -> impl Strategy<Value = Vec<u8>> {
                 (2, _, _) => LITTLE.words(&[code, code, u32::try_from(body.len()).unwrap(), 60]),
                 (_, 6, true) => BIG.enhanced(0, 1, 60, &body, b""),
                 (_, 6, false) => LITTLE.enhanced(0, 1, 60, &body, b""),
+                (_, 7, big) => {
+                    let (own, code) = (if big { BIG } else { LITTLE }, body.len() % 6);
+                    own.enhanced(0, 2, 60, b"", &own.option(u16::try_from(code).unwrap(), &body))
+                }
                 (_, 10, true) => BIG.section(),
                 (_, 10, false) => LITTLE.section(),
                 (_, _, true) => BIG.block(code, &body),
@@ -210,6 +214,30 @@ proptest! {
         let (rows, error) = rows(&mut frames);
         prop_assert_eq!(rows, expected);
         prop_assert_eq!(error.map(|error| error.to_string()), why.map(|error| error.to_string()));
+    }
+
+    #[test]
+    fn packets_taken_at_once_are_those_taken_one_by_one(
+        bytes in nearly_valid(), buffer in 1usize..1000, most in 1usize..5,
+    ) {
+        let start = || Frames::start(Box::new(Cursor::new(bytes.clone())), buffer, None);
+        let (Ok(mut one_by_one), Ok(mut frames)) = (start(), start()) else { return Ok(()) };
+        let (expected, why) = rows(&mut one_by_one);
+        let mut taken = Vec::new();
+        let error = loop {
+            match frames.next_frame() {
+                Ok(Some(frame)) => taken.push(row(&frame)),
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+            let (at_hand, before, drops) = (frames.has_packet_at_hand(), taken.len(), frames.dropped());
+            frames.take_at_hand(most, |frame| taken.push(row(frame)));
+            prop_assert!(at_hand || taken.len() == before);
+            prop_assert_eq!(drops, frames.dropped());
+        };
+        prop_assert_eq!(taken, expected);
+        prop_assert_eq!(error.map(|error| error.to_string()), why.map(|error| error.to_string()));
+        prop_assert_eq!(frames.dropped(), one_by_one.dropped());
     }
 
     #[test]
