@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
@@ -14,16 +14,12 @@ use nix::fcntl::OFlag;
 use thiserror::Error;
 
 use super::gzip::Gzip;
+use super::zstd::Zstd;
 use super::{Compression, ReadError, Stopped};
 use crate::capture::Stop;
 
 /// Compressed bytes read at a time.
 const COMPRESSED_BUFFER: usize = 1 << 17;
-/// Compressed bytes shown to zstd at a time.
-const PORTION: usize = 4096;
-/// The largest window that a zstd stream may ask for, 16 MiB, as a power of two: `zstd` takes no more than half
-/// of that without `--ultra` or `--long`, and RFC 8878 3.1.1.1.2 has every decoder support as much as that.
-const ZSTD_WINDOW_LOG: u32 = 24;
 /// What a compressed stream may hold for each of its bytes once it has held [`ANYHOW`]: deflate cannot hold more
 /// than 1032, zstd thirty times as much, and no capture comes near. So a small file takes a short time.
 const EXPANSION: u64 = 2000;
@@ -183,27 +179,6 @@ impl Read for Counted {
     }
 }
 
-/// A buffer of which little is shown at a time: what zstd has decompressed in a call that fails is lost, and from
-/// so few bytes it decompresses one block at the most, unless that is tiny.
-struct Portions<R>(R);
-
-impl<R: BufRead> Read for Portions<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer)
-    }
-}
-
-impl<R: BufRead> BufRead for Portions<R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        let shown = self.0.fill_buf()?;
-        Ok(shown.get(..PORTION).unwrap_or(shown))
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.0.consume(amount);
-    }
-}
-
 /// What a decompressor gives, up to a multiple of what went into it.
 struct Bounded {
     input: Box<dyn Read + Send>,
@@ -277,11 +252,7 @@ pub(super) fn decompress(
     let input = BufReader::with_capacity(COMPRESSED_BUFFER, input);
     let input: Box<dyn Read + Send> = match compression {
         Compression::Gzip => Box::new(Gzip::new(input)),
-        Compression::Zstd => {
-            let mut decoder = zstd::stream::read::Decoder::with_buffer(Portions(input))?;
-            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
-            Box::new(decoder)
-        }
+        Compression::Zstd => Box::new(Zstd::new(input)?),
     };
     Ok(Box::new(Bounded { input, given: 0, taken }))
 }

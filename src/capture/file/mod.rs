@@ -18,6 +18,7 @@ mod options;
 mod pcap;
 mod pcapng;
 mod window;
+mod zstd;
 
 #[cfg(test)]
 mod samples;

@@ -53,6 +53,21 @@ fn a_damaged_stream_ends_the_capture_with_what_came_before() {
 }
 
 #[test]
+fn a_zstd_frame_that_holds_less_than_it_says_is_damaged_however_its_bytes_come() {
+    // One segment of 257 bytes (RFC 8878 3.1.1.1), and an empty last block.
+    let short = [&b"\x28\xb5\x2f\xfd\x60\x01\x00"[..], &[1, 0, 0]].concat();
+    let capture = zstd(&two_packets());
+    for bytes in [[&capture[..], &short].concat(), [&short[..], &capture].concat()] {
+        let whole = Frames::from_reader(Cursor::new(bytes.clone()));
+        let trickled = Frames::from_reader(Trickle(Cursor::new(bytes)));
+        for frames in [whole, trickled] {
+            let ended = frames.map_or_else(Some, |mut frames| rows(&mut frames).1);
+            assert!(matches!(ended, Some(ReadError::StreamDamaged { .. })), "{ended:?}");
+        }
+    }
+}
+
+#[test]
 fn packets_before_the_damage_in_a_stream_are_given() {
     // Stored, so that the place of everything is known: member header, block header, bytes; then a block of a
     // type that there is not (RFC 1951 3.2.3).

@@ -1,0 +1,100 @@
+//! zstd (RFC 8878) as a stream of which nothing is lost: a frame that holds less than it says is damaged however its
+//! bytes come. libzstd sees that only where it has the whole frame before it (`ZSTD_decompressContinue` looks at no
+//! content size behind an empty last block), so that a file and a pipe would be told apart.
+
+use std::io::{self, BufRead, Read};
+
+use zstd::stream::raw::{DParameter, Decoder, Operation, Status};
+use zstd::zstd_safe::get_frame_content_size;
+
+/// Compressed bytes shown at a time: what was decompressed in a call that fails is lost, and from so few bytes that is
+/// one block at the most, unless it is tiny.
+const PORTION: usize = 4096;
+/// The largest window that a stream may ask for, 16 MiB, as a power of two: `zstd` takes no more than half of that
+/// without `--ultra` or `--long`, and RFC 8878 3.1.1.1.2 has every decoder support as much as that.
+const WINDOW_LOG: u32 = 24;
+/// The longest frame header with its magic number (RFC 8878 3.1.1).
+const LONGEST_HEADER: usize = 18;
+
+/// Frames that were put behind one another are read as one.
+pub(super) struct Zstd<R> {
+    input: R,
+    decoder: Decoder<'static>,
+    /// Nothing where a frame has ended and no other has begun.
+    frame: Option<Frame>,
+    /// What comes behind the bytes that were given last.
+    error: Option<io::Error>,
+}
+
+/// A frame while it is read.
+#[derive(Default)]
+struct Frame {
+    /// Its first bytes, as many as a header may have.
+    header: Vec<u8>,
+    /// Bytes it gave.
+    given: u64,
+}
+
+impl Frame {
+    fn take(&mut self, bytes: &[u8], given: usize) {
+        let missing = LONGEST_HEADER.saturating_sub(self.header.len());
+        self.header.extend_from_slice(bytes.get(..missing).unwrap_or(bytes));
+        self.given = self.given.saturating_add(given as u64);
+    }
+
+    /// Compares what it gave with what its header says, where that says anything.
+    fn finish(&self) -> io::Result<()> {
+        match get_frame_content_size(&self.header) {
+            Ok(Some(size)) if size != self.given => {
+                let given = self.given;
+                let text = format!("a frame says that it holds {size} bytes, and holds {given}");
+                Err(io::Error::new(io::ErrorKind::InvalidData, text))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<R: BufRead> Zstd<R> {
+    pub(super) fn new(input: R) -> io::Result<Zstd<R>> {
+        let mut decoder = Decoder::new()?;
+        decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG))?;
+        Ok(Zstd { input, decoder, frame: None, error: None })
+    }
+
+    /// Decompresses once, and says whether that was the end and how many bytes it gave.
+    fn step(&mut self, room: &mut [u8]) -> io::Result<(bool, usize)> {
+        let input = self.input.fill_buf()?;
+        let shown = input.get(..PORTION).unwrap_or(input);
+        let at_end = shown.is_empty();
+        if at_end && self.frame.is_none() {
+            return Ok((true, 0));
+        }
+        let Status { remaining, bytes_read, bytes_written } =
+            self.decoder.run_on_buffers(shown, room)?;
+        let frame = self.frame.get_or_insert_default();
+        frame.take(shown.get(..bytes_read).unwrap_or_default(), bytes_written);
+        self.input.consume(bytes_read);
+        if remaining == 0 {
+            self.error = frame.finish().err();
+            self.frame = None;
+        } else if at_end && bytes_written == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok((false, bytes_written))
+    }
+}
+
+impl<R: BufRead> Read for Zstd<R> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if let Some(error) = self.error.take() {
+                return Err(error);
+            }
+            let (is_over, given) = self.step(room)?;
+            if is_over || given > 0 || room.is_empty() {
+                return Ok(given);
+            }
+        }
+    }
+}
