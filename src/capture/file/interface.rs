@@ -43,23 +43,33 @@ impl Interface {
         })
     }
 
-    /// Adds packets that were lost before one that was not.
-    pub(super) fn count_drops(&mut self, drops: u64) {
-        self.drops_counted = Some(self.drops_counted.unwrap_or(0).saturating_add(drops));
+    /// Adds packets that were lost before one that was not. Returns by how many more were lost than was known.
+    pub(super) fn count_drops(&mut self, drops: u64) -> u64 {
+        self.learn(|interface| {
+            let before = interface.drops_counted.unwrap_or(0);
+            interface.drops_counted = Some(before.saturating_add(drops));
+        })
     }
 
-    /// Takes note of a statistic, which counts from the beginning of the capture.
-    pub(super) fn state_drops(&mut self, drops: u64) {
-        self.drops_stated = self.drops_stated.max(Some(drops));
+    /// Takes note of a statistic, which counts from the beginning of the capture. Returns the same.
+    pub(super) fn state_drops(&mut self, drops: u64) -> u64 {
+        self.learn(|interface| interface.drops_stated = interface.drops_stated.max(Some(drops)))
+    }
+
+    fn learn(&mut self, note: impl FnOnce(&mut Interface)) -> u64 {
+        let known = self.dropped().unwrap_or(0);
+        note(self);
+        self.dropped().unwrap_or(0).saturating_sub(known)
     }
 
     /// The packets that were lost, as far as the file tells.
-    pub(super) fn dropped(&self) -> Option<u64> {
+    fn dropped(&self) -> Option<u64> {
         self.drops_counted.max(self.drops_stated)
     }
 }
 
-fn wrong(name: &'static str, value: &[u8], expected: u16) -> Damage {
+/// An option whose length is not the only one that it can have.
+pub(super) fn wrong(name: &'static str, value: &[u8], expected: u16) -> Damage {
     // An option's length has 16 bits.
     Damage::OptionLength { name, length: u16::try_from(value.len()).unwrap_or(u16::MAX), expected }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::clock::Converted;
 use super::fields::ByteOrder;
-use super::interface::Interface;
+use super::interface::{self, Interface};
 use super::options::Options;
 use super::window::Window;
 use super::{Damage, Fault, LONGEST_PACKET, Packet};
@@ -99,11 +99,12 @@ impl Pcapng {
 
     /// The packets that were lost while the file was captured, as far as it tells.
     pub(super) fn dropped(&self) -> Option<u64> {
-        self.interfaces
-            .iter()
-            .filter_map(Interface::dropped)
-            .chain(self.dropped)
-            .reduce(u64::saturating_add)
+        self.dropped
+    }
+
+    /// Adds what an interface has told. It may tell so with every packet, and there may be many interfaces.
+    fn add_dropped(&mut self, more: u64) {
+        self.dropped = Some(self.dropped.unwrap_or(0).saturating_add(more));
     }
 
     /// Takes blocks up to and including the next with a packet.
@@ -190,7 +191,6 @@ impl Pcapng {
         let magic = magic.unwrap_or_default();
         let order = ByteOrder::of_magic(magic, BYTE_ORDER_MAGIC)
             .ok_or(Damage::ByteOrder(u32::from_be_bytes(magic)))?;
-        self.end_section();
         self.order = order;
         let length = order.u32(window.unread(), 4).unwrap_or_default();
         self.check_length(SECTION_HEADER, length)?;
@@ -202,13 +202,8 @@ impl Pcapng {
             (major, minor) => return Err(Damage::Version { major, minor, expected: "1.0" }.into()),
         }
         window.take(length as usize);
-        Ok(Block::Other)
-    }
-
-    /// Keeps what outlives the interfaces.
-    fn end_section(&mut self) {
-        self.dropped = self.dropped();
         self.interfaces.clear();
+        Ok(Block::Other)
     }
 
     fn take_interface(&mut self, length: u32, window: &mut Window) -> Result<Block, Fault> {
@@ -231,11 +226,12 @@ impl Pcapng {
         let (data, options) = split(body, 20, captured)?;
         let drops = drops_before(self.order, options);
         let interface = find(&mut self.interfaces, word(0))?;
-        if let Some(drops) = drops {
-            interface.count_drops(drops);
-        }
+        let more = drops.map(|drops| interface.count_drops(drops));
         let converted = interface.clock.time(units);
         let link = interface.link;
+        if let Some(more) = more {
+            self.add_dropped(more);
+        }
         self.notes.clamped += u64::from(converted.clamped);
         self.last_time = converted.time;
         Ok(taken(window, length, 20, data, (converted.time, link, wire_len)))
@@ -251,11 +247,12 @@ impl Pcapng {
         let (data, _) = split(body, 20, captured)?;
         let drops = half(2);
         let interface = find(&mut self.interfaces, half(0).into())?;
-        if drops != DROPS_UNKNOWN {
-            interface.count_drops(drops.into());
-        }
+        let more = (drops != DROPS_UNKNOWN).then(|| interface.count_drops(drops.into()));
         let converted = interface.clock.time(units);
         let link = interface.link;
+        if let Some(more) = more {
+            self.add_dropped(more);
+        }
         self.notes.clamped += u64::from(converted.clamped);
         self.last_time = converted.time;
         Ok(taken(window, length, 20, data, (converted.time, link, wire_len)))
@@ -282,14 +279,20 @@ impl Pcapng {
         const ISB_OSDROP: u16 = 7;
         let order = self.order;
         let body = self.need_whole(length, window)?;
-        let drops = Options::new(order, body.get(12..).unwrap_or_default())
-            .flatten()
-            .filter(|(code, _)| matches!(*code, ISB_IFDROP | ISB_OSDROP))
-            .filter_map(|(_, value)| order.u64(value, 0))
-            .reduce(u64::saturating_add);
-        let id = order.u32(body, 0).unwrap_or_default();
-        if let (Some(drops), Ok(interface)) = (drops, find(&mut self.interfaces, id)) {
-            interface.state_drops(drops);
+        let mut drops = None;
+        for option in Options::new(order, body.get(12..).unwrap_or_default()) {
+            let (name, value) = match option? {
+                (ISB_IFDROP, value) => ("isb_ifdrop", value),
+                (ISB_OSDROP, value) => ("isb_osdrop", value),
+                _ => continue,
+            };
+            let more = order.u64(value, 0).filter(|_| value.len() == 8);
+            let more = more.ok_or(interface::wrong(name, value, 8))?;
+            drops = Some(more.saturating_add(drops.unwrap_or(0)));
+        }
+        let interface = find(&mut self.interfaces, order.u32(body, 0).unwrap_or_default())?;
+        if let Some(more) = drops.map(|drops| interface.state_drops(drops)) {
+            self.add_dropped(more);
         }
         window.take(length as usize);
         Ok(Block::Other)

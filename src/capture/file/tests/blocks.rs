@@ -223,6 +223,19 @@ fn options_of_an_interface_must_be_whole() {
 }
 
 #[test]
+fn a_count_of_lost_packets_that_cannot_be_read_is_damage() {
+    let words = |interface, options: &[u8]| error(&with(&LITTLE.statistics(interface, options)));
+    let seven = LITTLE.option(5, &7_u64.to_le_bytes());
+    assert_eq!(words(0, &seven), "");
+    let unknown = words(1, &seven);
+    assert!(unknown.ends_with("interface 1, the section has described 1"), "{unknown}");
+    let short = words(0, &LITTLE.option(7, &7_u32.to_le_bytes()));
+    assert!(short.ends_with("isb_osdrop of 4 bytes, expected 8"), "{short}");
+    let beyond = words(0, &[LITTLE.half(5), LITTLE.half(999)].concat());
+    assert!(beyond.ends_with("option 5 of 999 bytes, the block has room for 0"), "{beyond}");
+}
+
+#[test]
 fn options_of_a_packet_that_cannot_be_read_take_nothing_from_it() {
     let beyond = [LITTLE.half(4), LITTLE.half(999)].concat();
     let rows = read_whole(&with(&LITTLE.enhanced(0, 1, 1, b"a", &beyond)));
