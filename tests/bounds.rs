@@ -5,10 +5,12 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -17,7 +19,7 @@ use closecheck::decode::{
 };
 use closecheck::flow::Table;
 use closecheck::partial::Recorder;
-use support::{PROGRAM, Ran, Running, clean};
+use support::{PROGRAM, Ran, Running, clean, run};
 
 const MIB: u64 = 1 << 20;
 const SYN: u16 = 0x002;
@@ -34,6 +36,12 @@ fn within(bytes: u64, arguments: &str) -> Command {
     let mut command = clean("sh");
     command.args(["-c", &script, PROGRAM]).stdin(Stdio::piped());
     command
+}
+
+/// Runs it with so many seconds of a processor; whoever needs more is killed.
+fn in_seconds(seconds: u64, arguments: &[&OsStr]) -> Ran {
+    let script = format!("ulimit -t {seconds}; exec \"$0\" \"$@\"");
+    run(clean("sh").args(["-c", &script, PROGRAM]).args(arguments))
 }
 
 /// Runs it on what `write` writes.
@@ -284,6 +292,69 @@ fn what_a_full_table_gives_up_does_not_depend_on_its_hash() {
     assert_eq!(once.len(), 15_000);
     // Another table has another random hash.
     assert_eq!(given_up(20_000), once);
+}
+
+/// A capture of connections, a SYN and what refuses it each.
+fn refused(path: &Path, connections: impl Iterator<Item = (u32, u32)>) {
+    let mut bytes = Vec::new();
+    pcap_header(&mut bytes).unwrap();
+    for (time, (number, seq)) in (0..).step_by(10).zip(connections) {
+        packet(number, time, true, (SYN, seq, 0), &mut bytes).unwrap();
+        packet(number, time + 1, true, (RST, seq.wrapping_add(1), 0), &mut bytes).unwrap();
+    }
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn ports_that_are_used_again_and_again_are_paired_in_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("reused.pcap");
+    refused(&path, (0..20_000).map(|number| (0, number * 100_003)));
+    let ran =
+        in_seconds(20, &["compare".as_ref(), "--two-ended".as_ref(), path.as_ref(), path.as_ref()]);
+    ran.succeeded();
+}
+
+#[test]
+fn a_long_connection_that_many_short_ones_resemble_is_paired_in_seconds() {
+    const COUNT: u32 = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let (short, long) = (folder.path().join("short.pcap"), folder.path().join("long.pcap"));
+    refused(&short, (0..COUNT).map(|number| (number + 16, number)));
+    let mut bytes = Vec::new();
+    pcap_header(&mut bytes).unwrap();
+    for number in 0..COUNT {
+        packet(0, number.into(), true, (ACK, number, 1), &mut bytes).unwrap();
+    }
+    fs::write(&long, bytes).unwrap();
+    let ran = in_seconds(
+        20,
+        &["compare".as_ref(), "--two-ended".as_ref(), short.as_ref(), long.as_ref()],
+    );
+    ran.exits(3);
+}
+
+#[test]
+fn many_interfaces_that_tell_of_drops_with_every_packet_are_read_in_seconds() {
+    const INTERFACES: u32 = 60_000;
+    let block =
+        |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|word| word.to_le_bytes()).collect() };
+    let mut bytes = block(&[0x0a0d_0d0a, 28, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, 28]);
+    for _ in 0..INTERFACES {
+        bytes.extend(block(&[1, 20, 101, 0, 20]));
+    }
+    for number in 0..INTERFACES {
+        // One packet lost (isb_ifdrop), and an empty one.
+        bytes.extend(block(&[5, 36, number, 0, 0, 8 << 16 | 5, 1, 0, 36]));
+        bytes.extend(block(&[6, 32, number, 0, 0, 0, 0, 32]));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("interfaces.pcapng");
+    fs::write(&path, bytes).unwrap();
+    let ran =
+        in_seconds(20, &["read".as_ref(), path.as_ref(), "--format".as_ref(), "json".as_ref()]);
+    ran.exits(3);
+    assert_eq!(ran.json()["capture"]["dropped"], INTERFACES);
 }
 
 /// A section header, and the beginning of a block of 4 GiB that nobody knows.

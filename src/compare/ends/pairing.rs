@@ -18,7 +18,8 @@ use crate::flow::{End, Pair};
 /// A sequence number at which something begins or ends.
 type Edge = (End, Seq);
 
-/// Connections with one edge in common that are looked at: a scanner may give all of its SYNs one number.
+/// Connections with one edge in common that are looked at: a scanner may give all of its SYNs one number. Likewise
+/// those with the same addresses and ports: beyond, only those with an edge in common are.
 const CANDIDATES: usize = 64;
 
 /// All connections of both captures, sorted.
@@ -93,11 +94,35 @@ fn turn_to(known: &HashSet<Edge>, track: &mut Track) {
     }
 }
 
+/// What of a connection is the same in both captures; looking for it takes as long as the connection is.
+#[derive(Debug, Default)]
+struct Traits {
+    edges: HashSet<Edge>,
+    syns: Pair<Option<Seq>>,
+}
+
+impl Traits {
+    fn of(track: &Track) -> Traits {
+        Traits { edges: edges(track), syns: Pair::from_fn(|end| track.syn(end)) }
+    }
+
+    /// How many edges of each direction both have.
+    fn shared(&self, other: &Traits) -> Pair<u64> {
+        let mut shared = Pair::default();
+        for edge in self.edges.intersection(&other.edges) {
+            *shared.at_mut(edge.0) += 1;
+        }
+        shared
+    }
+}
+
 /// Where to look for the counterpart of a connection.
 #[derive(Debug, Default)]
 struct Index {
     by_addresses: HashMap<[Endpoint; 2], Vec<usize>>,
     by_edge: HashMap<Edge, Vec<usize>>,
+    /// What there is to go by of each connection.
+    traits: Vec<Traits>,
 }
 
 impl Index {
@@ -106,53 +131,61 @@ impl Index {
         for (place, track) in tracks.iter().enumerate() {
             let Some(track) = track else { continue };
             index.by_addresses.entry(addresses(track)).or_default().push(place);
-            for edge in edges(track) {
+            let traits = Traits::of(track);
+            for &edge in &traits.edges {
                 let places = index.by_edge.entry(edge).or_default();
                 if places.len() < CANDIDATES {
                     places.push(place);
                 }
             }
+            index.traits.push(traits);
         }
         index
+    }
+
+    /// Those with one of these edges.
+    fn with_any(&self, edges: &HashSet<Edge>) -> BTreeSet<usize> {
+        edges.iter().filter_map(|edge| self.by_edge.get(edge)).flatten().copied().collect()
     }
 }
 
 /// The best counterpart that is not taken: among those with the same addresses, else among all.
 fn best(track: &Track, others: &[Option<Track>], index: &Index) -> Option<usize> {
-    let edges = edges(track);
-    let same = index.by_addresses.get(&addresses(track)).into_iter().flatten().copied();
-    let by_edge =
-        || edges.iter().filter_map(|edge| index.by_edge.get(edge)).flatten().copied().collect();
-    best_of(track, &edges, others, same.collect())
-        .or_else(|| best_of(track, &edges, others, by_edge()))
-}
-
-fn best_of(
-    track: &Track,
-    own_edges: &HashSet<Edge>,
-    others: &[Option<Track>],
-    candidates: BTreeSet<usize>,
-) -> Option<usize> {
-    let rated = candidates.into_iter().filter_map(|place| {
-        let other = others.get(place)?.as_ref()?;
-        let mut shared = Pair::<u64>::default();
-        for edge in edges(other).intersection(own_edges) {
-            *shared.at_mut(edge.0) += 1;
-        }
-        let same_addresses = addresses(other) == addresses(track);
-        let total = shared.client + shared.server;
-        let fits = total > 0 && fits(track, other, same_addresses, shared);
-        fits.then_some((total, Reverse(place)))
-    });
-    rated.max().map(|(_, place)| place.0)
+    let own = Traits::of(track);
+    let best_of = |candidates: BTreeSet<usize>, same_addresses: bool| {
+        let rated = candidates.into_iter().filter_map(|place| {
+            let other = others.get(place)?.as_ref()?;
+            let has_same = addresses(other) == addresses(track);
+            if same_addresses && !has_same {
+                return None;
+            }
+            let traits = index.traits.get(place)?;
+            let shared = traits.shared(&own);
+            let total = shared.client + shared.server;
+            let fits = total > 0 && fits(&own.syns, &traits.syns, has_same, shared);
+            fits.then_some((total, Reverse(place)))
+        });
+        rated.max().map(|(_, place)| place.0)
+    };
+    let same = index.by_addresses.get(&addresses(track)).map_or(&[][..], Vec::as_slice);
+    let same = match same.len() {
+        ..=CANDIDATES => same.iter().copied().collect(),
+        _ => index.with_any(&own.edges),
+    };
+    best_of(same, true).or_else(|| best_of(index.with_any(&own.edges), false))
 }
 
 fn addresses(track: &Track) -> [Endpoint; 2] {
     [track.endpoints.client, track.endpoints.server]
 }
 
-fn fits(a: &Track, b: &Track, same_addresses: bool, shared: Pair<u64>) -> bool {
-    let same_syn = |end| a.syn(end).zip(b.syn(end)).map(|(a, b)| a == b);
+fn fits(
+    a: &Pair<Option<Seq>>,
+    b: &Pair<Option<Seq>>,
+    same_addresses: bool,
+    shared: Pair<u64>,
+) -> bool {
+    let same_syn = |end| a.at(end).zip(*b.at(end)).map(|(a, b)| a == b);
     match (same_syn(End::Client), same_syn(End::Server)) {
         (Some(client), server) => client && server != Some(false),
         (None, Some(false)) => false,
