@@ -158,6 +158,22 @@ fn what_a_filter_leaves_out_is_counted() {
 }
 
 #[test]
+fn what_was_cut_off_and_a_filter_asks_for_is_missed() {
+    // The seventh packet, cut behind its IP header.
+    let (_folder, path) = changed(|bytes| {
+        let (at, behind) = (records(bytes)[6], records(bytes)[7]);
+        bytes.drain(at + 16 + 24..behind);
+        bytes[at + 8..at + 12].copy_from_slice(&24_u32.to_le_bytes());
+    });
+    for filter in ["port 8000", "tcp[tcpflags] & tcp-fin == 0"] {
+        let cut = report(&run(&[name(&path), "-f", filter, "--format", "json"]), 3);
+        assert_eq!(cut["capture"]["skipped"]["cut"], 1, "{filter}: {cut:#}");
+    }
+    let none = report(&run(&[name(&path), "-f", "udp port 8000", "--format", "json"]), 0);
+    assert_eq!(none["capture"]["skipped"]["filtered-out"], 9);
+}
+
+#[test]
 fn a_filter_that_does_not_compile_is_an_error_in_libpcaps_words() {
     let complaint = complaint(&[FIXTURE, "--filter", "tcp prot 8000"]);
     assert!(complaint.contains("the filter `tcp prot 8000` does not work"), "{complaint}");

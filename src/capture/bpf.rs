@@ -83,10 +83,11 @@ impl Program {
         instructions.map(|text| Instruction::parse(&text)).collect::<Option<_>>().map(Program)
     }
 
-    /// Whether the packet of `wire_len` bytes, of which `data` was captured, passes.
+    /// Whether the packet of `wire_len` bytes, of which `data` was captured, passes; `None` where it does not because
+    /// the program runs into something that rejects it, as a load from beyond the captured bytes does.
     #[inline]
-    pub(super) fn accepts(&self, data: &[u8], wire_len: u32) -> bool {
-        self.run(data, wire_len).is_some_and(|result| result != 0)
+    pub(super) fn accepts(&self, data: &[u8], wire_len: u32) -> Option<bool> {
+        self.run(data, wire_len).map(|result| result != 0)
     }
 
     /// What the program returns; `None` where it runs into something that rejects the packet.

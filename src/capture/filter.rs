@@ -10,7 +10,7 @@ use pcap::{Capture, Linktype};
 use thiserror::Error;
 
 use super::bpf::Program;
-use crate::decode::{Frame, LinkType};
+use crate::decode::{Frame, LinkType, Skip, decode};
 
 /// A filter expression and what it compiles to.
 #[derive(Clone, Debug)]
@@ -78,7 +78,8 @@ impl Filter {
         Ok(())
     }
 
-    /// Whether the frame passes.
+    /// Whether the frame passes. One that was cut before its TCP flags does where the filter asks for what was cut
+    /// off: it may be of those that are wanted, and is to be missed.
     ///
     /// # Errors
     /// [`FilterError`] where the frame is the first of its link type and the expression does not compile
@@ -89,7 +90,8 @@ impl Filter {
             Entry::Occupied(program) => program.into_mut(),
             Entry::Vacant(place) => place.insert(compile(&self.expression, frame.link)?),
         };
-        Ok(program.accepts(frame.data, frame.wire_len))
+        let is_missed = || matches!(decode(frame), Err(Skip::Cut));
+        Ok(program.accepts(frame.data, frame.wire_len).unwrap_or_else(is_missed))
     }
 }
 
@@ -176,8 +178,18 @@ mod tests {
         assert!(accepts("ip", &frame));
         assert!(accepts("greater 1500", &frame));
         assert!(!accepts("less 1499", &frame));
-        assert!(!accepts("tcp dst port 80", &frame));
-        assert!(!accepts("tcp dst port 81", &frame));
+        assert!(!accepts("udp dst port 80", &frame));
+        assert!(!accepts("dst host 10.0.0.1", &frame));
+        let behind_the_flags = self::frame(LinkType::RAW, &IPV4_TCP_TO_80);
+        assert!(!accepts("tcp dst port 80 and tcp[40] == 0", &behind_the_flags));
+    }
+
+    #[test]
+    fn what_is_asked_for_and_was_cut_off_before_the_flags_is_not_lost_without_a_word() {
+        let frame = frame(LinkType::RAW, &IPV4_TCP_TO_80[..22]);
+        assert!(accepts("tcp dst port 80", &frame));
+        assert!(accepts("tcp dst port 81", &frame));
+        assert!(accepts("tcp[tcpflags] & tcp-rst != 0", &frame));
     }
 
     #[test]
