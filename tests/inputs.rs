@@ -160,10 +160,12 @@ fn a_name_acts_on_nothing() {
         let missing = folder.path().join("none").join(OsStr::from_bytes(name));
         for format in ["table", "plain", "csv", "json", "ndjson"] {
             let read = |path: &Path| run(closecheck(["read", "--format", format, "--"]).arg(path));
+            let partial = run(closecheck(["read", "--partial", "--"]).arg(&path));
             let (found, lost) = (read(&path), read(&missing));
             found.succeeded();
             lost.exits(2);
-            for text in [&found.stdout, &found.stderr, &lost.stdout, &lost.stderr] {
+            let texts = [&found.stdout, &found.stderr, &lost.stdout, &lost.stderr, &partial.stdout];
+            for text in texts {
                 let acts = |character: char| {
                     (character.is_control() && character != '\n')
                         || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -8,7 +8,7 @@ use super::escape::escape_json;
 use super::{CaptureSummary, Record, SCHEMA, Summary};
 
 /// Writes a value on one line, in which nothing acts on a terminal.
-pub(super) fn write_line<T: Serialize>(value: &T, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write_line<T: Serialize>(value: &T, out: &mut dyn Write) -> io::Result<()> {
     // As much as nearly every record takes.
     let mut line = Vec::with_capacity(2048);
     serde_json::to_writer(&mut line, value)?;

@@ -37,7 +37,7 @@ mod time;
 
 pub use escape::escape;
 pub use glyphs::Glyphs;
-pub(crate) use json::write_pretty as write_json;
+pub(crate) use json::{write_line as write_json_line, write_pretty as write_json};
 pub use lab::LabReport;
 pub use lab_record::{About, Finding, Kernel, Lab, Sample, Saw, Topic};
 pub use ladder::Scope;

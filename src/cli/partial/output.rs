@@ -6,6 +6,7 @@ use super::super::out::{Out, Pace, Target};
 use crate::partial::Line;
 #[cfg(feature = "parquet")]
 use crate::partial::columns::Columns;
+use crate::report::write_json_line;
 
 /// Writes partial records, one a line or a row.
 pub(in crate::cli) struct PartialOut {
@@ -45,12 +46,9 @@ impl PartialOut {
         if let Some(columns) = &mut self.columns {
             return self.out.write(|out| columns.add(line, out));
         }
-        self.out.write(|out| {
-            match line {
-                Line::Trace(line) => serde_json::to_writer(&mut *out, line)?,
-                Line::File(line) => serde_json::to_writer(&mut *out, line)?,
-            }
-            writeln!(out)
+        self.out.write(|out| match line {
+            Line::Trace(line) => write_json_line(line, out),
+            Line::File(line) => write_json_line(line, out),
         })
     }
 
