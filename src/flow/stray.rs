@@ -267,12 +267,18 @@ impl Connection {
     }
 
     /// True where a receiver takes nothing: without ACK flag, before the first byte, far behind what it has
-    /// acknowledged, or further ahead than any window.
+    /// acknowledged, or further ahead than any window; or with an acknowledgement as far from what it has sent
+    /// (RFC 9293 3.10.7.4, RFC 5961 5.2).
     fn is_outside(&self, from: End, segment: &Segment<'_>) -> bool {
         if !segment.flags.ack() && !segment.flags.syn() {
             return true;
         }
-        let sender = self.halves.at(from);
+        let (sender, receiver) = (self.halves.at(from), self.halves.at(from.other()));
+        let acked = receiver.offset(segment.ack).filter(|_| segment.flags.ack());
+        let acceptable = receiver.acked - WIDEST_WINDOW..=receiver.next + WIDEST_WINDOW;
+        if acked.is_some_and(|acked| !acceptable.contains(&acked)) {
+            return true;
+        }
         let Some(start) = sender.offset(segment.seq) else { return false };
         let first = if sender.has_syn() { 0 } else { -LEAP };
         let length = i64::from(segment.payload_len) + i64::from(segment.flags.fin());
