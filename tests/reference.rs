@@ -206,6 +206,37 @@ fn errors_say_in_words_what_is_wrong_and_where_to_look() {
     }
 }
 
+/// A word that is misspelt is suggested in its right spelling, in a phrase with the rest of it.
+#[test]
+fn what_was_probably_meant_is_suggested() {
+    for (typed, meant) in [
+        (vec!["read", "--expect", "reset", "-"], "a similar value exists: 'rst'"),
+        (
+            vec!["read", "--only", "not fni by server", "-"],
+            "a similar value exists: 'not fin by server'",
+        ),
+        (
+            vec!["run", "--expect", "rst by sever", "--", "true"],
+            "a similar value exists: 'rst by server'",
+        ),
+        (vec!["--scenario", "half-closed"], "a similar value exists: 'half-close'"),
+        (vec!["matrix", "--scenario", "drain"], "a similar value exists: 'drained'"),
+        (vec!["compare", "--level", "verdct", "a", "b"], "a similar value exists: 'verdict'"),
+        (vec!["man", "reed"], "did you mean `read`? `closecheck --help` lists the commands"),
+        (
+            vec!["explain", "gap", "midstraem"],
+            "did you mean `midstream`? `closecheck explain` lists all words",
+        ),
+    ] {
+        let ran = run(&mut closecheck(&typed));
+        ran.exits(2);
+        let hint = format!("\n(hint: {meant})\n");
+        assert!(ran.stderr.ends_with(&hint), "{typed:?}: {}", ran.stderr);
+    }
+    let unlike = run(&mut closecheck(["read", "--expect", "xyzzy", "-"]));
+    assert!(unlike.exits(2).stderr.ends_with("\n(hint: `--help` says what there is)\n"));
+}
+
 #[test]
 fn the_schemas_are_those_of_the_documentation() {
     for (name, text) in [
@@ -222,33 +253,66 @@ fn shell(command: &str, arguments: &[&str], script: &str) -> Ran {
     let home = tempfile::tempdir().unwrap();
     let mut shell = clean(command);
     shell.args(arguments).arg(script).env("CLOSECHECK", PROGRAM).env("TERM", "dumb");
+    shell.env("TYPED", typed());
     run(shell.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path()))
+}
+
+/// What stands before the cursor, and what is offered there.
+const COMPLETED: &[(&str, &str)] = &[
+    ("comp", "compare completions"),
+    ("read --form", "--format"),
+    ("read --format nd", "ndjson"),
+    ("--scenario time", "time-wait-reuse"),
+    ("matrix --scenario half-close-", "half-close-abort"),
+    ("--expect unan", "unanswered"),
+    ("read --only fin-", "fin-then-rst"),
+    ("merge --expect half", "half-closed"),
+    ("watch --only ref", "refused"),
+    ("run --expect fin-", "fin-then-rst"),
+    ("man doc", "doctor"),
+    ("completions po", "powershell"),
+    ("schema rec", "record"),
+    ("explain TIME", "TIME-WAIT"),
+    ("explain idle", "idle-timer-reset"),
+    ("explain conn", "conn_state"),
+    ("explain rst fin-t", "fin-then-rst"),
+];
+
+/// All that is typed, for a shell's script.
+fn typed() -> String {
+    let lines: Vec<&str> = COMPLETED.iter().map(|(typed, _)| *typed).collect();
+    lines.join("\n")
+}
+
+/// All that is to be offered, a line for each.
+fn offered() -> String {
+    COMPLETED.iter().map(|(_, offered)| format!("{offered}\n")).collect()
 }
 
 #[test]
 fn bash_completes_commands_options_and_values() {
     let script = r#"
         source <("$CLOSECHECK" completions bash)
-        complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
-            _closecheck closecheck "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[@]}"; }
-        complete_line closecheck comp
-        complete_line closecheck read --form
-        complete_line closecheck read --format nd
+        while read -r -a words; do
+            COMP_WORDS=(closecheck "${words[@]}"); COMP_CWORD=${#words[@]}; COMPREPLY=()
+            _closecheck closecheck "${words[-1]}" "${COMP_WORDS[-2]}"; echo "${COMPREPLY[@]}"
+        done <<< "$TYPED"
     "#;
     let completed = shell("bash", &["--norc", "-c"], script);
-    assert_eq!(completed.succeeded().stdout, "compare completions\n--format\nndjson\n");
+    assert_eq!(completed.succeeded().stdout, offered());
 }
 
 #[test]
 fn fish_completes_commands_options_and_values() {
     let script = r#"
         $CLOSECHECK completions fish | source
-        complete -C "closecheck comp" | string split -f 1 \t
-        complete -C "closecheck read --form" | string split -f 1 \t
-        complete -C "closecheck read --format nd" | string split -f 1 \t
+        for line in (string split \n $TYPED)
+            complete -C "closecheck $line" | string split -f 1 \t | string join ' '
+        end
+        true
     "#;
     let completed = shell("fish", &["--no-config", "-c"], script);
-    assert_eq!(completed.succeeded().stdout, "compare\ncompletions\n--format\nndjson\n");
+    assert_eq!(completed.succeeded().stdout, offered());
 }
 
 /// What closecheck starts itself with is for nobody to type.
@@ -279,7 +343,7 @@ fn zsh_completes_commands_options_and_values() {
         zpty -w inner 'source <($CLOSECHECK completions zsh); bindkey "^I" complete-word; PS1=rea""dy'
         # The prompt is shown once the line editor has the terminal: what is typed before loses its tabs.
         zpty -r inner text '*ready*' || exit 1
-        for line in 'matr' 'read --form' 'read --format nd'; do
+        print -r -- "$TYPED" | while read -r line; do
             zpty -w -n inner "closecheck $line"$'\t'
             zpty -w -n inner $'\x15' # takes the line away
         done
@@ -289,9 +353,11 @@ fn zsh_completes_commands_options_and_values() {
     "#;
     let completed = shell("zsh", &["-f", "-c"], script);
     let shown = &completed.succeeded().stdout;
-    for line in ["closecheck matrix", "closecheck read --format", "closecheck read --format ndjson"]
-    {
-        assert!(shown.contains(line), "{line}: {shown}");
+    // Of several it shows a list, in columns.
+    for (typed, offered) in COMPLETED.iter().filter(|(_, offered)| !offered.contains(' ')) {
+        let before = typed.rsplit_once(' ').map_or("", |(before, _)| before);
+        let line = words(&format!("closecheck {before} {offered}")).join(" ");
+        assert!(shown.contains(&line), "{line}: {shown}");
     }
 }
 
@@ -313,6 +379,6 @@ fn man_pages_are_well_formed() {
     let unknown = run(&mut closecheck(["man", "reed"]));
     unknown.exits(2).complains(
         "closecheck: error: there is no command `reed`\n\
-         (hint: `closecheck --help` lists the commands)\n",
+         (hint: did you mean `read`? `closecheck --help` lists the commands)\n",
     );
 }

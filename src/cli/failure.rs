@@ -81,8 +81,8 @@ pub(super) enum Failure {
     Junit { path: PathBuf, source: io::Error },
     #[error("no report has the word `{}`", escape(.word))]
     NoSuchWord { word: String, near: Option<String> },
-    #[error("there is no command `{}`", escape(.0))]
-    NoSuchCommand(String),
+    #[error("there is no command `{}`", escape(.name))]
+    NoSuchCommand { name: String, near: Option<String> },
     #[error("cannot write the step summary {}: {source}", escape(&.path.display().to_string()))]
     StepSummary { path: PathBuf, source: io::Error },
 }
@@ -114,7 +114,12 @@ impl Failure {
                 "name another --checkpoint and another --out to begin anew, with all files in the folder"
                     .to_owned(),
             ),
-            Failure::NoSuchCommand(_) => Some("`closecheck --help` lists the commands".to_owned()),
+            Failure::NoSuchCommand { near: Some(near), .. } => {
+                Some(format!("did you mean `{near}`? `closecheck --help` lists the commands"))
+            }
+            Failure::NoSuchCommand { near: None, .. } => {
+                Some("`closecheck --help` lists the commands".to_owned())
+            }
             Failure::Rights(error) => error.hint(),
             Failure::LinkType { .. }
             | Failure::NotStarted { .. }

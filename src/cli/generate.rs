@@ -1,5 +1,7 @@
 //! What packages install beside the program, made from its own definition: completions, man pages, schemas.
 
+mod fish;
+
 use std::io::{self, Write};
 
 use clap::{Command, CommandFactory};
@@ -7,9 +9,10 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
-use super::args::{Args, Document};
+use super::args::{Args, Document, commands};
 use super::failure::Failure;
 use super::out::print;
+use super::spelling::nearest;
 use super::status::Status;
 
 /// Writes the JSON Schema of a document.
@@ -25,8 +28,13 @@ pub(super) fn schema(document: Document) -> Result<Status, Failure> {
 
 /// Writes what a shell completes closecheck's arguments by.
 pub(super) fn completions(shell: Shell) -> Result<Status, Failure> {
+    let mut closecheck = shown(&Args::definition());
     print(|mut out| {
-        clap_complete::generate(shell, &mut shown(&Args::definition()), "closecheck", &mut out);
+        clap_complete::generate(shell, &mut closecheck, "closecheck", &mut out);
+        if shell == Shell::Fish {
+            let rest = fish::rest(&closecheck).map_err(io::Error::other)?;
+            out.write_all(rest.as_bytes())?;
+        }
         Ok(())
     })?;
     Ok(Status::AsExpected)
@@ -52,7 +60,9 @@ pub(super) fn man(name: Option<&str>) -> Result<Status, Failure> {
         Some(name) => closecheck.find_subcommand(name).filter(|command| !command.is_hide_set()),
     };
     let Some(page) = page.cloned() else {
-        return Err(Failure::NoSuchCommand(name.unwrap_or_default().to_owned()));
+        let name = name.unwrap_or_default().to_owned();
+        let known = commands().into_iter().map(|command| command.get_name().to_owned());
+        return Err(Failure::NoSuchCommand { near: nearest(&name, known), name });
     };
     print(|out| write_page(page, out))?;
     Ok(Status::AsExpected)

@@ -25,6 +25,7 @@ mod read;
 mod reporting;
 mod rules;
 mod run;
+mod spelling;
 mod status;
 mod verify;
 mod watch;
