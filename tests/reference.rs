@@ -157,43 +157,42 @@ fn an_unknown_word_suggests_the_nearest() {
 /// What is wrong with what was typed, in words, and what to do about it.
 #[test]
 fn errors_say_in_words_what_is_wrong_and_where_to_look() {
-    let help = "(hint: `--help` says what there is)";
     let partial = "(hint: `closecheck read --partial` writes partial records; captures are for `closecheck read`)";
     for (typed, error, hint) in [
         (
             "--port 99999",
             "invalid value '99999' for '--port <PORT>': not a whole number from 0 to 65535",
-            help,
+            "(hint: `closecheck --help` says what `--port` takes)",
         ),
         (
             "--connections 0",
             "invalid value '0' for '--connections <N>': not a whole number from 1 to 4294967295",
-            help,
+            "(hint: `closecheck --help` says what `--connections` takes)",
         ),
         (
             "read --rows x -",
             "invalid value 'x' for '--rows <N>': not a whole number from 0 on",
-            help,
+            "(hint: `closecheck read --help` says what `--rows` takes)",
         ),
         (
             "read --packets=0 -",
             "invalid value '0' for '--packets[=<N>]': not a whole number from 1 to 4294967295",
-            help,
+            "(hint: `closecheck read --help` says what `--packets` takes)",
         ),
         (
             "watch --count 0",
             "invalid value '0' for '--count <N>': not a whole number from 1 on",
-            help,
+            "(hint: `closecheck watch --help` says what `--count` takes)",
         ),
         (
             "watch -s 1000000",
             "invalid value '1000000' for '--snapshot-length <BYTES>': not a whole number from 0 to 262144",
-            help,
+            "(hint: `closecheck watch --help` says what `--snapshot-length` takes)",
         ),
         (
             "run -s 95 true",
             "invalid value '95' for '--snapshot-length <N>': not a whole number from 96 to 65535",
-            help,
+            "(hint: `closecheck run --help` says what `--snapshot-length` takes)",
         ),
         (
             "merge fixtures/linux-linger-0.pcap",
@@ -234,7 +233,78 @@ fn what_was_probably_meant_is_suggested() {
         assert!(ran.stderr.ends_with(&hint), "{typed:?}: {}", ran.stderr);
     }
     let unlike = run(&mut closecheck(["read", "--expect", "xyzzy", "-"]));
-    assert!(unlike.exits(2).stderr.ends_with("\n(hint: `--help` says what there is)\n"));
+    assert!(
+        unlike
+            .exits(2)
+            .stderr
+            .ends_with("\n(hint: `closecheck read --help` says what `--expect` takes)\n")
+    );
+}
+
+/// Every error is one line and a hint on standard error, without the system's number for it.
+#[test]
+fn errors_have_one_shape_and_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bad.toml"), "{").unwrap();
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linux-linger-0.pcap");
+    for (typed, hint) in [
+        ("read none", "check the path; a relative one counts from the current folder"),
+        ("merge none", "check the path; a relative one counts from the current folder"),
+        ("compare none none", "check the path; a relative one counts from the current folder"),
+        ("verify none", "check the path; a relative one counts from the current folder"),
+        (
+            "run --rules none -- true",
+            "check the path; a relative one counts from the current folder",
+        ),
+        ("run --rules bad.toml -- true", "docs/ci.md has the form of rules"),
+        ("read .", "name the files in it, as in FOLDER/*"),
+        ("merge .", "name the files in it, as in FOLDER/*"),
+        ("read --follow none --out o", "--follow takes the folder that captures are written to"),
+        (
+            "read --html none/a.html FIXTURE",
+            "make its folder first; a relative path counts from the current folder",
+        ),
+        (
+            "read --junit none/a.xml --expect rst FIXTURE",
+            "make its folder first; a relative path counts from the current folder",
+        ),
+        (
+            "--isolate always -w none/a.pcap",
+            "make its folder first; a relative path counts from the current folder",
+        ),
+        ("--isolate always -w .", "name a file in it"),
+        (
+            "matrix --scenario drained --linger 0 -w none",
+            "make its folder first; a relative path counts from the current folder",
+        ),
+        ("run", "usage: closecheck run [OPTIONS] -- <CMD>..."),
+        ("run -i lo -- true", "`closecheck run --help` says what there is"),
+        (
+            "run -- none-of-that-name",
+            "name a program that is in $PATH, or give its path, as in ./program",
+        ),
+        (
+            "run -- ./bad.toml",
+            "a program has to be a file that you may execute: chmod +x makes it one",
+        ),
+        ("read --expect", "`closecheck read --help` says what `--expect` takes"),
+        ("doctor --format yaml", "`closecheck doctor --help` says what `--format` takes"),
+        (
+            "out.pcap",
+            "`closecheck read FILE` judges a capture; `closecheck --help` lists the commands",
+        ),
+        ("help", "`closecheck --help` lists the commands"),
+    ] {
+        let typed = typed.replace("FIXTURE", fixture);
+        let ran = run(closecheck(words(&typed)).current_dir(folder.path()));
+        let lines: Vec<&str> = ran.stderr.lines().collect();
+        let [error, last] = lines[..] else { panic!("{typed}: {}", ran.stderr) };
+        assert!(error.starts_with("closecheck: error: "), "{typed}: {error}");
+        assert_eq!(error.matches("error: ").count(), 1, "{typed}: {error}");
+        assert!(!error.contains("(os error"), "{typed}: {error}");
+        assert_eq!(last, format!("(hint: {hint})"), "{typed}");
+        assert_eq!(ran.stdout, "", "{typed}");
+    }
 }
 
 #[test]
@@ -361,6 +431,18 @@ fn zsh_completes_commands_options_and_values() {
     }
 }
 
+/// A page's synopsis and what it refers to, without the marks of roff.
+fn roff_text(page: &str) -> String {
+    let section =
+        |name: &str| page.split(&format!(".SH {name}\n")).nth(1).unwrap().split("\n.SH ").next();
+    let text = [section("SYNOPSIS"), section("\"SEE ALSO\"")].map(Option::unwrap).concat();
+    [r"\fB", r"\fI", r"\fR", r"\"].iter().fold(text, |text, mark| text.replace(mark, ""))
+}
+
+fn title_of(command: &str) -> String {
+    format!("closecheck-{command}").trim_end_matches('-').to_owned()
+}
+
 #[test]
 fn man_pages_are_well_formed() {
     for command in [""].iter().chain(&COMMANDS) {
@@ -373,8 +455,41 @@ fn man_pages_are_well_formed() {
         for section in ["NAME", "SYNOPSIS", "OPTIONS", "EXAMPLES", "\"EXIT STATUS\""] {
             assert!(page.contains(&format!("\n.SH {section}\n")), "{command}: {section}: {page}");
         }
+        let plain = roff_text(&page);
+        for other in ["closecheck", "closecheck-watch", "tcpdump", "pcap-filter"] {
+            let is_own = title_of(command) == other;
+            assert_eq!(
+                plain.contains(&format!("{other}(")),
+                !is_own,
+                "{command}: {other}: {plain}"
+            );
+        }
         let title = format!("\n.TH closecheck-{command} 1 ").replace("- ", " ");
         assert!(page.contains(&title), "{page}");
+    }
+    for (command, synopsis) in [
+        ("read", ["[-f|--filter BPF]", "[--ladder[=FORM]]", " [FILE]...", "[-S|--absolute]"]),
+        (
+            "run",
+            ["[-i|--interface INTERFACE]", "[--settle TIME]", "[-w|--write FILE]", " -- CMD..."],
+        ),
+        ("compare", ["[--level LEVEL]", "[--two-ended]", " A B", "[-f|--filter BPF]"]),
+        (
+            "",
+            [
+                "[--linger off|SECONDS]",
+                "[-6|--ipv6]",
+                "[--scenario NAME]",
+                "closecheck COMMAND ...",
+            ],
+        ),
+    ] {
+        let page =
+            run(&mut closecheck(words(&format!("man {command}")))).succeeded().stdout.clone();
+        let plain = roff_text(&page);
+        for part in synopsis {
+            assert!(plain.contains(part), "{command}: {part}: {plain}");
+        }
     }
     let unknown = run(&mut closecheck(["man", "reed"]));
     unknown.exits(2).complains(

@@ -164,6 +164,18 @@ impl Args {
         })
     }
 
+    /// What is called by these arguments, as one types it: `closecheck read`.
+    pub(super) fn called(arguments: &[OsString]) -> String {
+        let closecheck = Args::command();
+        let mut shown = closecheck.get_subcommands().filter(|command| !command.is_hide_set());
+        let command =
+            shown.find(|command| arguments.get(1).is_some_and(|first| first == command.get_name()));
+        match command {
+            Some(command) => format!("closecheck {}", command.get_name()),
+            None => "closecheck".to_owned(),
+        }
+    }
+
     /// Reads arguments; the first is the program's name.
     pub(super) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, clap::Error> {
         let matches = Args::definition().try_get_matches_from(arguments)?;
