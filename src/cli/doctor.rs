@@ -61,9 +61,7 @@ fn examine() -> Result<Report, Failure> {
     let has_namespace = namespace.is_ok();
     findings.push(match &namespace {
         Ok(()) => Finding::works("private network", "a namespace of one's own"),
-        Err(error) => {
-            Finding::lacks("private network", error.to_string(), Some(error.hint().to_owned()))
-        }
+        Err(error) => Finding::lacks("private network", error.to_string(), Some(error.hint())),
     });
     if has_namespace {
         findings.extend([named("capture in there", capture()), counters()]);
