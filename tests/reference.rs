@@ -279,6 +279,9 @@ fn errors_have_one_shape_and_a_hint() {
         ),
         ("run", "usage: closecheck run [OPTIONS] -- <CMD>..."),
         ("run -i lo -- true", "`closecheck run --help` says what there is"),
+        ("read --junit out.xml FIXTURE", "`closecheck read --help` says what there is"),
+        ("run --once true", "`closecheck run --help` lists the options that there are"),
+        ("watch --once", "`closecheck watch --help` says what there is"),
         (
             "run -- none-of-that-name",
             "name a program that is in $PATH, or give its path, as in ./program",

@@ -73,10 +73,11 @@ fn complaint(error: &clap::Error, called: &str) -> (String, String) {
     let mut paragraphs = text.split("\n\n");
     let what = line(paragraphs.next().unwrap_or_default());
     for paragraph in paragraphs {
-        if let Some(tip) = paragraph.trim_start().strip_prefix("tip: ") {
-            return (what, line(tip));
+        // Another tip is to pass a misspelt option as a value.
+        if let Some(tip) = paragraph.trim_start().strip_prefix("tip: a similar ") {
+            return (what, format!("a similar {}", line(tip)));
         }
-        if error.kind() == ErrorKind::MissingRequiredArgument && paragraph.starts_with("Usage: ") {
+        if what.contains("not provided") && paragraph.starts_with("Usage: ") {
             return (what, line(paragraph).replacen("Usage", "usage", 1));
         }
     }
@@ -141,6 +142,8 @@ mod tests {
         let (what, hint) = complaint("compare a.pcap");
         assert_eq!(what, "error: the following required arguments were not provided: <B>");
         assert_eq!(hint, "usage: closecheck compare <A> <B>");
+        let (_, hint) = complaint("watch --once");
+        assert_eq!(hint, "`closecheck --help` says what there is");
         let (what, hint) = complaint("--linger soon");
         assert!(what.starts_with("error: invalid value 'soon' for '--linger"), "{what}");
         assert_eq!(hint, "`closecheck --help` says what `--linger` takes");

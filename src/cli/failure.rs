@@ -136,6 +136,9 @@ impl Failure {
             Failure::Report(source)
             | Failure::Junit { source, .. }
             | Failure::StepSummary { source, .. } => hint(hints::to_write(source)),
+            Failure::NotStarted { name, .. } if name.starts_with('-') => {
+                Some("`closecheck run --help` lists the options that there are".to_owned())
+            }
             Failure::NotStarted { source, .. } => hint(hints::to_run(source)),
             Failure::Cell { hint, .. } => hint.clone(),
             Failure::LinkType { .. }
