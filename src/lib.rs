@@ -66,6 +66,7 @@ pub mod lab;
 mod linger;
 pub mod netlink;
 pub mod partial;
+mod program;
 pub mod report;
 pub mod run;
 pub mod sandbox;

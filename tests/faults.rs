@@ -5,6 +5,7 @@
 mod support;
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 
 use nix::sys::signal::Signal;
@@ -12,11 +13,14 @@ use support::live::{ip, private_network};
 use support::{PROGRAM, Public, Ran, Running, clean, closecheck, proc, run, words};
 
 /// The words for a user who may not capture on the loopback.
-const DENIED: &str = "\
-closecheck: error: no right to capture on `lo` (socket: Operation not permitted)
-(hint: run it with sudo, or give the binary the right once with `sudo setcap cap_net_raw=ep CLOSECHECK`, \
-or let it use a private namespace with `--isolate always`)
-";
+fn denied(program: &Path) -> String {
+    format!(
+        "closecheck: error: no right to capture on `lo` (socket: Operation not permitted)\n\
+         (hint: run it with sudo, or give it the right once with `sudo setcap cap_net_raw=ep {}`, \
+         or let it use a private namespace with `--isolate always`)\n",
+        program.display()
+    )
+}
 
 /// Checks that it failed with just these words.
 #[track_caller]
@@ -107,7 +111,7 @@ fn the_name_of_an_interface_that_is_down_cannot_act_on_the_terminal_either() {
 #[ignore = "needs root"]
 fn nobody_without_a_namespace_is_told_three_ways_to_the_right() {
     let public = Public::new();
-    fails(&mut public.as_nobody(words("--isolate never")), DENIED);
+    fails(&mut public.as_nobody(words("--isolate never")), &denied(&public.program()));
     // The third way.
     run(&mut public.as_nobody(words("--isolate always"))).exits(0);
 }
@@ -126,7 +130,7 @@ fn neither_right_nor_namespace_comes_with_the_way_to_either() {
     for isolate in ["auto", "always"] {
         fails(apart(script).arg(isolate), text);
     }
-    fails(apart(script).arg("never"), DENIED);
+    fails(apart(script).arg("never"), &denied(Path::new(PROGRAM)));
 }
 
 /// A chroot may not make user namespaces; this one has no `/proc` either.

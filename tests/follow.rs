@@ -239,6 +239,7 @@ fn what_does_not_belong_together_is_refused() {
     let mut nowhere = closecheck(words("read --follow nowhere --out out"));
     let ran = run(nowhere.current_dir(site.path("")));
     ran.exits(2).complains(
-        "closecheck: error: cannot follow the captures in nowhere: No such file or directory (os error 2)\n",
+        "closecheck: error: cannot follow the captures in nowhere: No such file or directory\n\
+         (hint: --follow takes the folder that captures are written to)\n",
     );
 }

@@ -80,7 +80,10 @@ fn a_page_is_the_same_for_the_same_input_and_complete_or_not_there() {
     assert_eq!(pages.names(), 1);
     run(&mut closecheck(["read", FIXTURE, "--html", "/no/such/folder/page.html"]))
         .exits(2)
-        .complains("closecheck: error: cannot write /no/such/folder/page.html: No such file or directory (os error 2)\n");
+        .complains(
+            "closecheck: error: cannot write /no/such/folder/page.html: No such file or directory\n\
+             (hint: make its folder first; a relative path counts from the current folder)\n",
+        );
     let refused = run(&mut closecheck(["read", FIXTURE, "--html", "-"]));
     assert!(refused.exits(2).stderr.contains("standard output is for the report"));
 }

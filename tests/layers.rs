@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("words", &[]),
     ("linger", &[]),
+    ("program", &[]),
     ("decode", &[]),
     ("flow", &["decode"]),
     ("verdict", &["decode", "flow"]),
@@ -16,9 +17,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("compare", &["decode", "flow", "verdict", "report"]),
     ("expected", &["decode", "flow", "verdict", "report"]),
     ("partial", &["decode"]),
-    ("capture", &["decode"]),
+    ("capture", &["decode", "program"]),
     ("netlink", &["flow"]),
-    ("sandbox", &["netlink"]),
+    ("sandbox", &["netlink", "program"]),
     ("lab", &["decode", "flow", "verdict", "report", "linger", "capture", "netlink", "sandbox"]),
     ("run", &["decode", "flow", "verdict", "report", "capture", "netlink", "sandbox"]),
     (

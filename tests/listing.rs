@@ -337,8 +337,8 @@ fn a_full_standard_output_is_an_error_in_every_format() {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut command = closecheck(["read", "--format", format]);
         run(command.arg(capture.path()).stdout(full)).exits(2).complains(
-            "closecheck: error: cannot write the report to standard output: No space left on device \
-             (os error 28)\n",
+            "closecheck: error: cannot write the report to standard output: No space left on device\n\
+             (hint: make room there, or choose another place)\n",
         );
     }
 }

@@ -157,43 +157,42 @@ fn an_unknown_word_suggests_the_nearest() {
 /// What is wrong with what was typed, in words, and what to do about it.
 #[test]
 fn errors_say_in_words_what_is_wrong_and_where_to_look() {
-    let help = "(hint: `--help` says what there is)";
     let partial = "(hint: `closecheck read --partial` writes partial records; captures are for `closecheck read`)";
     for (typed, error, hint) in [
         (
             "--port 99999",
             "invalid value '99999' for '--port <PORT>': not a whole number from 0 to 65535",
-            help,
+            "(hint: `closecheck --help` says what `--port` takes)",
         ),
         (
             "--connections 0",
             "invalid value '0' for '--connections <N>': not a whole number from 1 to 4294967295",
-            help,
+            "(hint: `closecheck --help` says what `--connections` takes)",
         ),
         (
             "read --rows x -",
             "invalid value 'x' for '--rows <N>': not a whole number from 0 on",
-            help,
+            "(hint: `closecheck read --help` says what `--rows` takes)",
         ),
         (
             "read --packets=0 -",
             "invalid value '0' for '--packets[=<N>]': not a whole number from 1 to 4294967295",
-            help,
+            "(hint: `closecheck read --help` says what `--packets` takes)",
         ),
         (
             "watch --count 0",
             "invalid value '0' for '--count <N>': not a whole number from 1 on",
-            help,
+            "(hint: `closecheck watch --help` says what `--count` takes)",
         ),
         (
             "watch -s 1000000",
             "invalid value '1000000' for '--snapshot-length <BYTES>': not a whole number from 0 to 262144",
-            help,
+            "(hint: `closecheck watch --help` says what `--snapshot-length` takes)",
         ),
         (
             "run -s 95 true",
             "invalid value '95' for '--snapshot-length <N>': not a whole number from 96 to 65535",
-            help,
+            "(hint: `closecheck run --help` says what `--snapshot-length` takes)",
         ),
         (
             "merge fixtures/linux-linger-0.pcap",
@@ -203,6 +202,111 @@ fn errors_say_in_words_what_is_wrong_and_where_to_look() {
     ] {
         let ran = run(closecheck(words(typed)).current_dir(env!("CARGO_MANIFEST_DIR")));
         ran.exits(2).complains(&format!("closecheck: error: {error}\n{hint}\n"));
+    }
+}
+
+/// A word that is misspelt is suggested in its right spelling, in a phrase with the rest of it.
+#[test]
+fn what_was_probably_meant_is_suggested() {
+    for (typed, meant) in [
+        (vec!["read", "--expect", "reset", "-"], "a similar value exists: 'rst'"),
+        (
+            vec!["read", "--only", "not fni by server", "-"],
+            "a similar value exists: 'not fin by server'",
+        ),
+        (
+            vec!["run", "--expect", "rst by sever", "--", "true"],
+            "a similar value exists: 'rst by server'",
+        ),
+        (vec!["--scenario", "half-closed"], "a similar value exists: 'half-close'"),
+        (vec!["matrix", "--scenario", "drain"], "a similar value exists: 'drained'"),
+        (vec!["compare", "--level", "verdct", "a", "b"], "a similar value exists: 'verdict'"),
+        (vec!["man", "reed"], "did you mean `read`? `closecheck --help` lists the commands"),
+        (
+            vec!["explain", "gap", "midstraem"],
+            "did you mean `midstream`? `closecheck explain` lists all words",
+        ),
+    ] {
+        let ran = run(&mut closecheck(&typed));
+        ran.exits(2);
+        let hint = format!("\n(hint: {meant})\n");
+        assert!(ran.stderr.ends_with(&hint), "{typed:?}: {}", ran.stderr);
+    }
+    let unlike = run(&mut closecheck(["read", "--expect", "xyzzy", "-"]));
+    assert!(
+        unlike
+            .exits(2)
+            .stderr
+            .ends_with("\n(hint: `closecheck read --help` says what `--expect` takes)\n")
+    );
+}
+
+/// Every error is one line and a hint on standard error, without the system's number for it.
+#[test]
+fn errors_have_one_shape_and_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("bad.toml"), "{").unwrap();
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linux-linger-0.pcap");
+    for (typed, hint) in [
+        ("read none", "check the path; a relative one counts from the current folder"),
+        ("merge none", "check the path; a relative one counts from the current folder"),
+        ("compare none none", "check the path; a relative one counts from the current folder"),
+        ("verify none", "check the path; a relative one counts from the current folder"),
+        (
+            "run --rules none -- true",
+            "check the path; a relative one counts from the current folder",
+        ),
+        ("run --rules bad.toml -- true", "docs/ci.md has the form of rules"),
+        ("read .", "name the files in it, as in FOLDER/*"),
+        ("merge .", "name the files in it, as in FOLDER/*"),
+        ("read --follow none --out o", "--follow takes the folder that captures are written to"),
+        (
+            "read --html none/a.html FIXTURE",
+            "make its folder first; a relative path counts from the current folder",
+        ),
+        (
+            "read --junit none/a.xml --expect rst FIXTURE",
+            "make its folder first; a relative path counts from the current folder",
+        ),
+        (
+            "--isolate always -w none/a.pcap",
+            "make its folder first; a relative path counts from the current folder",
+        ),
+        ("--isolate always -w .", "name a file in it"),
+        (
+            "matrix --scenario drained --linger 0 -w none",
+            "make its folder first; a relative path counts from the current folder",
+        ),
+        ("run", "usage: closecheck run [OPTIONS] -- <CMD>..."),
+        ("run -i lo -- true", "`closecheck run --help` says what there is"),
+        ("read --junit out.xml FIXTURE", "`closecheck read --help` says what there is"),
+        ("run --once true", "`closecheck run --help` lists the options that there are"),
+        ("watch --once", "`closecheck watch --help` says what there is"),
+        (
+            "run -- none-of-that-name",
+            "name a program that is in $PATH, or give its path, as in ./program",
+        ),
+        (
+            "run -- ./bad.toml",
+            "a program has to be a file that you may execute: chmod +x makes it one",
+        ),
+        ("read --expect", "`closecheck read --help` says what `--expect` takes"),
+        ("doctor --format yaml", "`closecheck doctor --help` says what `--format` takes"),
+        (
+            "out.pcap",
+            "`closecheck read FILE` judges a capture; `closecheck --help` lists the commands",
+        ),
+        ("help", "`closecheck --help` lists the commands"),
+    ] {
+        let typed = typed.replace("FIXTURE", fixture);
+        let ran = run(closecheck(words(&typed)).current_dir(folder.path()));
+        let lines: Vec<&str> = ran.stderr.lines().collect();
+        let [error, last] = lines[..] else { panic!("{typed}: {}", ran.stderr) };
+        assert!(error.starts_with("closecheck: error: "), "{typed}: {error}");
+        assert_eq!(error.matches("error: ").count(), 1, "{typed}: {error}");
+        assert!(!error.contains("(os error"), "{typed}: {error}");
+        assert_eq!(last, format!("(hint: {hint})"), "{typed}");
+        assert_eq!(ran.stdout, "", "{typed}");
     }
 }
 
@@ -222,33 +326,66 @@ fn shell(command: &str, arguments: &[&str], script: &str) -> Ran {
     let home = tempfile::tempdir().unwrap();
     let mut shell = clean(command);
     shell.args(arguments).arg(script).env("CLOSECHECK", PROGRAM).env("TERM", "dumb");
+    shell.env("TYPED", typed());
     run(shell.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path()))
+}
+
+/// What stands before the cursor, and what is offered there.
+const COMPLETED: &[(&str, &str)] = &[
+    ("comp", "compare completions"),
+    ("read --form", "--format"),
+    ("read --format nd", "ndjson"),
+    ("--scenario time", "time-wait-reuse"),
+    ("matrix --scenario half-close-", "half-close-abort"),
+    ("--expect unan", "unanswered"),
+    ("read --only fin-", "fin-then-rst"),
+    ("merge --expect half", "half-closed"),
+    ("watch --only ref", "refused"),
+    ("run --expect fin-", "fin-then-rst"),
+    ("man doc", "doctor"),
+    ("completions po", "powershell"),
+    ("schema rec", "record"),
+    ("explain TIME", "TIME-WAIT"),
+    ("explain idle", "idle-timer-reset"),
+    ("explain conn", "conn_state"),
+    ("explain rst fin-t", "fin-then-rst"),
+];
+
+/// All that is typed, for a shell's script.
+fn typed() -> String {
+    let lines: Vec<&str> = COMPLETED.iter().map(|(typed, _)| *typed).collect();
+    lines.join("\n")
+}
+
+/// All that is to be offered, a line for each.
+fn offered() -> String {
+    COMPLETED.iter().map(|(_, offered)| format!("{offered}\n")).collect()
 }
 
 #[test]
 fn bash_completes_commands_options_and_values() {
     let script = r#"
         source <("$CLOSECHECK" completions bash)
-        complete_line() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=()
-            _closecheck closecheck "${@: -1}" "${@: -2:1}"; echo "${COMPREPLY[@]}"; }
-        complete_line closecheck comp
-        complete_line closecheck read --form
-        complete_line closecheck read --format nd
+        while read -r -a words; do
+            COMP_WORDS=(closecheck "${words[@]}"); COMP_CWORD=${#words[@]}; COMPREPLY=()
+            _closecheck closecheck "${words[-1]}" "${COMP_WORDS[-2]}"; echo "${COMPREPLY[@]}"
+        done <<< "$TYPED"
     "#;
     let completed = shell("bash", &["--norc", "-c"], script);
-    assert_eq!(completed.succeeded().stdout, "compare completions\n--format\nndjson\n");
+    assert_eq!(completed.succeeded().stdout, offered());
 }
 
 #[test]
 fn fish_completes_commands_options_and_values() {
     let script = r#"
         $CLOSECHECK completions fish | source
-        complete -C "closecheck comp" | string split -f 1 \t
-        complete -C "closecheck read --form" | string split -f 1 \t
-        complete -C "closecheck read --format nd" | string split -f 1 \t
+        for line in (string split \n $TYPED)
+            complete -C "closecheck $line" | string split -f 1 \t | string join ' '
+        end
+        true
     "#;
     let completed = shell("fish", &["--no-config", "-c"], script);
-    assert_eq!(completed.succeeded().stdout, "compare\ncompletions\n--format\nndjson\n");
+    assert_eq!(completed.succeeded().stdout, offered());
 }
 
 /// What closecheck starts itself with is for nobody to type.
@@ -279,7 +416,7 @@ fn zsh_completes_commands_options_and_values() {
         zpty -w inner 'source <($CLOSECHECK completions zsh); bindkey "^I" complete-word; PS1=rea""dy'
         # The prompt is shown once the line editor has the terminal: what is typed before loses its tabs.
         zpty -r inner text '*ready*' || exit 1
-        for line in 'matr' 'read --form' 'read --format nd'; do
+        print -r -- "$TYPED" | while read -r line; do
             zpty -w -n inner "closecheck $line"$'\t'
             zpty -w -n inner $'\x15' # takes the line away
         done
@@ -289,10 +426,24 @@ fn zsh_completes_commands_options_and_values() {
     "#;
     let completed = shell("zsh", &["-f", "-c"], script);
     let shown = &completed.succeeded().stdout;
-    for line in ["closecheck matrix", "closecheck read --format", "closecheck read --format ndjson"]
-    {
-        assert!(shown.contains(line), "{line}: {shown}");
+    // Of several it shows a list, in columns.
+    for (typed, offered) in COMPLETED.iter().filter(|(_, offered)| !offered.contains(' ')) {
+        let before = typed.rsplit_once(' ').map_or("", |(before, _)| before);
+        let line = words(&format!("closecheck {before} {offered}")).join(" ");
+        assert!(shown.contains(&line), "{line}: {shown}");
     }
+}
+
+/// A page's synopsis and what it refers to, without the marks of roff.
+fn roff_text(page: &str) -> String {
+    let section =
+        |name: &str| page.split(&format!(".SH {name}\n")).nth(1).unwrap().split("\n.SH ").next();
+    let text = [section("SYNOPSIS"), section("\"SEE ALSO\"")].map(Option::unwrap).concat();
+    [r"\fB", r"\fI", r"\fR", r"\"].iter().fold(text, |text, mark| text.replace(mark, ""))
+}
+
+fn title_of(command: &str) -> String {
+    format!("closecheck-{command}").trim_end_matches('-').to_owned()
 }
 
 #[test]
@@ -307,12 +458,45 @@ fn man_pages_are_well_formed() {
         for section in ["NAME", "SYNOPSIS", "OPTIONS", "EXAMPLES", "\"EXIT STATUS\""] {
             assert!(page.contains(&format!("\n.SH {section}\n")), "{command}: {section}: {page}");
         }
+        let plain = roff_text(&page);
+        for other in ["closecheck", "closecheck-watch", "tcpdump", "pcap-filter"] {
+            let is_own = title_of(command) == other;
+            assert_eq!(
+                plain.contains(&format!("{other}(")),
+                !is_own,
+                "{command}: {other}: {plain}"
+            );
+        }
         let title = format!("\n.TH closecheck-{command} 1 ").replace("- ", " ");
         assert!(page.contains(&title), "{page}");
+    }
+    for (command, synopsis) in [
+        ("read", ["[-f|--filter BPF]", "[--ladder[=FORM]]", " [FILE]...", "[-S|--absolute]"]),
+        (
+            "run",
+            ["[-i|--interface INTERFACE]", "[--settle TIME]", "[-w|--write FILE]", " -- CMD..."],
+        ),
+        ("compare", ["[--level LEVEL]", "[--two-ended]", " A B", "[-f|--filter BPF]"]),
+        (
+            "",
+            [
+                "[--linger off|SECONDS]",
+                "[-6|--ipv6]",
+                "[--scenario NAME]",
+                "closecheck COMMAND ...",
+            ],
+        ),
+    ] {
+        let page =
+            run(&mut closecheck(words(&format!("man {command}")))).succeeded().stdout.clone();
+        let plain = roff_text(&page);
+        for part in synopsis {
+            assert!(plain.contains(part), "{command}: {part}: {plain}");
+        }
     }
     let unknown = run(&mut closecheck(["man", "reed"]));
     unknown.exits(2).complains(
         "closecheck: error: there is no command `reed`\n\
-         (hint: `closecheck --help` lists the commands)\n",
+         (hint: did you mean `read`? `closecheck --help` lists the commands)\n",
     );
 }

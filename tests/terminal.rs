@@ -48,6 +48,18 @@ fn uncoloured(text: &str) -> String {
 }
 
 #[test]
+fn the_column_of_remarks_has_a_heading_only_where_something_stands_in_it() {
+    let report = "read fixtures/stacks/keep-alive-race.pcap fixtures/stacks/wrong-checksums.pcap \
+                  fixtures/stacks/rst-after-release.pcap fixtures/stacks/midstream-rst.pcap";
+    for (columns, is_beside) in [(80, false), (100, false), (140, true)] {
+        let text = uncoloured(&screen(columns, report, &[]).stdout);
+        let gaps = text.lines().find(|line| line.contains("gaps: midstream")).unwrap();
+        assert_eq!(gaps.contains("127.0.0.1"), is_beside, "{columns}: {text}");
+        assert_eq!(text.contains(" remarks"), is_beside, "{columns}: {text}");
+    }
+}
+
+#[test]
 fn lines_fit_a_terminal_of_80_and_of_140_columns() {
     for report in REPORTS {
         let [narrow, wide] = [80, 140].map(|columns| {

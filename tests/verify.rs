@@ -152,10 +152,11 @@ fn no_capture_at_all_is_incomplete() {
 fn a_path_that_is_not_there_is_one_error() {
     let folder = Folder::new();
     let ran = folder.verify(&["nowhere"]);
-    assert_eq!(
-        ran.exits(2).stdout,
-        "error: nowhere: file: No such file or directory (os error 2)\n1 check: 1 error\n"
+    ran.exits(2).complains(
+        "closecheck: error: cannot read nowhere: No such file or directory\n\
+         (hint: check the path; a relative one counts from the current folder)\n",
     );
+    assert_eq!(ran.stdout, "");
 }
 
 #[test]

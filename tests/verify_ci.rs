@@ -141,7 +141,8 @@ fn a_junit_file_that_cannot_be_written_is_an_error_before_anything_is_checked() 
     let folder = mixed();
     let ran = folder.verify(&[".", "--junit", "no/such/folder.xml"]);
     ran.exits(2).complains(
-        "closecheck: error: cannot write no/such/folder.xml: No such file or directory (os error 2)\n",
+        "closecheck: error: cannot write no/such/folder.xml: No such file or directory\n\
+         (hint: make its folder first; a relative path counts from the current folder)\n",
     );
     assert_eq!(ran.stdout, "");
     folder.verify(&[".", "--junit", "-"]).exits(2);
@@ -152,8 +153,8 @@ fn a_junit_file_that_cannot_be_written_is_an_error_before_anything_is_checked() 
 fn a_junit_file_that_does_not_reach_its_disk_is_an_error() {
     let folder = Folder::with(&[(ONE, "a.pcap")]).blessed();
     let ran = folder.verify(&[".", "--junit", "/dev/full"]);
-    let words =
-        "closecheck: error: cannot write /dev/full: No space left on device (os error 28)\n";
+    let words = "closecheck: error: cannot write /dev/full: No space left on device\n\
+                 (hint: make room there, or choose another place)\n";
     ran.exits(2).complains(words);
 }
 

@@ -406,11 +406,11 @@ fn a_file_that_fails_fails_the_watch_and_takes_nothing_from_the_report() {
 fn without_the_right_to_capture_it_says_what_to_do() {
     let public = Public::new();
     let ran = run(&mut public.as_nobody(words("watch -i lo")));
-    ran.exits(2).complains(
+    ran.exits(2).complains(&format!(
         "closecheck: error: no right to capture on `lo` (socket: Operation not permitted)\n\
-         (hint: run it with sudo, or give the binary the right once with `sudo setcap cap_net_raw=ep \
-         CLOSECHECK`)\n",
-    );
+         (hint: run it with sudo, or give it the right once with `sudo setcap cap_net_raw=ep {}`)\n",
+        public.program().display()
+    ));
 }
 
 #[test]

@@ -104,11 +104,9 @@ impl LiveError {
             LiveError::Down(interface) => {
                 Some(format!("bring it up with `ifconfig {} up`", interface.escape_debug()))
             }
-            LiveError::Denied { .. } if cfg!(target_os = "linux") => Some(
-                "run it with sudo, or give the binary the right once with `sudo setcap \
-                 cap_net_raw=ep CLOSECHECK`"
-                    .to_owned(),
-            ),
+            LiveError::Denied { .. } if cfg!(target_os = "linux") => {
+                Some(crate::program::how_to_give_the_right())
+            }
             LiveError::Denied { .. } => Some(
                 "run it with sudo, or let your user read the packet filter devices: on macOS by \
                  joining the group access_bpf that Wireshark's ChmodBPF sets up, on the BSDs by the \

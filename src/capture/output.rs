@@ -41,13 +41,10 @@ impl OutputError {
         OutputError { path: path.to_owned(), source }
     }
 
-    /// What to do about it.
+    /// What the system says of it.
     #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        (self.source.kind() == io::ErrorKind::PermissionDenied).then(|| {
-            "choose a folder that you may write to; under sudo, too, the file is written as you"
-                .to_owned()
-        })
+    pub fn reason(&self) -> &io::Error {
+        &self.source
     }
 }
 

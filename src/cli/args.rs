@@ -6,6 +6,7 @@ mod follow;
 mod lab;
 mod matrix;
 mod merge;
+mod offered;
 mod partial;
 mod read;
 mod reference;
@@ -33,11 +34,12 @@ use matrix::MatrixArgs;
 pub(super) use matrix::{CellPlan, MatrixPlan};
 use merge::MergeArgs;
 pub(super) use merge::MergePlan;
+pub(super) use offered::{offered, rule, scenario, value};
 pub(super) use partial::PartialForm;
 use read::ReadArgs;
 pub(super) use read::ReadPlan;
 use reference::{CompletionsArgs, ExplainArgs, ManArgs, SchemaArgs};
-pub(super) use reference::{Document, ExplainPlan};
+pub(super) use reference::{Document, ExplainPlan, commands};
 use report::FormatArg;
 pub(super) use report::{Color, LadderForm, ReportArgs};
 use selection::SelectionArgs;
@@ -160,6 +162,18 @@ impl Args {
                 hide(arg, is_rare)
             })
         })
+    }
+
+    /// What is called by these arguments, as one types it: `closecheck read`.
+    pub(super) fn called(arguments: &[OsString]) -> String {
+        let closecheck = Args::command();
+        let mut shown = closecheck.get_subcommands().filter(|command| !command.is_hide_set());
+        let command =
+            shown.find(|command| arguments.get(1).is_some_and(|first| first == command.get_name()));
+        match command {
+            Some(command) => format!("closecheck {}", command.get_name()),
+            None => "closecheck".to_owned(),
+        }
     }
 
     /// Reads arguments; the first is the program's name.

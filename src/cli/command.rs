@@ -5,19 +5,21 @@ use std::error::Error;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
 use super::failure::Failure;
 use super::out::is_closed;
 use super::status::Status;
-use crate::report::{CaptureSummary, Format, escape};
+use crate::report::{CaptureSummary, Format, escape, without_error_numbers};
 
 /// A line on standard error for something that does not end the command.
 pub(super) fn warn(text: &str) {
-    eprintln!("closecheck: warning: {}", escape(text));
+    eprintln!("closecheck: warning: {}", escape(&without_error_numbers(text)));
 }
 
 /// A line on standard error for something that goes as it should.
 pub(super) fn note(text: &str) {
-    eprintln!("closecheck: {}", escape(text));
+    eprintln!("closecheck: {}", escape(&without_error_numbers(text)));
 }
 
 /// Says on standard error what makes the capture incomplete, unless the same terminal shows it in the
@@ -60,33 +62,55 @@ fn causes(failure: &Failure) -> String {
         }
         cause = error.source();
     }
-    text
+    without_error_numbers(&text).into_owned()
 }
 
 /// What clap complains of and what to do, each in one line as with every other failure. A paragraph is one of these: what
 /// is wrong; what was meant (`  tip: ...`); `Usage: ...`, of use only where something is missing; where to read more.
-fn complaint(text: &str) -> (String, String) {
+fn complaint(error: &clap::Error, called: &str) -> (String, String) {
     let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = error.render().to_string();
     let mut paragraphs = text.split("\n\n");
     let what = line(paragraphs.next().unwrap_or_default());
-    let mut hint = "`--help` says what there is".to_owned();
     for paragraph in paragraphs {
-        if let Some(tip) = paragraph.trim_start().strip_prefix("tip: ") {
-            return (what, line(tip));
+        // Another tip is to pass a misspelt option as a value.
+        if let Some(tip) = paragraph.trim_start().strip_prefix("tip: a similar ") {
+            return (what, format!("a similar {}", line(tip)));
         }
         if what.contains("not provided") && paragraph.starts_with("Usage: ") {
-            hint = line(paragraph).replacen("Usage", "usage", 1);
+            return (what, line(paragraph).replacen("Usage", "usage", 1));
         }
     }
-    (what, hint)
+    (what, where_to_look(error, called))
+}
+
+/// Where it is written what could have been typed instead.
+fn where_to_look(error: &clap::Error, called: &str) -> String {
+    let typed = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        Some(_) | None => None,
+    };
+    if let Some(name) = typed(ContextKind::InvalidSubcommand) {
+        let commands = "`closecheck --help` lists the commands";
+        return match name.contains(['.', '/']) {
+            true => format!("`closecheck read FILE` judges a capture; {commands}"),
+            false => commands.to_owned(),
+        };
+    }
+    let option = typed(ContextKind::InvalidArg).and_then(|text| text.split([' ', '[', '=']).next());
+    match (error.kind(), option.filter(|option| option.starts_with('-'))) {
+        (ErrorKind::InvalidValue | ErrorKind::ValueValidation, Some(option)) => {
+            format!("`{called} --help` says what `{option}` takes")
+        }
+        _ => format!("`{called} --help` says what there is"),
+    }
 }
 
 /// Shows clap's help and version on standard output, its complaints on standard error with what the user
-/// typed made harmless.
-pub(super) fn show_usage(error: &clap::Error) -> ExitCode {
+/// typed made harmless. `called` is what was called, `closecheck` and maybe a command.
+pub(super) fn show_usage(error: &clap::Error, called: &str) -> ExitCode {
     if error.use_stderr() {
-        let text = error.render().to_string();
-        let (what, hint) = complaint(&text);
+        let (what, hint) = complaint(error, called);
         eprintln!("closecheck: {}", escape(&what));
         eprintln!("(hint: {})", escape(&hint));
         return Status::Error.into();
@@ -109,9 +133,8 @@ mod tests {
     fn complaints_are_one_line_and_a_hint() {
         let complaint = |arguments: &str| {
             let words = std::iter::once("closecheck").chain(arguments.split_whitespace());
-            complaint(
-                &Args::command().try_get_matches_from(words).unwrap_err().render().to_string(),
-            )
+            let error = Args::command().try_get_matches_from(words).unwrap_err();
+            complaint(&error, "closecheck")
         };
         let (what, hint) = complaint("--colour always");
         assert_eq!(what, "error: unexpected argument '--colour' found");
@@ -119,8 +142,14 @@ mod tests {
         let (what, hint) = complaint("compare a.pcap");
         assert_eq!(what, "error: the following required arguments were not provided: <B>");
         assert_eq!(hint, "usage: closecheck compare <A> <B>");
+        let (_, hint) = complaint("watch --once");
+        assert_eq!(hint, "`closecheck --help` says what there is");
         let (what, hint) = complaint("--linger soon");
         assert!(what.starts_with("error: invalid value 'soon' for '--linger"), "{what}");
-        assert_eq!(hint, "`--help` says what there is");
+        assert_eq!(hint, "`closecheck --help` says what `--linger` takes");
+        let (_, hint) = complaint("a.pcap");
+        assert!(hint.starts_with("`closecheck read FILE` judges a capture; "), "{hint}");
+        let (_, hint) = complaint("helpme");
+        assert_eq!(hint, "`closecheck --help` lists the commands");
     }
 }

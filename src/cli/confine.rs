@@ -28,7 +28,7 @@ pub(super) fn confine(
     if is_sudo_unclear {
         warn(&format!("SUDO_UID and SUDO_GID name no user: {words}"));
     } else if io::stderr().is_terminal() {
-        note(&format!("root without sudo: {words} (see --sandbox)"));
+        note(&format!("{words} (--sandbox)"));
     }
     Ok(())
 }

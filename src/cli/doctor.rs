@@ -10,7 +10,7 @@ use super::out::print;
 use super::status::Status;
 use crate::capture::{Delivery, LOOPBACK, Live};
 use crate::netlink::SocketTable;
-use crate::report::{escape, write_json};
+use crate::report::{escape, without_error_numbers, write_json};
 use crate::sandbox::{self, Confinement, CounterFiles, Missing, Needs};
 
 /// The name and version of the JSON form, which `docs/doctor.schema.json` describes.
@@ -34,7 +34,8 @@ impl Finding {
     }
 
     fn lacks(part: &'static str, says: impl Into<String>, remedy: Option<String>) -> Finding {
-        Finding { part, works: false, says: says.into(), remedy }
+        let says = without_error_numbers(&says.into()).into_owned();
+        Finding { part, works: false, says, remedy }
     }
 }
 
@@ -60,9 +61,7 @@ fn examine() -> Result<Report, Failure> {
     let has_namespace = namespace.is_ok();
     findings.push(match &namespace {
         Ok(()) => Finding::works("private network", "a namespace of one's own"),
-        Err(error) => {
-            Finding::lacks("private network", error.to_string(), Some(error.hint().to_owned()))
-        }
+        Err(error) => Finding::lacks("private network", error.to_string(), Some(error.hint())),
     });
     if has_namespace {
         findings.extend([named("capture in there", capture()), counters()]);

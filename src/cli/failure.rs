@@ -3,9 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use nix::errno::Errno;
 use thiserror::Error;
 
+use super::hints;
+use super::rules::Unreadable;
 use crate::capture::{FilterError, LiveError, OpenError, OutputError, ReadError};
 use crate::decode::LinkType;
 use crate::lab::LabError;
@@ -45,7 +46,7 @@ pub(super) enum Failure {
     #[error("cannot take over the signals: {0}")]
     Signals(io::Error),
     #[error("cannot run {cell}: {}", escape(reason))]
-    Cell { cell: String, reason: String },
+    Cell { cell: String, reason: String, hint: Option<String> },
     #[error("cannot find the program itself, to start it once more: {0}")]
     Program(io::Error),
     #[error("this command is for the lab alone: {0}")]
@@ -61,6 +62,8 @@ pub(super) enum Failure {
         escape(reason)
     )]
     Reason { reason: String },
+    #[error("cannot read {}: {source}", escape(&.path.display().to_string()))]
+    Nowhere { path: PathBuf, source: io::Error },
     #[error("cannot follow the captures in {}: {source}", escape(&.path.display().to_string()))]
     Follow { path: PathBuf, source: io::Error },
     #[error("cannot go on from the checkpoint {}: {}", escape(&.path.display().to_string()), escape(.reason))]
@@ -76,13 +79,13 @@ pub(super) enum Failure {
         expect(dead_code, reason = "commands are run on Linux only")
     )]
     #[error("cannot read {}: {source}", escape(&.path.display().to_string()))]
-    Rules { path: PathBuf, source: super::rules::Unreadable },
+    Rules { path: PathBuf, source: Unreadable },
     #[error("cannot write {}: {source}", escape(&.path.display().to_string()))]
     Junit { path: PathBuf, source: io::Error },
     #[error("no report has the word `{}`", escape(.word))]
     NoSuchWord { word: String, near: Option<String> },
-    #[error("there is no command `{}`", escape(.0))]
-    NoSuchCommand(String),
+    #[error("there is no command `{}`", escape(.name))]
+    NoSuchCommand { name: String, near: Option<String> },
     #[error("cannot write the step summary {}: {source}", escape(&.path.display().to_string()))]
     StepSummary { path: PathBuf, source: io::Error },
 }
@@ -98,7 +101,7 @@ impl Failure {
             Failure::Live(error) => error.hint(),
             Failure::Run(error) => error.hint(),
             Failure::Read(error) => hint_for(&error.source),
-            Failure::Output(error) => error.hint(),
+            Failure::Output(error) => hint(hints::to_write(error.reason())),
             Failure::Files(error) => Some(hint_for_files(error).to_owned()),
             Failure::PartialLine { .. } => Some(
                 "`closecheck read --partial` writes partial records; captures are for `closecheck read`"
@@ -114,26 +117,44 @@ impl Failure {
                 "name another --checkpoint and another --out to begin anew, with all files in the folder"
                     .to_owned(),
             ),
-            Failure::NoSuchCommand(_) => Some("`closecheck --help` lists the commands".to_owned()),
+            Failure::NoSuchCommand { near: Some(near), .. } => {
+                Some(format!("did you mean `{near}`? `closecheck --help` lists the commands"))
+            }
+            Failure::NoSuchCommand { near: None, .. } => {
+                Some("`closecheck --help` lists the commands".to_owned())
+            }
             Failure::Rights(error) => error.hint(),
+            Failure::Partial { source, .. }
+            | Failure::Nowhere { source, .. }
+            | Failure::Rules { source: Unreadable::Io(source), .. } => hint(hints::to_read(source)),
+            Failure::Rules { source: Unreadable::Malformed(_), .. } => {
+                Some("docs/ci.md has the form of rules".to_owned())
+            }
+            Failure::Follow { .. } => {
+                Some("--follow takes the folder that captures are written to".to_owned())
+            }
+            Failure::Report(source)
+            | Failure::Junit { source, .. }
+            | Failure::StepSummary { source, .. } => hint(hints::to_write(source)),
+            Failure::NotStarted { name, .. } if name.starts_with('-') => {
+                Some("`closecheck run --help` lists the options that there are".to_owned())
+            }
+            Failure::NotStarted { source, .. } => hint(hints::to_run(source)),
+            Failure::Cell { hint, .. } => hint.clone(),
             Failure::LinkType { .. }
-            | Failure::NotStarted { .. }
             | Failure::Signals(_)
-            | Failure::Partial { .. }
-            | Failure::Follow { .. }
             | Failure::Reason { .. }
             | Failure::Temporary(_)
             | Failure::Interrupted
             | Failure::Wait(_)
-            | Failure::Cell { .. }
             | Failure::Program(_)
-            | Failure::HoldSocket(_)
-            | Failure::Report(_)
-            | Failure::Rules { .. }
-            | Failure::Junit { .. }
-            | Failure::StepSummary { .. } => None,
+            | Failure::HoldSocket(_) => None,
         }
     }
+}
+
+fn hint(text: Option<&'static str>) -> Option<String> {
+    text.map(str::to_owned)
 }
 
 fn hint_for_files(error: &FilesError) -> &'static str {
@@ -164,13 +185,8 @@ fn hint_for(error: &ReadError) -> Option<String> {
         ReadError::StreamDamaged { source, .. } if source.to_string().contains("too much memory") => {
             Some("its window is over 16 MiB: read it with `zstd -dc FILE | closecheck read -`".into())
         }
-        ReadError::Io(error) if error.raw_os_error() == Some(Errno::EMFILE as i32) => Some(
-            "allow the process more open files with `ulimit -n`, or put some of the captures \
-             together with mergecap first"
-                .to_owned(),
-        ),
-        ReadError::Io(_)
-        | ReadError::Stopped
+        ReadError::Io(error) => hint(hints::to_read(error)),
+        ReadError::Stopped
         | ReadError::StandardInputTwice
         | ReadError::CutOff { .. }
         | ReadError::StreamCutOff { .. }

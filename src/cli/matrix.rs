@@ -107,10 +107,10 @@ fn run_one(
     if let Some(capture) = capture_of(cell, plan) {
         command.arg("-w").arg(capture);
     }
-    let output = command.output().map_err(|error: io::Error| failed(cell, error.to_string()))?;
+    let output = command.output().map_err(|error: io::Error| failed(cell, &error.to_string()))?;
     // One whose packets could not be written has a record all the same.
     if output.stdout.is_empty() || output.status.code() == Some(FAILED) {
-        return Err(failed(cell, String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        return Err(failed(cell, &String::from_utf8_lossy(&output.stderr)));
     }
     Ok(output)
 }
@@ -120,7 +120,7 @@ fn read(cell: CellPlan, output: &Output, plan: &MatrixPlan) -> Result<Cell, Fail
     let record = String::from_utf8_lossy(&output.stdout);
     let varies = cell.scenario.varies().map(crate::lab::Varies::reason);
     let read =
-        Cell::from_record(&record, varies).map_err(|error| failed(cell, error.to_string()))?;
+        Cell::from_record(&record, varies).map_err(|error| failed(cell, &error.to_string()))?;
     Ok(read.captured_in(capture_of(cell, plan).map(|path| path.display().to_string())))
 }
 
@@ -132,6 +132,16 @@ fn capture_of(
     plan.write.as_ref().map(|folder| folder.join(format!("{scenario}-{closer}-{linger}.pcap")))
 }
 
-fn failed(CellPlan { scenario, closer, linger }: CellPlan, reason: String) -> Failure {
-    Failure::Cell { cell: format!("{scenario}, closed by the {closer}, linger {linger}"), reason }
+/// Why a cell failed, in its own words: those of a failure of closecheck's have a hint of their own.
+fn failed(CellPlan { scenario, closer, linger }: CellPlan, said: &str) -> Failure {
+    let said = said.trim();
+    let (reason, hint) = match said.split_once("\n(hint: ") {
+        Some((reason, hint)) => (reason, hint.strip_suffix(')').map(str::to_owned)),
+        None => (said, None),
+    };
+    Failure::Cell {
+        cell: format!("{scenario}, closed by the {closer}, linger {linger}"),
+        reason: reason.strip_prefix("closecheck: error: ").unwrap_or(reason).to_owned(),
+        hint,
+    }
 }

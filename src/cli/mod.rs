@@ -11,6 +11,7 @@ mod failure;
 mod follow;
 mod gather;
 mod generate;
+mod hints;
 mod html;
 mod judge;
 mod lab;
@@ -25,6 +26,7 @@ mod read;
 mod reporting;
 mod rules;
 mod run;
+mod spelling;
 mod status;
 mod verify;
 mod watch;
@@ -37,11 +39,13 @@ pub use status::Status;
 
 /// Runs closecheck with these arguments (the first is the program's name) and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let called = Args::called(&arguments);
     let arguments = Args::read(arguments);
     let planned = arguments.and_then(|args| Ok((args.confinement(), args.into_plan()?)));
     let (confinement, plan) = match planned {
         Ok(planned) => planned,
-        Err(error) => return command::show_usage(&error),
+        Err(error) => return command::show_usage(&error, &called),
     };
     let result = match plan {
         args::Plan::Lab(plan) => lab::run(plan, confinement),

@@ -16,7 +16,7 @@ use super::progress::Progress;
 use crate::capture::{Filter, Frames, Input, Merged, OpenInput, ReadError, Stop};
 use crate::decode::{Frame, LinkType, Segment, Skip};
 use crate::flow::{Connection, Held, Table};
-use crate::report::{CaptureSummary, Packet, Trace};
+use crate::report::{CaptureSummary, Packet, Trace, without_error_numbers};
 use crate::verdict::{Close, Gap, judge_held};
 
 /// Why a packet that the filter does not match was not looked at.
@@ -310,7 +310,10 @@ pub(super) fn link_types(links: impl Iterator<Item = LinkType>) -> Vec<String> {
 /// Why a capture could not be read to its end.
 pub(super) fn fault_words(error: &ReadError) -> String {
     match error {
-        ReadError::Io(error) => format!("cannot be read any further: {error}"),
+        ReadError::Io(error) => {
+            let words = error.to_string();
+            format!("cannot be read any further: {}", without_error_numbers(&words))
+        }
         error => error.to_string(),
     }
 }

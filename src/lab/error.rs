@@ -76,7 +76,7 @@ impl LabError {
                 error.hint().map(|hint| format!("{hint}, {isolate}"))
             }
             LabError::Live(error) => error.hint(),
-            LabError::Namespace(error) => Some(error.hint().to_owned()),
+            LabError::Namespace(error) => Some(error.hint()),
             LabError::PortTaken(_) => {
                 Some("choose another with `--port`, or any free one with `--port 0`".to_owned())
             }

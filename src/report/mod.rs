@@ -52,7 +52,7 @@ pub use record::{
 };
 pub use recorded::{write_packets, write_recorded};
 pub use style::Styles;
-pub(crate) use text::{borderless, counted, grouped, hanging, wrap};
+pub(crate) use text::{borderless, counted, grouped, hanging, without_error_numbers, wrap};
 
 use std::io::{self, Write};
 

@@ -1,6 +1,7 @@
 //! Running text, numbers and rows for people: lines broken between words, digits in groups of three, tables
 //! without borders.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -52,6 +53,22 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
+/// What the system says of an error, as Rust's library puts it, without the number behind it: `(os error 2)` tells
+/// nobody more than the words before it. A text that has this otherwise, as in the name of a file, loses it too.
+pub(crate) fn without_error_numbers(text: &str) -> Cow<'_, str> {
+    const BEFORE: &str = " (os error ";
+    let mut parts = text.split(BEFORE);
+    let first = parts.next().unwrap_or_default();
+    let mut words = Cow::Borrowed(first);
+    for part in parts {
+        match part.split_once(')') {
+            Some((number, rest)) if number.parse::<i32>().is_ok() => words.to_mut().push_str(rest),
+            Some(_) | None => words.to_mut().extend([BEFORE, part]),
+        }
+    }
+    words
+}
+
 /// `1 packet`, `2 packets`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
@@ -97,6 +114,18 @@ mod tests {
     fn further_lines_hang_behind_the_first() {
         assert_eq!(hanging(" 1  ", "one two three", Some(11)), [" 1  one two", "    three"]);
         assert_eq!(hanging(" 1  ", "one two three", None), [" 1  one two three"]);
+    }
+
+    #[test]
+    fn the_numbers_of_errors_are_left_out_wherever_they_stand() {
+        for (text, words) in [
+            ("a: No such file or directory (os error 2)", "a: No such file or directory"),
+            ("x (os error 2): y (os error 13); z", "x: y; z"),
+            ("x (os error none) y (os error ", "x (os error none) y (os error "),
+            ("", ""),
+        ] {
+            assert_eq!(without_error_numbers(text), words);
+        }
     }
 
     #[test]

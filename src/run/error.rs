@@ -40,13 +40,12 @@ impl RunError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            RunError::Live(LiveError::Denied { .. }) if cfg!(target_os = "linux") => Some(
-                "run it with sudo, or give the binary the right once with `sudo setcap cap_net_raw=ep \
-                 CLOSECHECK`, or use a private network namespace, which takes no right"
-                    .to_owned(),
-            ),
+            RunError::Live(error @ LiveError::Denied { .. }) if cfg!(target_os = "linux") => {
+                let private = "or use a private network namespace, which takes no right";
+                error.hint().map(|hint| format!("{hint}, {private}"))
+            }
             RunError::Live(error) => error.hint(),
-            RunError::Namespace(error) => Some(error.hint().to_owned()),
+            RunError::Namespace(error) => Some(error.hint()),
             RunError::System { .. }
             | RunError::GuardLost
             | RunError::ReaderLost

@@ -9,9 +9,6 @@ use std::io;
 use nix::errno::Errno;
 use thiserror::Error;
 
-const SUDO_OR_SETCAP: &str =
-    "run with sudo, or once: sudo setcap cap_net_raw=ep \"$(command -v closecheck)\"";
-
 /// Why there is no private namespace.
 #[derive(Debug, Error)]
 pub enum NamespaceError {
@@ -49,8 +46,8 @@ pub enum NamespaceError {
 impl NamespaceError {
     /// What the user can do about it.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
-        match self {
+    pub fn hint(&self) -> String {
+        let hint = match self {
             NamespaceError::Threads(_) => {
                 "run as root or with cap_net_raw, or use the library before the first thread starts, \
                  which in a test it never is"
@@ -70,9 +67,12 @@ impl NamespaceError {
                 "run with sudo, or first: \
                  sudo sysctl -w user.max_user_namespaces=1024 user.max_net_namespaces=1024"
             }
-            NamespaceError::Missing | NamespaceError::Io { .. } => SUDO_OR_SETCAP,
+            NamespaceError::Missing | NamespaceError::Io { .. } => {
+                return crate::program::how_to_give_the_right();
+            }
             NamespaceError::NotLinux => "run with sudo, without a private namespace",
-        }
+        };
+        hint.to_owned()
     }
 }
 

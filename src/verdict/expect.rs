@@ -52,6 +52,9 @@ fn list() -> String {
 }
 
 impl Expectation {
+    /// The words of a rule beside the verdicts.
+    pub const WORDS: &[&str] = &["not", "only", "by", "client", "server"];
+
     /// Holds the rule against how a connection ended. A rule is met or broken only on evidence without a
     /// gap that could change the verdict; for one that tells `rst` from `fin-then-rst`, none that could hide
     /// a FIN.

@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 
-use super::{Args, Plan, ReportArgs, duration, numbers, output, whole};
+use super::{Args, Plan, ReportArgs, duration, numbers, output, scenario, whole};
 use crate::Linger;
 use crate::flow::End;
 use crate::lab::{Exchange, Family, Isolation, Price, Scenario};
@@ -25,7 +25,13 @@ const USUAL_HOLD: Duration = Duration::from_millis(50);
 pub(super) struct LabArgs {
     /// What the two ends do: drained (the article's exchange), unread, stalled and so on; `matrix --help`
     /// lists them all.
-    #[arg(long, value_name = "NAME", default_value = "drained")]
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "drained",
+        value_parser = scenario(),
+        hide_possible_values = true
+    )]
     scenario: &'static Scenario,
     /// SO_LINGER of the closing socket
     ///

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::lab::CloserArg;
-use super::{Color, whole};
+use super::{Color, scenario, whole};
 use crate::Linger;
 use crate::cli::html::HtmlArgs;
 use crate::flow::End;
@@ -16,7 +16,7 @@ use crate::report::{Format, hanging};
 #[command(after_long_help = behind())]
 pub(super) struct MatrixArgs {
     /// Run only this scenario; may be given several times.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = scenario(), hide_possible_values = true)]
     scenario: Vec<&'static Scenario>,
     /// Run only with this end as the one that closes first.
     #[arg(long, value_enum, value_name = "END")]

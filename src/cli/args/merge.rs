@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use super::verify::CaseFilesArgs;
-use super::{Color, FormatArg, PartialForm, SelectionArgs, whole};
+use super::{Color, FormatArg, PartialForm, SelectionArgs, rule, whole};
 use crate::capture::Input;
 use crate::report::Format;
 use crate::verdict::Expectation;
@@ -44,7 +44,7 @@ pub(super) struct MergeArgs {
     /// Exit status 1 unless all end so: 'rst by server'
     ///
     /// A rule is `VERDICT [only] [by client|server]` or `not VERDICT`, e.g. 'fin', 'rst by server', 'not rst'.
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = rule(), hide_possible_values = true)]
     expect: Option<Expectation>,
     /// How to write the report [default: table].
     #[arg(long, value_enum, value_name = "FORMAT")]

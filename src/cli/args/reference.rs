@@ -1,9 +1,11 @@
 //! The arguments of the commands that tell about closecheck itself.
 
-use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
 
-use super::Color;
+use super::{Args, Color, offered, value};
+use crate::cli::explain::vocabulary;
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
@@ -50,7 +52,7 @@ Exit status:
 #[command(after_long_help = EXPLAIN_EXAMPLES)]
 pub(super) struct ExplainArgs {
     /// A word of a report, in any spelling; a kind of words; or both. Without it, all are listed.
-    #[arg(value_name = "WORD")]
+    #[arg(value_name = "WORD", value_parser = offered::<String>(vocabulary), hide_possible_values = true)]
     words: Vec<String>,
     /// Whether to use colour.
     #[arg(long, value_enum, value_name = "WHEN", default_value = "auto")]
@@ -100,6 +102,14 @@ pub(super) struct CompletionsArgs {
 #[command(after_long_help = MAN_EXAMPLES)]
 pub(super) struct ManArgs {
     /// The command whose page it is; without it, that of closecheck.
-    #[arg(value_name = "COMMAND")]
+    #[arg(value_name = "COMMAND", value_parser = offered::<String>(commands), hide_possible_values = true)]
     pub(super) command: Option<String>,
+}
+
+/// The commands that have a page.
+pub(in crate::cli) fn commands() -> Vec<PossibleValue> {
+    let closecheck = Args::command();
+    let shown = closecheck.get_subcommands().filter(|command| !command.is_hide_set());
+    let about = |command: &clap::Command| command.get_about().map(ToString::to_string);
+    shown.map(|each| value(each.get_name(), &about(each).unwrap_or_default())).collect()
 }

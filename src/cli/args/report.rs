@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use super::rule;
 use crate::report::Format;
 use crate::verdict::Expectation;
 
@@ -11,7 +12,7 @@ pub(in crate::cli) struct ReportArgs {
     /// Exit status 1 unless all end so: 'rst by server'
     ///
     /// A rule is `VERDICT [only] [by client|server]` or `not VERDICT`, e.g. 'fin', 'rst by server', 'not rst'.
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = rule(), hide_possible_values = true)]
     pub(in crate::cli) expect: Option<Expectation>,
     /// How to write the report [default: table].
     #[arg(long, value_enum, value_name = "FORMAT")]

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use super::whole;
+use super::{rule, whole};
 use crate::flow::Table;
 use crate::verdict::Expectation;
 
@@ -11,7 +11,7 @@ pub(super) struct SelectionArgs {
     /// List only the connections that ended like this
     ///
     /// By what was seen of them; --expect, if it is given, is about these alone.
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = rule(), hide_possible_values = true)]
     pub(super) only: Option<Expectation>,
     /// Hold at most N connections at once, 256 bytes each and twice that while they close. Where more are open,
     /// unanswered SYNs and then silent connections are given up, and the report says so.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use super::{Color, FormatArg, ReportArgs, SelectionArgs, duration, output, whole};
+use super::{Color, FormatArg, ReportArgs, SelectionArgs, duration, output, rule, whole};
 use crate::capture::Rotation;
 use crate::verdict::Expectation;
 
@@ -79,7 +79,7 @@ pub(super) struct WatchArgs {
     /// Exit status 1 unless all end so: 'rst by server'
     ///
     /// A rule is `VERDICT [only] [by client|server]` or `not VERDICT`, e.g. 'fin', 'rst by server', 'not rst'.
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = rule(), hide_possible_values = true)]
     expect: Option<Expectation>,
     /// How to write the report [default: table, a line for each, on a terminal; ndjson elsewhere].
     #[arg(long, value_enum, value_name = "FORMAT")]

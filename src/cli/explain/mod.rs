@@ -3,11 +3,15 @@
 mod samples;
 mod words;
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 
-use super::args::ExplainPlan;
+use clap::builder::PossibleValue;
+
+use super::args::{ExplainPlan, value};
 use super::failure::Failure;
 use super::out::{Target, base_view, print};
+use super::spelling;
 use super::status::Status;
 use crate::report::{Format, Scope, View, wrap, write_ladder};
 use samples::Shown;
@@ -69,15 +73,17 @@ fn each(kinds: &'static [Kind], phrase: &[&str]) -> Option<Vec<Entry>> {
 fn nearest(kinds: &'static [Kind], word: &str) -> Option<String> {
     let words = kinds.iter().flat_map(Kind::entries).map(|entry| entry.word);
     let names = kinds.iter().map(|kind| kind.name.to_owned());
-    let alike = |known: &String| {
-        strsim::jaro_winkler(&known.to_ascii_lowercase(), &word.to_ascii_lowercase())
-    };
-    words
-        .chain(names)
-        .map(|known| (alike(&known), known))
-        .filter(|(alike, _)| *alike > 0.8)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, known)| known)
+    spelling::nearest(word, words.chain(names))
+}
+
+/// Every kind, then every word, once, with what it tells.
+pub(super) fn vocabulary() -> Vec<PossibleValue> {
+    let kinds = Kind::ALL.iter().map(|kind| (kind.name.to_owned(), kind.about.to_owned()));
+    let entries = Kind::ALL.iter().flat_map(Kind::entries);
+    let words = entries.map(|entry| (entry.word, entry.meaning));
+    let mut seen = HashSet::new();
+    let all = kinds.chain(words).filter(|(word, _)| seen.insert(word.clone()));
+    all.map(|(word, meaning)| value(word, &meaning)).collect()
 }
 
 /// Every word, by kind.

@@ -25,7 +25,7 @@ pub(super) struct Kind {
 pub(super) struct Entry {
     pub(super) kind: &'static Kind,
     pub(super) word: String,
-    meaning: String,
+    pub(super) meaning: String,
 }
 
 /// The words of a closed list with their meanings.

@@ -8,7 +8,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, ValueEnum};
 
-use crate::cli::args::{Args, CaseFilesArgs, ReportArgs, duration, numbers, output, whole};
+use crate::cli::args::{Args, CaseFilesArgs, ReportArgs, duration, numbers, output, rule, whole};
 use crate::cli::html::HtmlArgs;
 use crate::report::Numbers;
 use crate::run::Recording;
@@ -74,7 +74,7 @@ pub(in crate::cli) struct RunArgs {
     /// List only the connections that ended like this
     ///
     /// --expect, if it is given, is about these alone.
-    #[arg(long, value_name = "RULE")]
+    #[arg(long, value_name = "RULE", value_parser = rule(), hide_possible_values = true)]
     only: Option<Expectation>,
     /// List at most N connections in a table, the worst first [default: 50 on a terminal, 1000 elsewhere; 10
     /// with --expect].

@@ -17,7 +17,7 @@ use crate::cli::confine::{confine, placing};
 use crate::cli::failure::Failure;
 use crate::cli::status::Status;
 use crate::flow::Connection;
-use crate::report::escape;
+use crate::report::{escape, without_error_numbers};
 use crate::run::command::{Event, Guarded, Order};
 use crate::run::signals::Signals;
 use crate::run::{Finished, QUIET, Recorder, RunError};
@@ -116,7 +116,9 @@ impl Course<'_> {
                 self.reporting.dropped = dropped > 0;
             }
             // The command goes on without.
-            Err(error) => self.broken = Some(error.to_string()),
+            Err(error) => {
+                self.broken = Some(without_error_numbers(&error.to_string()).into_owned());
+            }
         }
         if self.recorder.was_away() {
             warn(&format!("{} is or was down", escape(self.recorder.interface())));

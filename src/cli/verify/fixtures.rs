@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 use walkdir::WalkDir;
 
+use crate::cli::failure::Failure;
+
 /// How the names of captures end.
 const CAPTURES: [&str; 6] =
     [".pcap", ".pcapng", ".pcap.gz", ".pcapng.gz", ".pcap.zst", ".pcapng.zst"];
@@ -62,7 +64,10 @@ enum Kind {
 
 impl Found {
     /// Looks through files and folders, and through folders behind symbolic links, each once.
-    pub(super) fn under(paths: &[PathBuf]) -> Found {
+    ///
+    /// # Errors
+    /// Where only one path was named, and the system lets nothing of it be seen.
+    pub(super) fn under(paths: &[PathBuf]) -> Result<Found, Failure> {
         let mut found = Found::default();
         let mut folders = HashSet::new();
         for path in paths {
@@ -72,7 +77,11 @@ impl Found {
                 Err(error) => found.fail(path, Problem::Io(error)),
             }
         }
-        found
+        let is_all = paths.len() == 1 && found.fixtures.is_empty() && found.problems.len() == 1;
+        match found.problems.pop_if(|(_, problem)| is_all && matches!(problem, Problem::Io(_))) {
+            Some((path, Problem::Io(source))) => Err(Failure::Nowhere { path, source }),
+            Some(_) | None => Ok(found),
+        }
     }
 
     /// Every file of every fixture.

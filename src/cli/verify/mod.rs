@@ -23,8 +23,8 @@ const NAME: &str = "closecheck verify";
 pub(super) fn run(plan: &VerifyPlan, confinement: Confinement) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
+    let found = Found::under(&plan.paths)?;
     let mut cases = Cases::begin(NAME, &plan.report)?.with_page(&plan.html, &shown(&plan.paths))?;
-    let found = Found::under(&plan.paths);
     let mut needs = placing(cases.places());
     needs.readable = found.files().map(Path::to_owned).collect();
     if plan.bless {

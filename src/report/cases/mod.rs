@@ -16,7 +16,7 @@ pub use step_summary::StepSummary;
 pub use tap::Tap;
 
 use super::escape;
-use super::text::{counted, grouped};
+use super::text::{counted, grouped, without_error_numbers};
 
 /// One thing that was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,8 @@ impl Case {
     /// A case with its outcome and the reason for it.
     #[must_use]
     pub fn new(name: impl Into<String>, outcome: CaseOutcome, message: impl Into<String>) -> Case {
-        let (name, message) = (name.into(), message.into());
+        let message = without_error_numbers(&message.into()).into_owned();
+        let name = name.into();
         Case { name, outcome, message, details: String::new(), place: None }
     }
 

@@ -50,7 +50,7 @@ pub(super) fn write_connections(
 }
 
 /// Writes the rows of a table, each in the colour of its verdict, and what has no column there: behind its row, or
-/// below where that is too long.
+/// below where that is too long. The column has a heading where something stands in it.
 fn write_rows_and_remarks(
     table: &Table,
     records: &[&Record],
@@ -63,19 +63,24 @@ fn write_rows_and_remarks(
     let heading = heading.as_str();
     // Below the client.
     let indent = heading.find(COLUMNS[1].0).unwrap_or_default();
+    let rows: Vec<(String, &Record)> = lines.zip(records.iter().copied()).collect();
     let named = format!("{heading} remarks");
-    let has_room = named.chars().count() <= width;
-    let heading = if has_room { &named } else { heading.trim_end() };
+    let beside = |line: &str, record| {
+        let remarks = remarks(record, usize::MAX).join(" ");
+        let row = Some(format!("{line} {remarks}")).filter(|_| !remarks.is_empty());
+        row.filter(|row| row.chars().count() <= width && named.chars().count() <= width)
+    };
+    let has_column = rows.iter().any(|(line, record)| beside(line, record).is_some());
+    let heading = if has_column { &named } else { heading.trim_end() };
     writeln!(out, "{}", styles.heading(heading))?;
-    for (line, record) in lines.zip(records) {
+    for (line, record) in &rows {
         let verdict = record.close.verdict;
-        let remarks = remarks(record, width.saturating_sub(indent));
-        let whole = format!("{line} {}", remarks.join(" "));
-        if has_room && remarks.len() < 2 && whole.trim_end().chars().count() <= width {
-            write_in_colour(verdict, whole.trim_end(), styles, out)?;
+        if let Some(row) = beside(line, record) {
+            write_in_colour(verdict, &row, styles, out)?;
             continue;
         }
         write_in_colour(verdict, line.trim_end(), styles, out)?;
+        let remarks = remarks(record, width.saturating_sub(indent));
         write_remarks(verdict, &remarks, indent, styles, out)?;
     }
     Ok(())
