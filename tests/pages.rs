@@ -53,7 +53,9 @@ fn every_command_shows_figures_charts_and_each_connection_with_ladder_evidence_a
         assert_eq!(count("#rows [data-place]"), rows, "{name}");
         assert!(count(".figures dd").as_u64().unwrap() > 1, "{name}");
         let captures = if ["compare", "two-ended"].contains(&name.as_str()) { 2 } else { 1 };
-        assert_eq!(count("svg.timeline"), captures, "{name}");
+        // One connection has ended at one time, which is no chart.
+        let timelines = if rows > 1 { captures } else { 0 };
+        assert_eq!(count("svg.timeline"), timelines, "{name}");
         assert!(count("svg.bars").as_u64().unwrap() >= captures, "{name}");
         for row in 0..rows {
             browser.ask(&format!("document.querySelector('[data-place=\"{row}\"]').click()"));
@@ -119,7 +121,7 @@ fn whatever_can_be_used_or_seen_has_a_name_to_be_read_aloud() {
     let pages = Pages::new();
     let written = written(&pages);
     let Some(mut browser) = Browser::start() else { return };
-    for (page, _) in written {
+    for (page, rows) in written {
         browser.open(&page);
         let before = names(&mut browser);
         let named = |role: &str, part: &str| {
@@ -129,7 +131,7 @@ fn whatever_can_be_used_or_seen_has_a_name_to_be_read_aloud() {
         assert!(named("searchbox", "Filter"), "{before:?}");
         assert!(named("grid", "s") && named("row", ""), "{before:?}");
         assert!(named("image", " by "), "{before:?}");
-        assert!(named("image", " reset"), "{before:?}");
+        assert_eq!(named("image", " reset"), rows > 1, "{before:?}");
         browser.ask("document.querySelector('[data-place=\"0\"]').click()");
         let open = names(&mut browser);
         for (role, part) in [

@@ -13,6 +13,7 @@ mod escape;
 mod filters;
 mod streams;
 mod table;
+mod timeline;
 
 pub use checks::ChecksPage;
 pub use connections::{ConnectionsPage, Listed};
