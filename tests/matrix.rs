@@ -152,6 +152,23 @@ fn the_screen_of_a_scenario_says_what_happens_and_where_it_is_documented() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_told_before_anything_is_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("caps");
+    let path = missing.display();
+    let expected = format!(
+        "closecheck: error: cannot keep packets in {path}: No such file or directory (os error 2)\n\
+         (hint: mkdir {path})\n"
+    );
+    run(closecheck(["matrix", "-w"]).arg(&missing)).exits(2).complains(&expected);
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let expected =
+        format!("closecheck: error: cannot keep packets in {}: not a directory\n", file.display());
+    run(closecheck(["matrix", "-w"]).arg(&file)).exits(2).complains(&expected);
+}
+
+#[test]
 fn the_table_shows_the_cells_that_were_asked_for() {
     let arguments = words("matrix --scenario drained --scenario unread --closer client --linger 0");
     let ran = run(&mut closecheck(arguments));

@@ -83,10 +83,18 @@ fn lines_fit_a_terminal_of_80_and_of_140_columns() {
 fn the_matrix_is_a_table_on_a_terminal_of_80_and_of_140_columns() {
     let report = "matrix --scenario late-data --scenario unread --scenario keep-alive";
     let [narrow, wide] = [80, 140].map(|columns| {
-        let coloured = screen(columns, report, &[]).stdout;
-        let text = uncoloured(&coloured);
-        let rows = coloured.lines().filter(|line| line.starts_with("\u{1b}[1;31m unread "));
-        assert_eq!(rows.filter(|row| row.contains("  abort-unread-data")).count(), 6, "{text}");
+        let shown = screen(columns, report, &[]).stdout;
+        let (progress, coloured) = shown.rsplit_once("\r\u{1b}[K").unwrap();
+        for through in 0..=18 {
+            let line = format!("\rclosecheck: {through} of 18 cells\u{1b}[K");
+            assert!(progress.contains(&line), "{shown:?}");
+        }
+        let text = uncoloured(coloured);
+        let rows = coloured.lines().filter(|line| {
+            line.strip_prefix("\u{1b}[1;31m")
+                .is_some_and(|row| row.trim_start().starts_with("unread "))
+        });
+        assert_eq!(rows.filter(|row| row.contains(" abort-unread-data")).count(), 6, "{text}");
         assert!(text.contains("\nkeep-alive, server, linger off: by the packets "), "{text}");
         for line in text.lines() {
             assert!(line.chars().count() <= columns, "{columns}: {line}");
@@ -94,7 +102,13 @@ fn the_matrix_is_a_table_on_a_terminal_of_80_and_of_140_columns() {
         }
         text
     });
+    let heads = narrow.lines().find(|line| line.contains("scenario  ")).unwrap();
+    assert!(heads.contains("  cause  ") && heads.ends_with("  as doc."), "{narrow}");
     assert!(narrow.contains("\nno room for confidence in the cause, "), "{narrow}");
+    // What is not shown needs no explanation.
+    assert!(narrow.ends_with(" as documented for Linux\n"), "{narrow}");
+    assert!(wide.ends_with("lost: bytes written and never read\n"), "{wide}");
+    run(&mut closecheck(["matrix", "--scenario", "drained", "--linger", "0"])).complains("");
     assert!(narrow.lines().count() < 40 && wide.lines().count() < narrow.lines().count());
 }
 

@@ -262,7 +262,7 @@ fn pages(texts: &mut Texts<'_>) -> Vec<Written> {
     let listed = connections.count(&connection, &judge(&connection)).expect("the first of them");
     connections.list(&record, listed, Some(&trace)).expect("numbers and texts");
     let mut checks = ChecksPage::new("verify", &texts.next());
-    let drawn = Drawn { record: &record, packets: Some(&trace), streams: Some((0, 1)) };
+    let drawn = Drawn { record: &record, packets: Some(&trace), streams: Some((0, 1)), files: &[] };
     checks.group(&texts.next(), &cases, vec![(true, drawn)]).expect("numbers and texts");
     let conversations = Both { a: Vec::new(), b: Vec::new() };
     let captures = Both { a: capture.clone(), b: capture.clone() };

@@ -47,6 +47,8 @@ pub(super) enum Failure {
     Signals(io::Error),
     #[error("cannot run {cell}: {}", escape(reason))]
     Cell { cell: String, reason: String, hint: Option<String> },
+    #[error("cannot keep packets in {}: {source}", escape(&.path.display().to_string()))]
+    Folder { path: PathBuf, source: io::Error },
     #[error("cannot find the program itself, to start it once more: {0}")]
     Program(io::Error),
     #[error("this command is for the lab alone: {0}")]
@@ -98,6 +100,8 @@ impl Failure {
             Failure::Filter(_) | Failure::Live(LiveError::Filter { .. }) => {
                 Some("pcap-filter(7) has the language of filters".to_owned())
             }
+            Failure::Folder { path, source } => (source.kind() == io::ErrorKind::NotFound)
+                .then(|| format!("mkdir {}", escape(&path.display().to_string()))),
             Failure::Live(error) => error.hint(),
             Failure::Run(error) => error.hint(),
             Failure::Read(error) => hint_for(&error.source),

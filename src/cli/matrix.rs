@@ -2,8 +2,9 @@
 //! namespace of its own, several at a time: most of what they do is to wait. Starting them may take root's rights;
 //! these are given up before anything that they tell is read.
 
+use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +16,7 @@ use super::failure::Failure;
 use super::html::HtmlFile;
 use super::lab::program;
 use super::out::{Target, base_view, print};
+use super::progress::Cells;
 use super::status::Status;
 use crate::report::{Cell, Matrix};
 use crate::sandbox::{self, Confinement};
@@ -24,6 +26,7 @@ const FAILED: i32 = 2;
 
 /// Runs all cells, drops rights, and shows what the cells told.
 pub(super) fn run(plan: &MatrixPlan, confinement: Confinement) -> Result<Status, Failure> {
+    plan.write.as_deref().map_or(Ok(()), is_folder)?;
     let outputs = run_all(plan, confinement)?;
     let dropped = sandbox::drop_for_good()?;
     // A page that cannot be written keeps nobody from the report.
@@ -38,6 +41,15 @@ pub(super) fn run(plan: &MatrixPlan, confinement: Confinement) -> Result<Status,
     print(|out| matrix.write(&view, out))?;
     html?.map_or(Ok(()), |file| file.write(matrix.page()))?;
     Ok(status)
+}
+
+/// Whether the packets of cells can go there, which is known before any is run.
+fn is_folder(path: &Path) -> Result<(), Failure> {
+    let known = fs::metadata(path).and_then(|metadata| match metadata.is_dir() {
+        true => Ok(()),
+        false => Err(io::ErrorKind::NotADirectory.into()),
+    });
+    known.map_err(|source| Failure::Folder { path: path.to_owned(), source })
 }
 
 /// A cell that differs from what is documented is a difference found; one of which that cannot be said
@@ -59,6 +71,7 @@ fn run_all(plan: &MatrixPlan, confinement: Confinement) -> Result<Vec<Output>, F
     let next = AtomicUsize::new(0);
     let done: Vec<Mutex<Option<Result<Output, Failure>>>> =
         plan.cells.iter().map(|_| Mutex::new(None)).collect();
+    let progress = Cells::start(plan.cells.len());
     let work = || {
         loop {
             let place = next.fetch_add(1, Ordering::Relaxed);
@@ -70,6 +83,7 @@ fn run_all(plan: &MatrixPlan, confinement: Confinement) -> Result<Vec<Output>, F
                 // The rest would fail likewise.
                 next.store(plan.cells.len(), Ordering::Relaxed);
             }
+            progress.one();
             if let Ok(mut slot) = slot.lock() {
                 *slot = Some(ran);
             }

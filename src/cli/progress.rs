@@ -1,12 +1,14 @@
-//! How far a long read has come, and how long the lab holds its connection, on standard error, only where that is a
-//! terminal.
+//! How far a long read or the matrix has come, and how long the lab holds its connection, on standard error, only where
+//! that is a terminal.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Mutex;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::capture::Progress as Read;
+use crate::report::counted;
 
 /// Nothing is shown before this.
 const FIRST: Duration = Duration::from_millis(500);
@@ -69,6 +71,44 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.erase();
     }
+}
+
+/// How many cells of the matrix are through, in a line that is erased when dropped.
+pub(super) struct Cells {
+    /// Where someone looks on.
+    through: Option<Mutex<usize>>,
+    total: usize,
+}
+
+impl Cells {
+    /// Begins with none of so many.
+    pub(super) fn start(total: usize) -> Cells {
+        let through = io::stderr().is_terminal().then(|| Mutex::new(0));
+        if through.is_some() {
+            show(&cells_line(0, total));
+        }
+        Cells { through, total }
+    }
+
+    /// Counts one that is through.
+    pub(super) fn one(&self) {
+        if let Some(Ok(mut through)) = self.through.as_ref().map(Mutex::lock) {
+            *through += 1;
+            show(&cells_line(*through, self.total));
+        }
+    }
+}
+
+impl Drop for Cells {
+    fn drop(&mut self) {
+        if self.through.is_some() {
+            show("");
+        }
+    }
+}
+
+fn cells_line(through: usize, total: usize) -> String {
+    format!("closecheck: {through} of {}", counted(total as u64, "cell"))
 }
 
 /// The seconds until the lab closes its connection, counted down in a line that is erased when dropped.

@@ -79,8 +79,7 @@ fn page(plan: &ReadPlan) -> ConnectionsPage {
     let is_as_captured = plan.filter.is_none() && plan.inputs.len() == 1;
     let expect = plan.report.expect.clone();
     let mut page = ConnectionsPage::new(NAME, plan.numbers, expect, is_as_captured);
-    let files: Vec<String> = plan.inputs.iter().map(ToString::to_string).collect();
-    page.about_files(&files);
+    page.about_files(plan.inputs.iter().map(ToString::to_string).collect());
     let rules = [("only", &plan.only), ("expected", &plan.report.expect)];
     for (name, rule) in rules {
         rule.iter().for_each(|rule| page.about(format!("{name}: {rule}")));

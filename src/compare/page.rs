@@ -35,12 +35,13 @@ impl Traced {
         &self,
         heading: String,
         is_drawn: bool,
+        files: &[String],
         detail: &mut Detail,
         table: &mut Table,
     ) {
         let Traced { record, packets, streams } = self;
         let packets = packets.as_ref().filter(|_| is_drawn);
-        let drawn = Drawn { record, packets, streams: *streams };
+        let drawn = Drawn { record, packets, streams: *streams, files };
         table.connection(detail, Some(heading), Numbers::Relative, drawn);
     }
 }
@@ -141,12 +142,15 @@ impl Comparison {
             detail.text(&String::from_utf8_lossy(&text));
         }
         let both = self.of(matched);
-        for (name, conversation, traces) in [("A", both.a, traces.a), ("B", both.b, traces.b)] {
+        let Both { a, b } = &self.captures;
+        for (name, conversation, traces, capture) in
+            [("A", both.a, traces.a, a), ("B", both.b, traces.b, b)]
+        {
             let traced = conversation.and_then(|each| traces.get(&each.record.id));
             if let Some(traced) = traced {
                 let heading =
                     format!("{name}, connection {}: {}", traced.record.id, end(&traced.record));
-                traced.add(heading, is_drawn, &mut detail, table);
+                traced.add(heading, is_drawn, &capture.files, &mut detail, table);
             }
         }
         Ok(detail)

@@ -54,7 +54,8 @@ const EXAMPLES: &str = "\
 Examples:
   closecheck matrix                     every scenario, closed by either end
   closecheck matrix --scenario unread --linger 0,5 --format json
-  closecheck matrix --html m.html -w caps/  a page, and packets for Wireshark
+  mkdir caps && closecheck matrix --html m.html -w caps/
+                                        a page, and packets for Wireshark
 
 Exit status:
   0  every cell is what Linux documents

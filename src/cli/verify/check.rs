@@ -65,7 +65,7 @@ impl Checked {
     pub(super) fn drawn<'a>(&'a self) -> Vec<(bool, Drawn<'a>)> {
         let drawn = |(record, packets): &'a (Record, Trace)| {
             let streams = self.streams.get(&record.id).copied();
-            let drawn = Drawn { record, packets: Some(packets), streams };
+            let drawn = Drawn { record, packets: Some(packets), streams, files: &[] };
             (self.unexpected.contains(&record.id), drawn)
         };
         self.connections.iter().map(drawn).collect()

@@ -62,7 +62,8 @@ impl TwoEnded {
                     let record = &traced.record;
                     let heading =
                         format!("at the {end}, connection {}: {}", record.id, ended(record));
-                    traced.add(heading, place < DRAWN, &mut detail, page.table());
+                    let files = &self.captures.at(end).files;
+                    traced.add(heading, place < DRAWN, files, &mut detail, page.table());
                 }
             }
             self.row(number, connection, detail, &mut page)?;

@@ -29,6 +29,7 @@ const EXPECTED: usize = 11;
 pub struct ConnectionsPage {
     page: Page,
     numbers: Numbers,
+    files: Vec<String>,
     expect: Option<Expectation>,
     ends: Ends,
     incomplete: u64,
@@ -93,6 +94,7 @@ impl ConnectionsPage {
         ConnectionsPage {
             page: Page::new(title, "connection", Table::new(&columns)),
             numbers,
+            files: Vec::new(),
             expect,
             ends: Ends::default(),
             incomplete: 0,
@@ -106,9 +108,10 @@ impl ConnectionsPage {
         self.page.about(text);
     }
 
-    /// Adds the files that it is about.
-    pub fn about_files(&mut self, files: &[String]) {
-        self.page.about_files("", files);
+    /// Adds the files that it is about, in the order in which frames count them.
+    pub fn about_files(&mut self, files: Vec<String>) {
+        self.page.about_files("", &files);
+        self.files = files;
     }
 
     /// Takes a segment that has just gone to its connection.
@@ -146,7 +149,8 @@ impl ConnectionsPage {
     ) -> io::Result<()> {
         let Listed { streams, expected } = listed;
         let cells = cells(record, expected, self.page.table());
-        let detail = detail(record, packets, streams, self.numbers, self.page.table());
+        let drawn = Drawn { record, packets, streams, files: &self.files };
+        let detail = detail(drawn, self.numbers, self.page.table());
         let text = Table::row(cells, &detail)?;
         let close = &record.close;
         let rank = (severity(close.verdict), close.complete, record.id);
@@ -239,16 +243,11 @@ fn cells(record: &Record, expected: Option<Outcome>, table: &mut Table) -> Vec<V
 }
 
 /// What a connection's row opens.
-fn detail(
-    record: &Record,
-    packets: Option<&Trace>,
-    streams: Option<(u64, u64)>,
-    numbers: Numbers,
-    table: &mut Table,
-) -> Detail {
+fn detail(drawn: Drawn<'_>, numbers: Numbers, table: &mut Table) -> Detail {
     let mut detail = Detail::default();
+    let record = drawn.record;
     let close = &record.close;
-    table.connection(&mut detail, None, numbers, Drawn { record, packets, streams });
+    table.connection(&mut detail, None, numbers, drawn);
     let arrow = format!(" {} ", Glyphs::Unicode.to());
     let states = |end| record.states.at(end).join(&arrow);
     let gaps: Vec<&str> = close.gaps.iter().copied().map(Gap::text).collect();

@@ -22,6 +22,9 @@ pub(crate) struct Detail {
     /// Lines to read.
     #[serde(rename = "t", skip_serializing_if = "String::is_empty")]
     text: String,
+    /// The whole record, of which the rest is made: nothing to search, as it has every word that there can be.
+    #[serde(rename = "j", skip_serializing_if = "String::is_empty")]
+    record: String,
 }
 
 /// A connection that a row opens.
@@ -46,6 +49,9 @@ struct Shown {
     /// Wireshark's display filters.
     #[serde(rename = "w", skip_serializing_if = "Vec::is_empty")]
     filters: Vec<String>,
+    /// The capture file that each filter is for, where there is one.
+    #[serde(rename = "n", skip_serializing_if = "Vec::is_empty")]
+    files: Vec<Value>,
 }
 
 /// A connection as far as a page can show it.
@@ -57,6 +63,8 @@ pub struct Drawn<'a> {
     pub packets: Option<&'a Trace>,
     /// Wireshark's first and last number for it, where that is known.
     pub streams: Option<(u64, u64)>,
+    /// The capture files in the order in which frames count them; none for a live capture.
+    pub files: &'a [String],
 }
 
 /// A connection that is known by what is drawn of it.
@@ -72,14 +80,25 @@ pub(in crate::report) struct Course<'a> {
     pub(in crate::report) evidence: Vec<(FrameId, String)>,
     /// The display filter that finds it.
     pub(in crate::report) filter: String,
+    /// The capture file that it began in, and that of its evidence, where there are any.
+    pub(in crate::report) files: Option<[&'a str; 2]>,
 }
 
 impl Detail {
     /// Sets the lines to read.
     pub(crate) fn text(&mut self, text: &str) {
-        let lines: Vec<_> = text.lines().map(escape).collect();
-        self.text = lines.join("\n");
+        self.text = escaped_lines(text);
     }
+
+    /// Sets the whole record, to be read in place of lines.
+    pub(in crate::report) fn record(&mut self, record: &str) {
+        self.record = escaped_lines(record);
+    }
+}
+
+fn escaped_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(escape).collect();
+    lines.join("\n")
 }
 
 impl Table {
@@ -99,15 +118,19 @@ impl Table {
         numbers: Numbers,
         drawn: Drawn<'_>,
     ) {
-        let Drawn { record, packets, streams } = drawn;
+        let Drawn { record, packets, streams, files } = drawn;
         let ladder = packets.map(|packets| Ladder::new(record, packets, Scope::Whole, numbers));
         let evidence = &record.close.evidence;
+        let began = record.file.as_deref();
+        let proved = evidence.first().and_then(|each| files.get(each.frame.file()));
+        let proved = proved.map(String::as_str).or(began);
         let course = Course {
             has_parties: heading.is_some(),
             heading,
             ladder: ladder.as_ref(),
             evidence: evidence.iter().map(|each| (each.frame, each.fact.to_string())).collect(),
             filter: of_connection(&Pair { client: record.client, server: record.server }, streams),
+            files: began.zip(proved).map(|(began, proved)| [began, proved]),
         };
         self.course(detail, course);
         if packets.is_none() {
@@ -117,9 +140,11 @@ impl Table {
 
     /// Adds a connection that is known by what is drawn of it.
     pub(in crate::report) fn course(&mut self, detail: &mut Detail, course: Course<'_>) {
-        let Course { heading, ladder, has_parties, evidence, filter } = course;
+        let Course { heading, ladder, has_parties, evidence, filter, files } = course;
         let frames: Vec<FrameId> = evidence.iter().map(|(frame, _)| *frame).collect();
-        let filters = std::iter::once(filter).chain(of_frames(&frames)).collect();
+        let filters: Vec<String> = std::iter::once(filter).chain(of_frames(&frames)).collect();
+        let files = files.into_iter().flatten().take(filters.len());
+        let files = files.map(|file| self.shared(file)).collect();
         let evidence = evidence
             .into_iter()
             .flat_map(|(frame, fact)| [frame.to_string().into(), self.shared(&fact)])
@@ -143,10 +168,12 @@ impl Table {
             reason,
             evidence,
             filters,
+            files,
         });
     }
 
-    /// `*9,10.005000,1,R.,101,12,0,4,4` (the last two are numbers of texts), or what is said between two packets.
+    /// `*9,10.005000,1,R.,101,12,0,4,4` (the last two are numbers of texts; behind an RST without effect, `,0`), or what
+    /// is said between two packets.
     fn rung(&mut self, rung: &Rung) -> String {
         let arrow = match rung {
             Rung::Arrow(arrow) => arrow,
@@ -156,6 +183,7 @@ impl Table {
         let from = u8::from(*from == End::Server);
         let [client, server] = End::BOTH.map(|end| self.state(*states.at(end)));
         let number = arrow.number();
-        format!("{number},{time},{from},{flags},{seq},{ack},{len},{client},{server}")
+        let idle = if arrow.is_idle { ",0" } else { "" };
+        format!("{number},{time},{from},{flags},{seq},{ack},{len},{client},{server}{idle}")
     }
 }

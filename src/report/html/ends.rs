@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::chart::Timeline;
+use super::timeline::Timeline;
 use super::{Page, Tone};
 use crate::decode::Timestamp;
 use crate::report::Record;

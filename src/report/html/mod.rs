@@ -13,6 +13,7 @@ mod escape;
 mod filters;
 mod streams;
 mod table;
+mod timeline;
 
 pub use checks::ChecksPage;
 pub use connections::{ConnectionsPage, Listed};
@@ -32,11 +33,11 @@ use super::text::{counted, grouped};
 use escape::html;
 
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = include_str!("page.js");
+const SCRIPT: &str = concat!(include_str!("ladder.js"), include_str!("page.js"));
 /// The most files that the head of a page names in a line.
 const FEW: usize = 4;
 /// SHA-256 of the script in base64, by which the page's policy knows it; a test holds it to the script.
-const SCRIPT_HASH: &str = include_str!("page.js.sha256");
+const SCRIPT_HASH: &str = include_str!("script.sha256");
 
 /// The weight that something has: colour, and more than colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]

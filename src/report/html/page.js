@@ -1,8 +1,9 @@
-"use strict";
 // Shows the table of the page, of which only the rows in sight are elements, and what its rows open. Reads the data
 // that the page brings along and asks for nothing else. Text only ever becomes text, never markup.
 (() => {
-  const ROW = 29, SPARE = 10, PRINTED = 500, SAMPLE = 2000;
+  // Pixels: of a row of one line, and between lines and the edges of one of several.
+  const ROW = 29, EDGES = 10;
+  const SPARE = 10, PRINTED = 500, SAMPLE = 2000;
   // Pixels for the sign of the order in a head.
   const ARROW = 14;
   // What becomes narrower where there is no room, one after the other, and how narrow at the most: addresses last.
@@ -17,6 +18,8 @@
   let sorted = {column: -1, descending: false};
   let order = Uint32Array.from(rows.keys()); // all rows, as sorted
   let shown = order; // those of them that pass the filter
+  const heights = new Uint16Array(rows.length).fill(ROW); // of all rows, in pixels
+  let tops = new Float64Array(1); // where those in `shown` begin, and where the last one ends
   let active = 0; // the place in `shown` that the keyboard is at
   const picked = new Set(); // the words that rows are limited to; none: no limit
 
@@ -50,13 +53,15 @@
     return column !== timeColumn ? whole : day ? whole.slice(11) : whole.slice(0, 19);
   }
 
-  const isText = (column) => ["text", "end", "doubt"].includes(columns[column].kind);
-  const isNumber = (column) => ["id", "number", "seconds"].includes(columns[column].kind);
+  const isText = (column) => ["text", "amount", "end", "doubt"].includes(columns[column].kind);
+  const isNumber = (column) => ["id", "number", "amount", "seconds"].includes(columns[column].kind);
+  const isWrapped = (column) => ["text", "doubt"].includes(columns[column].kind);
 
   function tone(column, cell) {
     switch (columns[column].kind) {
-      case "id": case "number": case "seconds": return "right";
-      case "doubt": return "missing";
+      case "id": case "number": case "amount": case "seconds": return "right";
+      case "text": return "wrapped";
+      case "doubt": return "wrapped missing";
       case "end": return "end";
       case "word": return cell === null ? "" : word(column, cell).tone;
       default: return "";
@@ -106,20 +111,43 @@
 
   let haystacks = null;
 
-  // What the filter looks at: all words of a row, and its number.
-  function haystack(row) {
-    const parts = rows[row][0].map((cell, column) => {
+  // What the filter looks at: the words of a row, its number, and what it opens but for the packets. Texts that rows
+  // share are there by their numbers: each is looked at once, however many rows have it.
+  function haystack([cells, {f = [], c = [], t = ""}]) {
+    const parts = cells.map((cell, column) => {
       return isText(column) || ["id", "word"].includes(columns[column].kind) ? text(column, cell) : "";
     });
-    return parts.join(" ").toLowerCase();
+    const numbers = [];
+    const take = (value) => {
+      if (typeof value === "number") numbers.push(value);
+      else if (value) parts.push(value);
+    };
+    for (let at = 1; at < f.length; at += 2) take(f[at]);
+    for (const {h, p = [], e = [], d, n = []} of c) {
+      take(h);
+      take(d);
+      p.forEach(take);
+      n.forEach(take);
+      for (let at = 1; at < e.length; at += 2) take(e[at]);
+    }
+    take(t);
+    return {own: parts.join(" ").toLowerCase(), numbers};
+  }
+
+  // Whether a row has a word.
+  function finder(part) {
+    const has = texts.map((shared) => shared.toLowerCase().includes(part));
+    const isShared = has.includes(true);
+    return ({own, numbers}) => own.includes(part) || (isShared && numbers.some((number) => has[number]));
   }
 
   function select() {
     const wanted = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const limited = picked.size > 0;
-    if (wanted.length > 0 && haystacks === null) haystacks = rows.map((_, row) => haystack(row));
+    const limited = picked.size > 0, finders = wanted.map(finder);
+    if (wanted.length > 0 && haystacks === null) haystacks = rows.map(haystack);
     shown = wanted.length === 0 && !limited ? order : order.filter((row) =>
-      (!limited || picked.has(rows[row][0][wordColumn])) && wanted.every((part) => haystacks[row].includes(part)));
+      (!limited || picked.has(rows[row][0][wordColumn])) && finders.every((has) => has(haystacks[row])));
+    stack();
     active = 0;
     scroller.scrollTop = 0;
     const all = grouped.format(rows.length), nouns = noun + (rows.length === 1 ? "" : "s");
@@ -132,13 +160,31 @@
 
   let drawn = "";
 
+  function stack() {
+    tops = new Float64Array(shown.length + 1);
+    shown.forEach((row, place) => { tops[place + 1] = tops[place] + heights[row]; });
+  }
+
+  // The place of the row at this height.
+  function placeAt(height) {
+    let [low, high] = [0, shown.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (tops[middle + 1] > height) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  const firstInSight = () => Math.max(0, placeAt(scroller.scrollTop) - SPARE);
+
   function draw(all) {
-    const first = all ? 0 : Math.max(0, Math.floor(scroller.scrollTop / ROW) - SPARE);
-    const room = Math.ceil(scroller.clientHeight / ROW) + 2 * SPARE;
-    const last = Math.min(shown.length, all ? PRINTED : first + room);
+    const first = all ? 0 : firstInSight();
+    const bottom = placeAt(scroller.scrollTop + scroller.clientHeight) + SPARE;
+    const last = Math.min(shown.length, all ? PRINTED : bottom);
     const focused = body.contains(document.activeElement);
-    body.replaceChildren(pad(first), ...Array.from(shown.subarray(first, last), (row, place) => line(row, first + place)),
-      pad(all ? 0 : shown.length - last));
+    body.replaceChildren(pad(tops[first]), ...Array.from(shown.subarray(first, last), (row, place) => line(row, first + place)),
+      pad(all ? 0 : tops[shown.length] - tops[last]));
     document.querySelector("table").setAttribute("aria-rowcount", shown.length + 1);
     drawn = `${first} ${last}`;
     if (focused) focusActive();
@@ -150,12 +196,12 @@
     }
   }
 
-  function pad(count) {
+  function pad(height) {
     const row = document.createElement("tr");
     const space = cell("", "pad");
     row.setAttribute("aria-hidden", "true");
     space.colSpan = seen.length;
-    space.style.height = `${count * ROW}px`;
+    space.style.height = `${height}px`;
     row.append(space);
     return row;
   }
@@ -172,6 +218,7 @@
     const made = document.createElement("tr");
     made.tabIndex = place === active ? 0 : -1;
     made.dataset.place = place;
+    made.style.height = `${heights[row]}px`;
     made.setAttribute("aria-rowindex", place + 2);
     seen.forEach((column) => {
       const value = rows[row][0][column], content = brief(column, value), part = cell(content, tone(column, value));
@@ -194,10 +241,10 @@
   function go(place) {
     if (shown.length === 0) return;
     active = Math.min(Math.max(place, 0), shown.length - 1);
-    const top = active * ROW, head = body.parentElement.tHead.offsetHeight;
-    const above = scroller.scrollTop, room = scroller.clientHeight - head - ROW;
-    if (top < above) scroller.scrollTop = top;
-    else if (top > above + room) scroller.scrollTop = top - room;
+    const room = scroller.clientHeight - body.parentElement.tHead.offsetHeight;
+    const top = tops[active], bottom = tops[active + 1];
+    if (top < scroller.scrollTop) scroller.scrollTop = top;
+    else if (bottom > scroller.scrollTop + room) scroller.scrollTop = bottom - room;
     draw();
   }
 
@@ -218,6 +265,8 @@
     return made;
   }
 
+  const partiesOf = (cells) => ENDS.map((end) => `${end} ${cells[columns.findIndex(({name}) => name === end)]}`);
+
   function open(place) {
     active = place;
     const [cells, detail] = rows[shown[place]];
@@ -229,13 +278,12 @@
       const title = connection.h, level = title ? "h4" : "h3";
       if (title) parts.push(element("h3", title, "connection"));
       const part = (heading, content) => parts.push(element(level, heading), content);
-      if (connection.r) part("How it went", drawLadder(connection, cells));
+      if (connection.r) part("How it went",
+        drawLadder(connection, connection.p || partiesOf(cells), texts, shared(connection.d)));
       if (connection.e) {
         part("What proves it", pairs(connection.e.map((value, at) => (at % 2 ? value : `frame ${value}`))));
       }
-      const filters = element("div", undefined, "filters");
-      filters.append(...connection.w.map((each) => element("code", each)));
-      part("In Wireshark, as a display filter", filters);
+      part("In Wireshark, as a display filter", drawFilters(connection));
     });
     const facts = detail.f || [], names = new Set(facts.filter((_, at) => at % 2 === 0).map(shared));
     const others = cells.flatMap((value, column) => {
@@ -243,7 +291,8 @@
       return column > wordColumn && content !== "" && !names.has(name) ? [name, content] : [];
     });
     const about = [element("h3", "Facts"), pairs([...others, ...facts])];
-    if (detail.t) about.push(element("h3", "In full"), element("pre", detail.t));
+    const full = detail.t || detail.j;
+    if (full) about.push(element("h3", "In full"), element("pre", full));
     // What a row says of several connections comes before them.
     const isOfOne = (detail.c || []).every(({h}) => !h);
     parts.splice(isOfOne ? parts.length : 0, 0, ...about);
@@ -262,74 +311,20 @@
     open(place);
   }
 
-  // ---- ladders: as `closecheck read --ladder=svg` draws them
-
-  const ENDS = ["client", "server"], WIDTH = 820, LANES = [268, 692], PACKET = 36, LINE = 24;
-
-  function drawLadder(ladder, cells) {
-    const parties = ladder.p || ENDS.map((end) =>
-      `${end} ${cells[columns.findIndex(({name}) => name === end)]}`);
-    const make = (name, attributes, content) => {
-      const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-      Object.entries(attributes).forEach(([each, value]) => made.setAttribute(each, value));
-      if (content !== undefined) made.textContent = content;
-      return made;
-    };
-    const svg = make("svg", {role: "list", "aria-label": `ladder, ${parties.join(", ")}`});
-    // A row is one thing to be read aloud, whatever it is drawn of.
-    let group = svg;
-    const row = (label) => svg.append(group = make("g", {role: "listitem", "aria-label": label}));
-    const put = (...what) => group.append(make(...what));
-    const write = (x, y, anchor, kind, content) => put("text", {x, y, "text-anchor": anchor, class: kind}, content);
-    const middle = (LANES[0] + LANES[1]) / 2;
-    let y = 14;
-    parties.forEach((party, end) => {
-      if (party.length <= 24) write(LANES[end], y, "middle", "party", party);
-      else write([14, WIDTH - 14][end], y, ["start", "end"][end], "party", party);
-    });
-    y += 14;
-    const top = y;
-    const said = (client, server) => [client, server]
-      .map((state, end) => (state === "" ? "" : `, ${ENDS[end]} ${texts[state]}`)).join("");
-    const states = (client, server, at) => {
-      if (client !== "") write(LANES[0] - 10, at, "end", "state", texts[client]);
-      if (server !== "") write(LANES[1] + 10, at, "start", "state", texts[server]);
-    };
-    const before = ladder.b || ["", ""];
-    row(`before${said(...before)}`);
-    states(...before, y + 4);
-    for (const rung of ladder.r) {
-      if (rung.startsWith("(")) {
-        y += LINE;
-        row(rung);
-        write(middle, y + 2, "middle", "faint", rung);
-        continue;
+  // Each with the file to open for it, where there is one.
+  function drawFilters({w, n = []}) {
+    const filters = element("div", undefined, "filters");
+    w.forEach((filter, at) => {
+      const line = element("p");
+      line.append(element("code", filter));
+      if (n.length > 0) {
+        const file = element("span", "in ", "file");
+        file.append(element("code", shared(n[at])));
+        line.append(" ", file);
       }
-      y += PACKET;
-      const [number, time, from, flags, seq, ack, len, client, server] = rung.split(",");
-      const kind = (flags.includes("R") ? "loud" : flags.includes("F") ? "calm" : "plain") +
-        (number.startsWith("*") ? " strong" : "");
-      const bytes = `[${flags}] seq ${seq}${ack && ` ack ${ack}`} len ${len}`;
-      const decides = number.startsWith("*") ? ", decides" : "";
-      row(`frame ${number.replace("*", "")}, ${time} s, ${ENDS[from]} to ${ENDS[1 - from]}, ${bytes}` +
-        `${said(client, server)}${decides}`);
-      const start = LANES[from], end = LANES[1 - from], back = start < end ? end - 9 : end + 9;
-      write(58, y + 4, "end", kind, number);
-      write(138, y + 4, "end", "faint", time);
-      write(middle, y - 7, "middle", kind, bytes);
-      put("path", {class: `shaft ${kind}`, d: `M${start} ${y}H${back}`});
-      put("path", {class: `tip ${kind}`, d: `M${end} ${y}L${back} ${y - 5}V${y + 5}Z`});
-      states(client, server, y + 4);
-    }
-    y += 12;
-    group = svg;
-    LANES.forEach((x) => put("path", {class: "lane", d: `M${x} ${top}V${y}`}));
-    svg.setAttribute("viewBox", `0 0 ${WIDTH} ${y + 4}`);
-    const made = element("div", undefined, "ladder");
-    made.append(svg);
-    const deciding = ladder.r.find((rung) => rung.startsWith("*"));
-    if (deciding) made.append(element("div", `* frame ${deciding.slice(1, deciding.indexOf(","))} ${shared(ladder.d)}`, "mono"));
-    return made;
+      filters.append(line);
+    });
+    return filters;
   }
 
   // ---- the frame of the table
@@ -377,6 +372,34 @@
       return col;
     }));
     document.querySelector("table").style.minWidth = `${total}px`;
+    wrap(widths.map((width) => (width * Math.max(room, total)) / total), (content) => {
+      measure.font = usual;
+      return widthOf(content) + 2 * parseFloat(paddingLeft);
+    });
+  }
+
+  // Gives each row the height of the text in it that takes most lines.
+  function wrap(widths, widthOf) {
+    const probes = element("div", undefined, "probes");
+    const wrapped = seen.flatMap((column, place) => (isWrapped(column) ? [[column, new Map(), widths[place]]] : []));
+    heights.fill(ROW);
+    for (const [column, probed, width] of wrapped) {
+      for (const content of new Set(rows.map(([cells]) => cells[column]))) {
+        if (!content || widthOf(content) < width - 1) continue;
+        const probe = element("div", content);
+        probe.style.width = `${Math.floor(width)}px`;
+        probed.set(content, probe);
+        probes.append(probe);
+      }
+    }
+    scroller.append(probes);
+    for (const [column, probed] of wrapped) {
+      const tall = new Map(Array.from(probed, ([content, {offsetHeight}]) => [content, offsetHeight + EDGES]));
+      if (tall.size === 0) continue;
+      rows.forEach(([cells], row) => { heights[row] = Math.max(heights[row], tall.get(cells[column]) || 0); });
+    }
+    probes.remove();
+    stack();
   }
 
   const heads = columns.map((each, column) => {
@@ -415,8 +438,7 @@
 
   filter.addEventListener("input", select);
   scroller.addEventListener("scroll", () => requestAnimationFrame(() => {
-    const first = Math.max(0, Math.floor(scroller.scrollTop / ROW) - SPARE);
-    if (!drawn.startsWith(`${first} `)) draw();
+    if (!drawn.startsWith(`${firstInSight()} `)) draw();
   }));
   addEventListener("resize", () => { layOut(); draw(); });
   body.addEventListener("click", (event) => {
@@ -434,6 +456,7 @@
   });
   document.addEventListener("keydown", (event) => {
     if (dialog.open) {
+      if (event.target.closest(".course")) return;
       if (event.key === "ArrowLeft") step(-1);
       if (event.key === "ArrowRight") step(1);
     } else if (event.key === "/" && event.target !== filter) {
@@ -450,6 +473,8 @@
   dialog.addEventListener("close", () => { draw(); focusActive(); });
   addEventListener("beforeprint", () => draw(true));
   addEventListener("afterprint", () => draw());
+  // What there is to scroll takes room from the columns, whose widths make the heights of rows.
   select();
   layOut();
+  draw();
 })();

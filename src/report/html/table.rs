@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Time,
     /// Text.
     Text,
+    /// A number with what it is counted in, or a word in its place.
+    Amount,
     /// Text whose end tells most, as that of an address or a path: where it is too long, its beginning is left out.
     End,
     /// Text on what is missing.

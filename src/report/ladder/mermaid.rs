@@ -47,9 +47,13 @@ fn write_diagram(ladder: &Ladder, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// An RST has a cross for its head.
+/// An RST has a cross for its head, and a dotted line where it was without effect.
 fn write_arrow(arrow: &Arrow, out: &mut dyn Write) -> io::Result<()> {
-    let line = if arrow.flags.has(Flags::RST) { "-x" } else { "->>" };
+    let line = match (arrow.flags.has(Flags::RST), arrow.is_idle) {
+        (true, true) => "--x",
+        (true, false) => "-x",
+        (false, _) => "->>",
+    };
     let (from, to) = (letter(arrow.from), letter(arrow.from.other()));
     let label = format!("{} {} {}", arrow.number(), arrow.time, arrow.label());
     writeln!(out, "    {from}{line}{to}: {}", text(&label))?;
@@ -120,6 +124,22 @@ sequenceDiagram
 
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_reset_without_effect_is_drawn_otherwise_than_one_with() {
+        let mut segments = RESET.to_vec();
+        // Out of window, so that both ends go on, before the one that counts; then once more, behind the end.
+        let (from, flags, seq, ack, len) = RESET[RESET.len() - 1];
+        segments.insert(RESET.len() - 1, (from, flags, seq.wrapping_add(1 << 20), ack, len));
+        segments.push((from, flags, seq, ack, len));
+        let (record, trace) = connection(SHORT, &segments);
+        let mut out = Vec::new();
+        write(&record, &trace, Numbers::Relative, &mut out).unwrap();
+        let drawn = String::from_utf8(out).unwrap();
+        let resets = drawn.lines().map(str::trim).filter(|line| line.contains("[R"));
+        let heads: Vec<&str> = resets.map(|line| line.split(':').next().unwrap()).collect();
+        assert_eq!(heads, ["S--xC", "S-xC", "S--xC"], "{drawn}");
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub(super) struct Arrow {
     pub(super) states: Pair<Option<State>>,
     /// Without it, the verdict would be another.
     pub(super) decides: bool,
+    /// An RST behind which both ends go on as before, and which decides nothing.
+    pub(super) is_idle: bool,
 }
 
 impl Arrow {
@@ -142,6 +144,7 @@ impl Ladder {
             }
         }
         drawing.unfold();
+        mark_idle(&mut drawing.rungs);
         Ladder {
             parties: Pair {
                 client: format!("client {}", record.client),
@@ -213,7 +216,24 @@ impl<'a> Drawing<'a> {
             len: packet.payload_len,
             states: Pair::from_fn(changed),
             decides: self.deciding == Some(packet.frame),
+            is_idle: false,
         }));
+    }
+}
+
+/// Marks the RSTs that changed no state, or none for good: an end that goes on has not been closed by them.
+fn mark_idle(rungs: &mut [Rung]) {
+    let mut goes_on = Pair::from_fn(|_| false);
+    for rung in rungs.iter_mut().rev() {
+        let Rung::Arrow(arrow) = rung else { continue };
+        let closes = |end: End| *arrow.states.at(end) == Some(State::Closed) && !goes_on.at(end);
+        let has_effect = End::BOTH.into_iter().any(closes);
+        arrow.is_idle = arrow.flags.has(Flags::RST) && !arrow.decides && !has_effect;
+        for end in End::BOTH {
+            if let Some(state) = arrow.states.at(end) {
+                *goes_on.at_mut(end) = *state != State::Closed;
+            }
+        }
     }
 }
 

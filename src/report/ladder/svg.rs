@@ -112,6 +112,7 @@ impl Drawings {
         self.height += PACKET;
         let y = self.height;
         let class = class(arrow);
+        let idle = if arrow.is_idle { " idle" } else { "" };
         self.text((FRAME, y + 4), "end", class, &arrow.number());
         self.text((TIME, y + 4), "end", "faint", &arrow.time);
         let (from, to) = (*LANES.at(arrow.from), *LANES.at(arrow.from.other()));
@@ -120,7 +121,7 @@ impl Drawings {
         let back = if from < to { to - 9 } else { to + 9 };
         let (over, under) = (y - 5, y + 5);
         self.push(format_args!(
-            "<path class=\"shaft {class}\" d=\"M{from} {y}H{back}\"/>\
+            "<path class=\"shaft {class}{idle}\" d=\"M{from} {y}H{back}\"/>\
              <path class=\"tip {class}\" d=\"M{to} {y}L{back} {over}V{under}Z\"/>"
         ));
         self.states(y + 4, arrow.states);

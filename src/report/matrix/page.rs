@@ -11,6 +11,9 @@ use crate::flow::{End, Pair};
 use crate::report::html::{Course, Detail, Ends, Kind, Page, Table, Tone, of_connection, tone};
 use crate::report::tally::{self, severity};
 
+const LINGER: usize = 2;
+const CLOSE: usize = 5;
+const LOST: usize = 8;
 /// The columns whose cells have a weight.
 const VERDICT: usize = 3;
 const DOCUMENTED: usize = 10;
@@ -23,6 +26,8 @@ impl Matrix {
     pub fn page(&self) -> io::Result<Page> {
         let kind = |column| match column {
             VERDICT | DOCUMENTED => Kind::Word,
+            LINGER | CLOSE => Kind::Amount,
+            LOST => Kind::Number,
             _ => Kind::Text,
         };
         let columns: Vec<_> =
@@ -79,6 +84,7 @@ fn cells(cell: &Cell, table: &mut Table) -> Vec<Value> {
             let (rank, tone) = documented_weight(cell);
             table.word(column, text, rank, tone)
         }
+        LOST => End::BOTH.iter().map(|&end| cell.lost(end)).sum::<u64>().into(),
         _ => Table::text(text),
     });
     texts.collect()
@@ -100,11 +106,11 @@ fn detail(cell: &Cell, table: &mut Table) -> Detail {
     for finding in &cell.facts.lab.findings {
         table.fact(&mut detail, "finding", &finding.text);
     }
-    detail.text(&format!("{:#}", cell.record));
+    detail.record(&format!("{:#}", cell.record));
     detail
 }
 
-fn course<'a>(cell: &Cell, drawing: &'a CellDrawing) -> Course<'a> {
+fn course<'a>(cell: &'a Cell, drawing: &'a CellDrawing) -> Course<'a> {
     let Facts { client, server, close, .. } = &cell.facts;
     let evidence = close.evidence.iter();
     Course {
@@ -113,6 +119,7 @@ fn course<'a>(cell: &Cell, drawing: &'a CellDrawing) -> Course<'a> {
         has_parties: true,
         evidence: evidence.map(|each| (FrameId::new(each.frame), each.text.clone())).collect(),
         filter: of_connection(&Pair { client: *client, server: *server }, drawing.streams),
+        files: cell.capture.as_deref().map(|file| [file, file]),
     }
 }
 

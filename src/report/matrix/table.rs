@@ -8,22 +8,31 @@ use crate::report::text::{borderless, counted, hanging};
 use crate::report::{View, escape};
 
 /// The columns, what is looked for most first: those behind are left out where there is no room for all.
-const BY_WEIGHT: [usize; HEADER.len()] = [0, 1, 2, 3, CAUSE, 5, 7, 8, 9, 10, 6];
+const BY_WEIGHT: [usize; HEADER.len()] = [0, 1, 2, 3, DOCUMENTED, CAUSE, 5, 7, LOST, 9, 6];
 const CAUSE: usize = 4;
+const LOST: usize = 8;
+const DOCUMENTED: usize = 10;
 /// A table with fewer columns would not say what came of a cell.
 const LEAST: usize = 4;
+
+/// Blanks before and behind a cell.
+const ROOMY: (u16, u16) = (1, 1);
+const TIGHT: (u16, u16) = (0, 1);
 
 /// A table, and the names of what it has no room for.
 struct Shown {
     text: String,
     left_out: Vec<&'static str>,
+    has_lost: bool,
 }
 
 impl Matrix {
     pub(super) fn write_table(&self, view: &View, out: &mut dyn Write) -> io::Result<()> {
         let width = view.width.unwrap_or(usize::MAX);
         let styles = view.styles;
-        match self.shown(width) {
+        let shown = self.shown(width);
+        let has_lost = shown.as_ref().is_none_or(|shown| shown.has_lost);
+        match shown {
             None => self.cells.iter().try_for_each(|cell| write_block(cell, out))?,
             Some(shown) => {
                 let mut lines = shown.text.lines().map(str::trim_end);
@@ -45,15 +54,16 @@ impl Matrix {
         let as_documented = self.cells.iter().filter(is_documented).count();
         let cells = counted(self.cells.len() as u64, "cell");
         writeln!(out)?;
-        let text =
-            format!("{as_documented} as documented for Linux; lost: bytes written and never read");
+        let lost = if has_lost { "; lost: bytes written and never read" } else { "" };
+        let text = format!("{as_documented} as documented for Linux{lost}");
         write_hanging(&format!("{cells}, "), &text, view, out)
     }
 
     /// As much of the table as fits, if that says anything.
     fn shown(&self, width: usize) -> Option<Shown> {
         let fits = |text: &str| text.lines().all(|line| line.trim_end().chars().count() <= width);
-        let whole = Shown { text: self.columns(HEADER.len(), Cell::texts), left_out: Vec::new() };
+        let text = self.columns(HEADER.len(), ROOMY, HEADER, Cell::texts);
+        let whole = Shown { text, left_out: Vec::new(), has_lost: true };
         if fits(&whole.text) {
             return Some(whole);
         }
@@ -63,24 +73,37 @@ impl Matrix {
             texts[CAUSE] = cause.map_or("-".to_owned(), |cause| cause.to_string());
             texts
         };
+        let mut header = HEADER;
+        header[DOCUMENTED] = "as doc.";
         (LEAST..=HEADER.len()).rev().find_map(|count| {
-            let text = self.columns(count, in_brief);
-            let left_out = BY_WEIGHT[count..].iter().map(|&column| HEADER[column]);
-            let confidence = (count > CAUSE).then_some("confidence in the cause");
-            fits(&text)
-                .then(|| Shown { text, left_out: confidence.into_iter().chain(left_out).collect() })
+            let mut texts = [ROOMY, TIGHT].map(|gap| self.columns(count, gap, header, in_brief));
+            let text = texts.iter_mut().find(|text| fits(text)).map(std::mem::take)?;
+            let (kept, left_out) = BY_WEIGHT.split_at(count);
+            let confidence = kept.contains(&CAUSE).then_some("confidence in the cause");
+            let left_out = left_out.iter().map(|&column| HEADER[column]);
+            let left_out = confidence.into_iter().chain(left_out).collect();
+            Some(Shown { text, left_out, has_lost: kept.contains(&LOST) })
         })
     }
 
     /// The header and a line a cell, of the weightiest columns, in their places.
-    fn columns(&self, count: usize, texts: impl Fn(&Cell) -> [String; HEADER.len()]) -> String {
+    fn columns(
+        &self,
+        count: usize,
+        gap: (u16, u16),
+        header: [&str; HEADER.len()],
+        texts: impl Fn(&Cell) -> [String; HEADER.len()],
+    ) -> String {
         let mut columns = BY_WEIGHT[..count].to_vec();
         columns.sort_unstable();
-        let mut table = borderless(columns.iter().map(|&column| HEADER[column]));
+        let mut table = borderless(columns.iter().map(|&column| header[column]));
         for cell in &self.cells {
             let texts = texts(cell);
             table.add_row(columns.iter().map(|&column| escape(&texts[column]).to_string()));
         }
+        table.column_iter_mut().for_each(|column| {
+            column.set_padding(gap);
+        });
         table.to_string()
     }
 
@@ -167,12 +190,12 @@ mod tests {
     #[test]
     fn columns_are_left_out_by_name_from_the_least_telling_on() {
         let heading = |width| written(width).lines().next().unwrap().split_whitespace().count();
-        // `closer saw` and `peer saw` are two words each.
-        assert_eq!([200, 80, 50].map(heading), [13, 8, 4]);
+        // `closer saw`, `peer saw` and `as doc.` are two words each.
+        assert_eq!([200, 80, 50].map(heading), [13, 10, 6]);
         assert!(!written(200).contains("no room for"));
         assert!(
             written(80)
-                .contains("no room for confidence in the cause, lost, TIME-WAIT, documented")
+                .contains("no room for confidence in the cause, lost, TIME-WAIT, closer saw")
         );
         assert!(written(50).contains("no room for cause, close(), peer saw"));
         // Narrower than the least of columns.
