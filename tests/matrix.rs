@@ -157,14 +157,17 @@ fn a_folder_that_is_not_there_is_told_before_anything_is_run() {
     let missing = folder.path().join("caps");
     let path = missing.display();
     let expected = format!(
-        "closecheck: error: cannot keep packets in {path}: No such file or directory (os error 2)\n\
+        "closecheck: error: cannot keep packets in {path}: No such file or directory\n\
          (hint: mkdir {path})\n"
     );
     run(closecheck(["matrix", "-w"]).arg(&missing)).exits(2).complains(&expected);
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let expected =
-        format!("closecheck: error: cannot keep packets in {}: not a directory\n", file.display());
+    let expected = format!(
+        "closecheck: error: cannot keep packets in {}: not a directory\n\
+         (hint: name a folder, in which each cell has a file)\n",
+        file.display()
+    );
     run(closecheck(["matrix", "-w"]).arg(&file)).exits(2).complains(&expected);
 }
 

@@ -273,10 +273,7 @@ fn errors_have_one_shape_and_a_hint() {
             "make its folder first; a relative path counts from the current folder",
         ),
         ("--isolate always -w .", "name a file in it"),
-        (
-            "matrix --scenario drained --linger 0 -w none",
-            "make its folder first; a relative path counts from the current folder",
-        ),
+        ("matrix --scenario drained --linger 0 -w none", "mkdir none"),
         ("run", "usage: closecheck run [OPTIONS] -- <CMD>..."),
         ("run -i lo -- true", "`closecheck run --help` says what there is"),
         ("read --junit out.xml FIXTURE", "`closecheck read --help` says what there is"),

@@ -100,8 +100,13 @@ impl Failure {
             Failure::Filter(_) | Failure::Live(LiveError::Filter { .. }) => {
                 Some("pcap-filter(7) has the language of filters".to_owned())
             }
-            Failure::Folder { path, source } => (source.kind() == io::ErrorKind::NotFound)
-                .then(|| format!("mkdir {}", escape(&path.display().to_string()))),
+            Failure::Folder { path, source } if source.kind() == io::ErrorKind::NotFound => {
+                Some(format!("mkdir {}", escape(&path.display().to_string())))
+            }
+            Failure::Folder { source, .. } if source.kind() == io::ErrorKind::NotADirectory => {
+                Some("name a folder, in which each cell has a file".to_owned())
+            }
+            Failure::Folder { source, .. } => hint(hints::to_write(source)),
             Failure::Live(error) => error.hint(),
             Failure::Run(error) => error.hint(),
             Failure::Read(error) => hint_for(&error.source),
