@@ -117,6 +117,7 @@ fn a_hundred_thousand_rows_are_sorted_filtered_and_opened_at_once() {
     for (act, what) in [
         (filter("10.0.0.7:21234"), "filter by an address"),
         (filter("refused server"), "filter by two words"),
+        (filter("handshake rst syn-sent"), "filter by what rows open"),
         (filter(""), "no filter"),
         (head(0), "sort by number"),
         (head(4), "sort by client"),
@@ -178,6 +179,34 @@ fn a_printed_table_has_its_heading_over_the_rows_of_every_page() {
         let row = sheet.lines().position(|line| line.contains("192.0.2.1:443"));
         assert!(heading.zip(row).is_some_and(|(heading, row)| heading < row), "{sheet}");
     }
+}
+
+#[test]
+fn a_printed_row_has_no_heading_at_the_foot_of_a_page() {
+    if run(clean("sh").args(["-c", "command -v pdftotext"])).code() != 0 {
+        eprintln!("skipped: no pdftotext here (hint: scripts/prepare test)");
+        return;
+    }
+    let pages = Pages::new();
+    let [one, other] = ["keep-alive-race", "rst-after-release"]
+        .map(|name| format!("{FIXTURES}/stacks/{name}.pcap"));
+    let page = pages.of("compare.html", &["compare", &one, &other], 1);
+    let Some(mut browser) = Browser::start() else { return };
+    browser.open(&page);
+    browser.ask("document.querySelector('#rows [data-place]').click()");
+    let headings =
+        "[...document.querySelectorAll('#detail :is(h3, h4)')].map((each) => each.textContent)";
+    let headings = browser.ask(headings);
+    let headings: Vec<&str> =
+        headings.as_array().unwrap().iter().map(|each| each.as_str().unwrap()).collect();
+    let printed = pages.path("printed.pdf");
+    fs::write(&printed, browser.print()).unwrap();
+    let text = run(clean("pdftotext").arg("-layout").arg(&printed).arg("-"));
+    let sheets = text.succeeded().stdout.trim_end_matches('\u{c}').split('\u{c}');
+    let feet: Vec<&str> =
+        sheets.filter_map(|sheet| sheet.lines().rfind(|line| !line.trim().is_empty())).collect();
+    assert!(feet.len() > 2 && headings.len() > 6, "{feet:?} {headings:?}");
+    assert!(feet.iter().all(|foot| !headings.contains(&foot.trim())), "{feet:?}");
 }
 
 #[test]

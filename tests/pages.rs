@@ -76,6 +76,11 @@ fn every_command_shows_figures_charts_and_each_connection_with_ladder_evidence_a
                 |word: &str| filters.iter().filter(|each| each.starts_with(word)).count() as u64;
             assert_eq!(with("tcp.stream "), ladders, "{name}: {filters:?}");
             assert_eq!(with("frame.number "), ladders, "{name}: {filters:?}");
+            let files = all(".filters .file code");
+            let is_live = ["matrix", "run"].contains(&name.as_str());
+            let wanted = if is_live { 0 } else { 2 * ladders };
+            assert_eq!(files.len() as u64, wanted, "{name}: {files:?}");
+            assert!(files.iter().all(|file| file.ends_with(".pcap")), "{name}: {files:?}");
             browser.press("Escape");
         }
         assert_eq!(browser.complaints, [""; 0], "{name}");

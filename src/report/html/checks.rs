@@ -64,7 +64,7 @@ impl ChecksPage {
                 Table::text(&case.name),
                 Table::text(&case.message),
             ];
-            let detail = detail(case, &connections, table);
+            let detail = detail(case, name, &connections, table);
             self.rows.push((rank, Table::row(cells, &detail)?));
         }
         Ok(())
@@ -98,8 +98,14 @@ impl ChecksPage {
 }
 
 /// What a check's row opens: what differed, and how the connections of the capture went.
-fn detail(case: &Case, connections: &[(bool, Drawn<'_>)], table: &mut Table) -> Detail {
+fn detail(
+    case: &Case,
+    capture: &str,
+    connections: &[(bool, Drawn<'_>)],
+    table: &mut Table,
+) -> Detail {
     let mut detail = Detail::default();
+    let files = [capture.to_owned()];
     table.fact(&mut detail, "what differed", &case.message);
     if let Some((file, line)) = &case.place {
         let line = line.map(|line| format!(", line {line}")).unwrap_or_default();
@@ -108,7 +114,8 @@ fn detail(case: &Case, connections: &[(bool, Drawn<'_>)], table: &mut Table) -> 
     detail.text(&case.details);
     for (_, drawn) in connections.iter().take(OPENED) {
         let heading = format!("connection {}: {}", drawn.record.id, ended(drawn.record));
-        table.connection(&mut detail, Some(heading), Numbers::Relative, *drawn);
+        let drawn = Drawn { files: &files, ..*drawn };
+        table.connection(&mut detail, Some(heading), Numbers::Relative, drawn);
     }
     let more = connections.len().saturating_sub(OPENED);
     if more > 0 {

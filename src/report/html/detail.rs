@@ -11,6 +11,9 @@ use crate::flow::{End, Pair};
 use crate::report::ladder::{Arrow, Ladder, Rung, Scope};
 use crate::report::{Numbers, Record, Trace, escape};
 
+/// The name of a capture that is no file to be opened again.
+const STANDARD_INPUT: &str = "-";
+
 /// What a row opens: keys are short, as there may be a hundred thousand.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Detail {
@@ -121,7 +124,10 @@ impl Table {
         let Drawn { record, packets, streams, files } = drawn;
         let ladder = packets.map(|packets| Ladder::new(record, packets, Scope::Whole, numbers));
         let evidence = &record.close.evidence;
-        let began = record.file.as_deref();
+        // A record of a capture of one file names none, but with others beside it one has to know which.
+        let only = files.first().filter(|_| heading.is_some());
+        let began = record.file.as_deref().or(only.map(String::as_str));
+        let began = began.filter(|&file| file != STANDARD_INPUT);
         let proved = evidence.first().and_then(|each| files.get(each.frame.file()));
         let proved = proved.map(String::as_str).or(began);
         let course = Course {
@@ -172,8 +178,8 @@ impl Table {
         });
     }
 
-    /// `*9,10.005000,1,R.,101,12,0,4,4` (the last two are numbers of texts; behind an RST without effect, `,0`), or what
-    /// is said between two packets.
+    /// `*9,10.005000,1,R.,101,12,0,4,4` (the last two are numbers of texts; behind an RST without effect, `,0`), or
+    /// what is said between two packets.
     fn rung(&mut self, rung: &Rung) -> String {
         let arrow = match rung {
             Rung::Arrow(arrow) => arrow,

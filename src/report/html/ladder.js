@@ -48,8 +48,8 @@ function drawLadder(ladder, parties, texts, reason) {
     const isIdle = effect === "0";
     const kind = (flags.includes("R") ? "loud" : flags.includes("F") ? "calm" : "plain") +
       (number.startsWith("*") ? " strong" : "") + (isIdle ? " idle" : "");
-    const bytes = `[${flags}] seq ${seq}${ack && ` ack ${ack}`} len ${len}`;
-    const decides = number.startsWith("*") ? ", decides" : isIdle ? ", without effect" : "";
+    const bytes = `[${flags}] seq ${seq}${ack && ` ack ${ack}`} len ${len}${isIdle ? ", without effect" : ""}`;
+    const decides = number.startsWith("*") ? ", decides" : "";
     row(`frame ${number.replace("*", "")}, ${time} s, ${ENDS[from]} to ${ENDS[1 - from]}, ${bytes}` +
       `${said(client, server)}${decides}`);
     const start = LANES[from], end = LANES[1 - from], back = start < end ? end - 9 : end + 9;

@@ -18,8 +18,8 @@ const PANEL: u64 = 44;
 const GAP: u64 = 22;
 const WIDEST: u64 = 48;
 
-/// What a column may be long, in nanoseconds, and how that is said. Each is a multiple of the one before, so that columns
-/// can be joined while ends still come, and of six of them at the most, so that enough are left.
+/// What a column may be long, in nanoseconds, and how that is said. Each is a multiple of the one before, so that
+/// columns can be joined while ends still come, and of six of them at the most, so that enough are left.
 const LENGTHS: [(i64, &str); 34] = [
     (1, "1 ns"),
     (5, "5 ns"),

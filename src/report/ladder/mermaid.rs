@@ -55,7 +55,7 @@ fn write_arrow(arrow: &Arrow, out: &mut dyn Write) -> io::Result<()> {
         (false, _) => "->>",
     };
     let (from, to) = (letter(arrow.from), letter(arrow.from.other()));
-    let label = format!("{} {} {}", arrow.number(), arrow.time, arrow.label());
+    let label = format!("{} {} {}{}", arrow.number(), arrow.time, arrow.label(), arrow.effect());
     writeln!(out, "    {from}{line}{to}: {}", text(&label))?;
     let states = End::BOTH.map(|end| arrow.states.at(end).map(|state| (end, state.name())));
     write_states(states, out)
@@ -138,8 +138,10 @@ sequenceDiagram
         write(&record, &trace, Numbers::Relative, &mut out).unwrap();
         let drawn = String::from_utf8(out).unwrap();
         let resets = drawn.lines().map(str::trim).filter(|line| line.contains("[R"));
-        let heads: Vec<&str> = resets.map(|line| line.split(':').next().unwrap()).collect();
-        assert_eq!(heads, ["S--xC", "S-xC", "S--xC"], "{drawn}");
+        let drawn_so: Vec<(&str, bool)> = resets
+            .map(|line| (line.split(':').next().unwrap(), line.ends_with(", without effect")))
+            .collect();
+        assert_eq!(drawn_so, [("S--xC", true), ("S-xC", false), ("S--xC", true)], "{drawn}");
     }
 
     #[test]

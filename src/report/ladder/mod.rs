@@ -91,6 +91,11 @@ impl Arrow {
         format!("[{flags}] seq {seq}{ack} len {len}")
     }
 
+    /// What the label of an RST says that changed nothing.
+    pub(super) fn effect(&self) -> &'static str {
+        if self.is_idle { ", without effect" } else { "" }
+    }
+
     /// `*9`: the frame, marked where it decides.
     pub(super) fn number(&self) -> String {
         format!("{}{}", if self.decides { "*" } else { "" }, self.frame)

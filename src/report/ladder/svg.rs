@@ -117,7 +117,8 @@ impl Drawings {
         self.text((TIME, y + 4), "end", "faint", &arrow.time);
         let (from, to) = (*LANES.at(arrow.from), *LANES.at(arrow.from.other()));
         let middle = u32::midpoint(from, to);
-        self.text((middle, y - 7), "middle", class, &arrow.label());
+        let label = arrow.label() + arrow.effect();
+        self.text((middle, y - 7), "middle", class, &label);
         let back = if from < to { to - 9 } else { to + 9 };
         let (over, under) = (y - 5, y + 5);
         self.push(format_args!(
