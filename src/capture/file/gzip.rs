@@ -2,9 +2,11 @@
 //! error is. flate2's own readers drop what they have decompressed in the call that fails, up to all of a
 //! small capture.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 use flate2::{Decompress, FlushDecompress, Status};
+
+use super::steps::{Decompressor, Step};
 
 /// The window of deflate, as a power of two.
 const WINDOW_LOG: u8 = 15;
@@ -15,21 +17,20 @@ pub(super) struct Gzip<R> {
     member: Decompress,
     /// True where a member has ended and no other has begun.
     is_between: bool,
-    /// What comes behind the bytes that were given last.
-    error: Option<io::Error>,
 }
 
 impl<R: BufRead> Gzip<R> {
     pub(super) fn new(input: R) -> Gzip<R> {
-        Gzip { input, member: Decompress::new_gzip(WINDOW_LOG), is_between: false, error: None }
+        Gzip { input, member: Decompress::new_gzip(WINDOW_LOG), is_between: false }
     }
+}
 
-    /// Decompresses once, and says whether that was the end and how many bytes it gave.
-    fn step(&mut self, room: &mut [u8]) -> io::Result<(bool, usize)> {
+impl<R: BufRead> Decompressor for Gzip<R> {
+    fn step(&mut self, room: &mut [u8]) -> io::Result<Step> {
         let input = self.input.fill_buf()?;
         let at_end = input.is_empty();
         if at_end && self.is_between {
-            return Ok((true, 0));
+            return Ok(Step::END);
         }
         let (taken, given) = (self.member.total_in(), self.member.total_out());
         let done = self.member.decompress(input, room, FlushDecompress::None);
@@ -46,22 +47,10 @@ impl<R: BufRead> Gzip<R> {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             Ok(Status::Ok | Status::BufError) => {}
-            Err(error) => self.error = Some(error.into()),
-        }
-        Ok((false, given))
-    }
-}
-
-impl<R: BufRead> Read for Gzip<R> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if let Some(error) = self.error.take() {
-                return Err(error);
-            }
-            let (is_over, given) = self.step(room)?;
-            if is_over || given > 0 || room.is_empty() {
-                return Ok(given);
+            Err(error) => {
+                return Ok(Step { error: Some(error.into()), ..Step::gave(given) });
             }
         }
+        Ok(Step::gave(given))
     }
 }

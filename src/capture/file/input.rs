@@ -14,6 +14,7 @@ use nix::fcntl::OFlag;
 use thiserror::Error;
 
 use super::gzip::Gzip;
+use super::steps::Steps;
 use super::zstd::Zstd;
 use super::{Compression, ReadError, Stopped};
 use crate::capture::Stop;
@@ -251,8 +252,8 @@ pub(super) fn decompress(
     let input = Counted { input, bytes: Arc::clone(&taken) };
     let input = BufReader::with_capacity(COMPRESSED_BUFFER, input);
     let input: Box<dyn Read + Send> = match compression {
-        Compression::Gzip => Box::new(Gzip::new(input)),
-        Compression::Zstd => Box::new(Zstd::new(input)?),
+        Compression::Gzip => Box::new(Steps::of(Gzip::new(input))),
+        Compression::Zstd => Box::new(Steps::of(Zstd::new(input)?)),
     };
     Ok(Box::new(Bounded { input, given: 0, taken }))
 }

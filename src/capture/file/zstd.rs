@@ -2,10 +2,12 @@
 //! bytes come. libzstd sees that only where it has the whole frame before it (`ZSTD_decompressContinue` looks at no
 //! content size behind an empty last block), so that a file and a pipe would be told apart.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 
 use zstd::stream::raw::{DParameter, Decoder, Operation, Status};
 use zstd::zstd_safe::get_frame_content_size;
+
+use super::steps::{Decompressor, Step};
 
 /// Compressed bytes shown at a time: what was decompressed in a call that fails is lost, and from so few bytes that is
 /// one block at the most, unless it is tiny.
@@ -22,8 +24,6 @@ pub(super) struct Zstd<R> {
     decoder: Decoder<'static>,
     /// Nothing where a frame has ended and no other has begun.
     frame: Option<Frame>,
-    /// What comes behind the bytes that were given last.
-    error: Option<io::Error>,
 }
 
 /// A frame while it is read.
@@ -59,16 +59,17 @@ impl<R: BufRead> Zstd<R> {
     pub(super) fn new(input: R) -> io::Result<Zstd<R>> {
         let mut decoder = Decoder::new()?;
         decoder.set_parameter(DParameter::WindowLogMax(WINDOW_LOG))?;
-        Ok(Zstd { input, decoder, frame: None, error: None })
+        Ok(Zstd { input, decoder, frame: None })
     }
+}
 
-    /// Decompresses once, and says whether that was the end and how many bytes it gave.
-    fn step(&mut self, room: &mut [u8]) -> io::Result<(bool, usize)> {
+impl<R: BufRead> Decompressor for Zstd<R> {
+    fn step(&mut self, room: &mut [u8]) -> io::Result<Step> {
         let input = self.input.fill_buf()?;
         let shown = input.get(..PORTION).unwrap_or(input);
         let at_end = shown.is_empty();
         if at_end && self.frame.is_none() {
-            return Ok((true, 0));
+            return Ok(Step::END);
         }
         let Status { remaining, bytes_read, bytes_written } =
             self.decoder.run_on_buffers(shown, room)?;
@@ -76,25 +77,13 @@ impl<R: BufRead> Zstd<R> {
         frame.take(shown.get(..bytes_read).unwrap_or_default(), bytes_written);
         self.input.consume(bytes_read);
         if remaining == 0 {
-            self.error = frame.finish().err();
+            let error = frame.finish().err();
             self.frame = None;
-        } else if at_end && bytes_written == 0 {
+            return Ok(Step { error, ..Step::gave(bytes_written) });
+        }
+        if at_end && bytes_written == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok((false, bytes_written))
-    }
-}
-
-impl<R: BufRead> Read for Zstd<R> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        loop {
-            if let Some(error) = self.error.take() {
-                return Err(error);
-            }
-            let (is_over, given) = self.step(room)?;
-            if is_over || given > 0 || room.is_empty() {
-                return Ok(given);
-            }
-        }
+        Ok(Step::gave(bytes_written))
     }
 }
