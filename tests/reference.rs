@@ -209,18 +209,12 @@ fn errors_say_in_words_what_is_wrong_and_where_to_look() {
 #[test]
 fn what_was_probably_meant_is_suggested() {
     for (typed, meant) in [
-        (vec!["read", "--expect", "reset", "-"], "a similar value exists: 'rst'"),
-        (
-            vec!["read", "--only", "not fni by server", "-"],
-            "a similar value exists: 'not fin by server'",
-        ),
-        (
-            vec!["run", "--expect", "rst by sever", "--", "true"],
-            "a similar value exists: 'rst by server'",
-        ),
-        (vec!["--scenario", "half-closed"], "a similar value exists: 'half-close'"),
-        (vec!["matrix", "--scenario", "drain"], "a similar value exists: 'drained'"),
-        (vec!["compare", "--level", "verdct", "a", "b"], "a similar value exists: 'verdict'"),
+        (vec!["read", "--expect", "reset", "-"], "did you mean `rst`?"),
+        (vec!["read", "--only", "not fni by server", "-"], "did you mean `not fin by server`?"),
+        (vec!["run", "--expect", "rst by sever", "--", "true"], "did you mean `rst by server`?"),
+        (vec!["--scenario", "half-closed"], "did you mean `half-close`?"),
+        (vec!["matrix", "--scenario", "drain"], "did you mean `drained`?"),
+        (vec!["compare", "--level", "verdct", "a", "b"], "did you mean `verdict`?"),
         (vec!["man", "reed"], "did you mean `read`? `closecheck --help` lists the commands"),
         (
             vec!["explain", "gap", "midstraem"],

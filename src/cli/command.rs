@@ -74,8 +74,9 @@ fn complaint(error: &clap::Error, called: &str) -> (String, String) {
     let what = line(paragraphs.next().unwrap_or_default());
     for paragraph in paragraphs {
         // Another tip is to pass a misspelt option as a value.
-        if let Some(tip) = paragraph.trim_start().strip_prefix("tip: a similar ") {
-            return (what, format!("a similar {}", line(tip)));
+        let similar = paragraph.trim_start().strip_prefix("tip: a similar ");
+        if let Some((_, meant)) = similar.and_then(|tip| tip.split_once(" exists: ")) {
+            return (what, format!("did you mean {}?", line(meant).replace('\'', "`")));
         }
         if what.contains("not provided") && paragraph.starts_with("Usage: ") {
             return (what, line(paragraph).replacen("Usage", "usage", 1));
@@ -138,7 +139,7 @@ mod tests {
         };
         let (what, hint) = complaint("--colour always");
         assert_eq!(what, "error: unexpected argument '--colour' found");
-        assert_eq!(hint, "a similar argument exists: '--color'");
+        assert_eq!(hint, "did you mean `--color`?");
         let (what, hint) = complaint("compare a.pcap");
         assert_eq!(what, "error: the following required arguments were not provided: <B>");
         assert_eq!(hint, "usage: closecheck compare <A> <B>");
