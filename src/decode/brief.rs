@@ -220,31 +220,36 @@ impl Brief {
             LinkType::ETHERNET => in_ethernet(frame.data)?,
             link => link::plain(link, Bytes::of(frame))?.data,
         };
-        let (ip, inside, len) = match packet.first()? {
-            0x45 => Ip::v4(packet)?,
-            0x60..=0x6f => Ip::v6(packet)?,
-            _ => return None,
-        };
-        Brief::in_ip(frame, ip, inside, len)
+        match packet.first()? {
+            0x45 => Brief::in_ip(frame, Ip::v4(packet)?),
+            0x60..=0x6f => Brief::in_ipv6(frame, packet),
+            _ => None,
+        }
+    }
+
+    /// Apart, so that the processor has all its registers for the way of IPv4.
+    #[inline(never)]
+    fn in_ipv6(frame: &Frame<'_>, packet: &[u8]) -> Option<Brief> {
+        Brief::in_ip(frame, Ip::v6(packet)?)
     }
 
     /// The TCP segment of `len` bytes at the beginning of these.
-    #[inline]
-    fn in_ip(frame: &Frame<'_>, ip: Ip, inside: &[u8], len: usize) -> Option<Brief> {
+    #[inline(always)]
+    fn in_ip(frame: &Frame<'_>, (ip, inside, len): (Ip, &[u8], usize)) -> Option<Brief> {
         let (header, rest) = inside.split_first_chunk::<TCP_HEADER_LEN>()?;
         let offset_and_flags = u16::from_be_bytes([header[12], header[13]]);
         let header_len = usize::from(offset_and_flags >> 12).saturating_mul(4);
         let payload_len = len.checked_sub(header_len)?;
         let options = rest.get(..header_len.checked_sub(TCP_HEADER_LEN)?)?;
         let (clock, marks) = clock(options);
+        let (source, destination) = (ip.source.to_le_bytes(), ip.destination.to_le_bytes());
         let is_whole = inside.len() >= len;
         let flags = Flags(offset_and_flags & 0x0fff);
         let checksum = match inside.get(..len) {
             Some(segment)
                 if marks & Brief::UNREADABLE == 0 && checksum::matters(flags, payload_len) =>
             {
-                let addresses =
-                    checksum::add(checksum::sum(&ip.source), checksum::sum(&ip.destination));
+                let addresses = checksum::add(checksum::sum(&source), checksum::sum(&destination));
                 checksum_bits(checksum::of(addresses, segment))
             }
             Some(_) | None => 0,
@@ -252,8 +257,8 @@ impl Brief {
         Some(Brief {
             frame: FrameId::new(frame.number),
             time: frame.time,
-            source: ip.source,
-            destination: ip.destination,
+            source,
+            destination,
             ports: (
                 u16::from_be_bytes([header[0], header[1]]),
                 u16::from_be_bytes([header[2], header[3]]),
@@ -290,8 +295,9 @@ fn in_ethernet(data: &[u8]) -> Option<&[u8]> {
 
 /// What is taken from an IP header.
 struct Ip {
-    source: [u8; 16],
-    destination: [u8; 16],
+    /// As numbers, the first byte the lowest: an array's bytes would be carried one by one.
+    source: u128,
+    destination: u128,
     id: u16,
     ttl: u8,
     marks: u8,
@@ -310,8 +316,8 @@ impl Ip {
         }
         let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
         let ip = Ip {
-            source: v4([header[12], header[13], header[14], header[15]]),
-            destination: v4([header[16], header[17], header[18], header[19]]),
+            source: u32::from_le_bytes(array(header, 12)?).into(),
+            destination: u32::from_le_bytes(array(header, 16)?).into(),
             id: u16::from_be_bytes([header[4], header[5]]),
             ttl: header[8],
             marks: if flags & DONT_FRAGMENT == 0 { 0 } else { Brief::DONT_FRAGMENT },
@@ -327,8 +333,8 @@ impl Ip {
             return None;
         }
         let ip = Ip {
-            source: array(header, 8)?,
-            destination: array(header, 24)?,
+            source: u128::from_le_bytes(array(header, 8)?),
+            destination: u128::from_le_bytes(array(header, 24)?),
             id: 0,
             ttl: header[7],
             marks: Brief::DONT_FRAGMENT | Brief::V6,
@@ -358,15 +364,20 @@ fn checksum_bits(checksum: Checksum) -> u8 {
 /// The clock in a list of options, and what is true of it.
 #[inline]
 fn clock(options: &[u8]) -> (u32, u8) {
-    match *options {
-        [] => (0, 0),
-        // What every segment of most connections has (RFC 7323 appendix A), and Linux's SYNs and SYN-ACKs.
-        [1, 1, 8, 10, a, b, c, d, _, _, _, _]
-        | [2, 4, _, _, 4, 2, 8, 10, a, b, c, d, _, _, _, _, 1, 3, 3, _] => {
-            (u32::from_be_bytes([a, b, c, d]), Brief::CLOCK)
+    let value = match options.len() {
+        0 => return (0, 0),
+        // What every segment of most connections has (RFC 7323 appendix A).
+        12 if options.starts_with(&[1, 1, 8, 10]) => array(options, 4),
+        // Linux's SYNs and SYN-ACKs.
+        20 if options.starts_with(&[2, 4])
+            && options.get(4..8) == Some(&[4, 2, 8, 10])
+            && options.get(16..19) == Some(&[1, 3, 3]) =>
+        {
+            array(options, 8)
         }
-        _ => read(options),
-    }
+        _ => None,
+    };
+    value.map_or_else(|| read(options), |value| (u32::from_be_bytes(value), Brief::CLOCK))
 }
 
 /// The same in options of any kind.

@@ -47,9 +47,7 @@ impl FrameId {
     /// The frame with this number, counted from 1, in the first or only file. Numbers end at 2^44 - 1.
     #[must_use]
     pub fn new(number: u64) -> FrameId {
-        FrameId(
-            NonZeroU64::MIN.saturating_add(number.clamp(1, FrameId::MAX_NUMBER).saturating_sub(1)),
-        )
+        FrameId(NonZeroU64::new(number.min(FrameId::MAX_NUMBER)).unwrap_or(NonZeroU64::MIN))
     }
 
     /// The same in the file with this index, counted from 0. Indices end at 2^20 - 1.
