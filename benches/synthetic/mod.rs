@@ -20,8 +20,8 @@ pub(crate) use file::{Format, Writer};
 
 /// Nanoseconds since 1970 of the first packet.
 const START: u64 = 1_700_000_000_000_000_000;
-/// The longest time between two packets, in nanoseconds; half of it is the mean.
-const STEP: u64 = 200_000;
+/// The mean time between two packets of a connection, in nanoseconds, however many are under way.
+const SILENCE: u64 = 2_000_000_000;
 
 /// What a capture is to be like.
 #[derive(Args, Clone, Debug)]
@@ -164,11 +164,12 @@ pub(crate) fn generate<W: io::Write>(plan: &Plan, out: &mut Writer<W>) -> io::Re
     let mut open: Vec<Conversation> =
         (0..plan.open.max(1)).map_while(|_| begin(&mut rng)).collect();
     let mut time = START;
+    let longest = (2 * SILENCE / plan.open.max(1)).max(2);
     while !open.is_empty() {
         let next = rng.usize(0..open.len());
         if let Some(packet) = open[next].send(time, &mut rng) {
             out.write(time, packet)?;
-            time += rng.u64(1..STEP);
+            time += rng.u64(1..longest);
         } else {
             match begin(&mut rng) {
                 Some(conversation) => open[next] = conversation,
