@@ -13,6 +13,16 @@ pub enum Glyphs {
     Ascii,
 }
 
+/// The weights that an arrow can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// The packet that decides.
+    Strong,
+    Usual,
+    /// An RST that changed nothing: its line is broken.
+    Idle,
+}
+
 impl Glyphs {
     pub(super) fn lifeline(self) -> char {
         match self {
@@ -21,15 +31,17 @@ impl Glyphs {
         }
     }
 
-    /// A line of this many columns with its head at the receiver; double for the packet that decides.
-    pub(super) fn arrow(self, from: End, decides: bool, columns: usize) -> String {
-        let (shaft, left, right) = match (self, decides) {
-            (Glyphs::Unicode, false) => ("─", "◀", "▶"),
-            (Glyphs::Unicode, true) => ("━", "◀", "▶"),
-            (Glyphs::Ascii, false) => ("-", "<", ">"),
-            (Glyphs::Ascii, true) => ("=", "<", ">"),
+    /// A line of this many columns with its head at the receiver.
+    pub(super) fn arrow(self, from: End, weight: Weight, columns: usize) -> String {
+        let (shaft, left, right) = match (self, weight) {
+            (Glyphs::Unicode, Weight::Strong) => ("━", "◀", "▶"),
+            (Glyphs::Unicode, Weight::Usual) => ("─", "◀", "▶"),
+            (Glyphs::Unicode, Weight::Idle) => ("╌", "◀", "▶"),
+            (Glyphs::Ascii, Weight::Strong) => ("=", "<", ">"),
+            (Glyphs::Ascii, Weight::Usual) => ("-", "<", ">"),
+            (Glyphs::Ascii, Weight::Idle) => ("- ", "<", ">"),
         };
-        let shaft = shaft.repeat(columns.saturating_sub(1));
+        let shaft: String = shaft.chars().cycle().take(columns.saturating_sub(1)).collect();
         match from {
             End::Client => format!("{shaft}{right}"),
             End::Server => format!("{left}{shaft}"),

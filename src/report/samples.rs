@@ -25,6 +25,14 @@ pub(crate) const RESET: &[(End, Flags, u32, u32, u32)] = &[
     (End::Server, Flags(0x14), 1, 12, 0),
 ];
 
+/// [`RESET`] with two more of that RST that are without effect: out of window, so that both ends go on, and behind the end.
+pub(super) fn reset_thrice() -> Vec<(End, Flags, u32, u32, u32)> {
+    let (&reset, before) = RESET.split_last().unwrap();
+    let (from, flags, seq, ack, length) = reset;
+    let out_of_window = (from, flags, seq.wrapping_add(1 << 20), ack, length);
+    [before, &[out_of_window, reset, reset]].concat()
+}
+
 /// Handshake and a release in four segments, begun by the client.
 pub(crate) const RELEASE: &[(End, Flags, u32, u32, u32)] = &[
     (End::Client, Flags::SYN, 0, 0, 0),

@@ -55,7 +55,7 @@ fn write_arrow(arrow: &Arrow, out: &mut dyn Write) -> io::Result<()> {
         (false, _) => "->>",
     };
     let (from, to) = (letter(arrow.from), letter(arrow.from.other()));
-    let label = format!("{} {} {}{}", arrow.number(), arrow.time, arrow.label(), arrow.effect());
+    let label = format!("{} {} {}", arrow.number(), arrow.time, arrow.line());
     writeln!(out, "    {from}{line}{to}: {}", text(&label))?;
     let states = End::BOTH.map(|end| arrow.states.at(end).map(|state| (end, state.name())));
     write_states(states, out)
@@ -97,7 +97,7 @@ fn text(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::samples::{RESET, SHORT, connection};
+    use crate::report::samples::{RESET, SHORT, connection, reset_thrice};
 
     #[test]
     fn a_reset_is_a_diagram_in_a_fenced_block() {
@@ -128,12 +128,7 @@ sequenceDiagram
 
     #[test]
     fn a_reset_without_effect_is_drawn_otherwise_than_one_with() {
-        let mut segments = RESET.to_vec();
-        // Out of window, so that both ends go on, before the one that counts; then once more, behind the end.
-        let (from, flags, seq, ack, len) = RESET[RESET.len() - 1];
-        segments.insert(RESET.len() - 1, (from, flags, seq.wrapping_add(1 << 20), ack, len));
-        segments.push((from, flags, seq, ack, len));
-        let (record, trace) = connection(SHORT, &segments);
+        let (record, trace) = connection(SHORT, &reset_thrice());
         let mut out = Vec::new();
         write(&record, &trace, Numbers::Relative, &mut out).unwrap();
         let drawn = String::from_utf8(out).unwrap();

@@ -91,9 +91,15 @@ impl Arrow {
         format!("[{flags}] seq {seq}{ack} len {len}")
     }
 
-    /// What the label of an RST says that changed nothing.
-    pub(super) fn effect(&self) -> &'static str {
-        if self.is_idle { ", without effect" } else { "" }
+    /// What is said of an RST that changed nothing.
+    pub(super) fn effect(&self) -> Option<&'static str> {
+        self.is_idle.then_some("without effect")
+    }
+
+    /// The label and what is said of it, in a line.
+    pub(super) fn line(&self) -> String {
+        let parts = [Some(self.label()), self.effect().map(str::to_owned)];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
     /// `*9`: the frame, marked where it decides.

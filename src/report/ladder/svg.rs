@@ -117,8 +117,7 @@ impl Drawings {
         self.text((TIME, y + 4), "end", "faint", &arrow.time);
         let (from, to) = (*LANES.at(arrow.from), *LANES.at(arrow.from.other()));
         let middle = u32::midpoint(from, to);
-        let label = arrow.label() + arrow.effect();
-        self.text((middle, y - 7), "middle", class, &label);
+        self.text((middle, y - 7), "middle", class, &arrow.line());
         let back = if from < to { to - 9 } else { to + 9 };
         let (over, under) = (y - 5, y + 5);
         self.push(format_args!(

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::{Arrow, Ladder, Rung, Scope};
 use crate::decode::Flags;
 use crate::flow::{Pair, State};
+use crate::report::glyphs::Weight;
 use crate::report::text::{wrap, write_wrapped};
 use crate::report::{Record, Styles, Trace, View};
 
@@ -46,15 +47,24 @@ pub(in crate::report) fn write(
 }
 
 fn write_arrow(arrow: &Arrow, lanes: &Lanes, view: &View, out: &mut dyn Write) -> io::Result<()> {
-    for line in wrap(&arrow.label(), lanes.arrow.saturating_sub(2)) {
+    let label = wrap(&arrow.label(), lanes.arrow.saturating_sub(2));
+    for line in label.into_iter().chain(arrow.effect().map(str::to_owned)) {
         write_painted(arrow, &lanes.line("", "", &format!(" {line}"), ""), view.styles, out)?;
     }
     let (frame, time) = (lanes.frame, lanes.time);
     let start = format!("{:>frame$} {:>time$}", arrow.number(), arrow.time);
-    let line = view.glyphs.arrow(arrow.from, arrow.decides, lanes.arrow);
+    let line = view.glyphs.arrow(arrow.from, weight(arrow), lanes.arrow);
     let states = arrow.states;
     let line = lanes.line(&start, name(states.client), &line, name(states.server));
     write_painted(arrow, &line, view.styles, out)
+}
+
+fn weight(arrow: &Arrow) -> Weight {
+    match (arrow.decides, arrow.is_idle) {
+        (true, _) => Weight::Strong,
+        (false, true) => Weight::Idle,
+        (false, false) => Weight::Usual,
+    }
 }
 
 /// Writes a line of a packet: coloured as in lists of packets, and strong where one without colour decides.
@@ -131,7 +141,7 @@ mod tests {
     use super::*;
     use crate::flow::End;
     use crate::report::Glyphs;
-    use crate::report::samples::{LONG, RELEASE, RESET, SHORT, connection};
+    use crate::report::samples::{LONG, RELEASE, RESET, SHORT, connection, reset_thrice};
 
     fn drawn(ends: [&str; 2], segments: &[(End, Flags, u32, u32, u32)], glyphs: Glyphs) -> String {
         let (record, trace) = connection(ends, segments);
@@ -159,6 +169,27 @@ mod tests {
         let drawn = drawn(SHORT, RESET, Glyphs::Ascii);
         assert_eq!(drawn.lines().collect::<Vec<_>>(), expected, "\n{drawn}");
         assert!(drawn.is_ascii());
+    }
+
+    #[test]
+    fn a_reset_without_effect_is_drawn_otherwise_than_one_with() {
+        for (glyphs, strong, broken) in
+            [(Glyphs::Unicode, "◀━━━━", "◀╌╌╌╌"), (Glyphs::Ascii, "<====", "<- - ")]
+        {
+            let drawn = drawn(SHORT, &reset_thrice(), glyphs);
+            let (_, resets) = drawn.split_once("[R.]").unwrap();
+            let drawn_so: Vec<(bool, bool, bool)> = resets
+                .split("[R.]")
+                .map(|reset| {
+                    let is_idle =
+                        reset.contains("| without effect ") || reset.contains("│ without effect ");
+                    (is_idle, reset.contains(strong), reset.contains(broken))
+                })
+                .collect();
+            let (idle, effective) = ((true, false, true), (false, true, false));
+            assert_eq!(drawn_so, [idle, effective, idle], "{drawn}");
+            assert!(drawn.lines().all(|line| line.chars().count() <= 80), "{drawn}");
+        }
     }
 
     #[test]
