@@ -78,7 +78,7 @@ impl Comparison {
         }
         let (outcome, level) = (self.outcome(), self.options.level.word());
         page.notice(outcome.word(), format!("at level {level}"), weight(outcome).1);
-        page.figure(self.matched.len() as u64, "pairs", Tone::Plain);
+        page.total(self.matched.len() as u64, "pair");
         let bars: Vec<(String, u64, Tone)> =
             [Outcome::Different, Outcome::Undecided, Outcome::Equal]
                 .into_iter()

@@ -38,7 +38,7 @@ impl TwoEnded {
             }
         }
         page.about(format!("clocks: {}", clock_text(self.clock)));
-        page.figure(self.connections.len() as u64, "connections", Tone::Plain);
+        page.total(self.connections.len() as u64, "connection");
         let bars: Vec<(String, u64, Tone)> =
             [Outcome::Different, Outcome::Undecided, Outcome::Equal]
                 .into_iter()

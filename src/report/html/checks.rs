@@ -74,7 +74,7 @@ impl ChecksPage {
     #[must_use]
     pub fn finish(self) -> Page {
         let ChecksPage { mut page, counts, ends, mut rows } = self;
-        page.figure(counts.total(), "checks", Tone::Plain);
+        page.total(counts.total(), "check");
         let parts = [
             (counts.errors, CaseOutcome::Error),
             (counts.not_met, CaseOutcome::NotMet),
@@ -88,7 +88,7 @@ impl ChecksPage {
             .map(|(count, outcome)| (outcome.text().to_owned(), count, weight(outcome).1))
             .collect();
         parts.iter().for_each(|(name, count, tone)| page.figure(*count, name, *tone));
-        page.figure(ends.total(), "connections", Tone::Plain);
+        page.total(ends.total(), "connection");
         page.bars("What became of the checks", &parts);
         ends.charts("", &mut page);
         rows.sort_by_key(|(rank, _)| *rank);

@@ -176,13 +176,13 @@ impl ConnectionsPage {
                 let name = format!("of {} selected", counted(all, "connection"));
                 page.figure(total, &name, Tone::Plain);
             }
-            None => page.figure(total, "connections", Tone::Plain),
+            None => page.total(total, "connection"),
         }
         ends.figures(&mut page);
         if incomplete > 0 {
             page.figure(incomplete, "with something missing", Tone::Doubt);
         }
-        page.figure(capture.packets, "packets", Tone::Plain);
+        page.total(capture.packets, "packet");
         cases.iter().for_each(|case| super::checks::notice(&mut page, case));
         for reason in &capture.incomplete {
             page.notice("incomplete", reason, Tone::Doubt);

@@ -109,6 +109,12 @@ impl Page {
         self.figures.push((grouped(count), name.to_owned(), tone));
     }
 
+    /// Adds the figure of all that there are of something: `1 connection`, `2 connections`.
+    pub(crate) fn total(&mut self, count: u64, noun: &str) {
+        let plural = if count == 1 { "" } else { "s" };
+        self.figure(count, &format!("{noun}{plural}"), Tone::Plain);
+    }
+
     /// Adds something that the reader must know: a word for it, and a sentence.
     pub(crate) fn notice(&mut self, word: &str, text: impl Into<String>, tone: Tone) {
         self.notices.push((word.to_owned(), text.into(), tone));
@@ -256,7 +262,16 @@ fn quoted(html: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{Page, Table, quoted};
+
+    #[test]
+    fn a_total_of_one_has_no_plural() {
+        let mut page = Page::new("closecheck read", "connection", Table::new(&[]));
+        [0, 1, 1000].into_iter().for_each(|count| page.total(count, "connection"));
+        let shown: Vec<String> =
+            page.figures.iter().map(|(count, name, _)| format!("{count} {name}")).collect();
+        assert_eq!(shown, ["0 connections", "1 connection", "1,000 connections"]);
+    }
 
     #[test]
     fn what_is_quoted_is_code_and_a_lone_backtick_is_one() {

@@ -33,7 +33,7 @@ impl Matrix {
         let columns: Vec<_> =
             HEADER.into_iter().enumerate().map(|(column, name)| (name, kind(column))).collect();
         let mut page = Page::new("closecheck matrix", "cell", Table::new(&columns));
-        page.about("Every way to close under every linger value, each on a loopback of its own.");
+        page.about("Ways to close under linger values, each on a loopback of its own.");
         self.summarize(&mut page);
         for cell in &self.cells {
             let cells = cells(cell, page.table());
@@ -54,7 +54,7 @@ impl Matrix {
             };
             *documented.entry((rank, tone, name)).or_default() += 1;
         }
-        page.figure(self.cells.len() as u64, "cells", Tone::Plain);
+        page.total(self.cells.len() as u64, "cell");
         for ((_, tone, name), count) in documented {
             page.figure(count, name, tone);
         }
