@@ -174,8 +174,7 @@ mod tests {
     fn a_state_is_named_in_the_ladder_that_shows_it() {
         let view = base_view(Format::Table, Color::Never, Target::StandardError);
         let states = Kind::ALL.iter().find(|kind| kind.name == "state").unwrap();
-        let shown = states.entries().into_iter().filter(|state| state.word != "LISTEN");
-        for state in shown {
+        for state in states.entries() {
             let mut out = Vec::new();
             let word = format!(" {}", state.word);
             write_entries(&[state], &view, &mut out).unwrap();

@@ -85,7 +85,9 @@ impl Kind {
             about: "where an end is in RFC 9293",
             words: list!(State),
             shows: |record, word| {
-                End::BOTH.iter().any(|&end| record.states.at(end).contains(&word))
+                // No packet is sent in it: what shows it is that a SYN was answered by a SYN-ACK.
+                let listened = word == State::Listen.name() && record.opening == Opening::Handshake;
+                listened || End::BOTH.iter().any(|&end| record.states.at(end).contains(&word))
             },
         },
         Kind {
