@@ -2,7 +2,7 @@
 
 use super::args::{ComparePlan, Sought};
 use super::command::warn_incomplete;
-use super::confine::{confine, placing};
+use super::confine::{Confining, confine, placing};
 use super::failure::Failure;
 use super::gather::{Gathered, gather, open};
 use super::html::{HtmlFile, PACKETS};
@@ -13,15 +13,15 @@ use crate::capture::Stop;
 use crate::compare::{self, Both, Comparison, Outcome, TwoEnded, ends};
 use crate::flow::Pair;
 use crate::report::CaptureSummary;
-use crate::sandbox::{self, Confinement};
+use crate::sandbox;
 
 /// Reads both captures and reports.
-pub(super) fn run(plan: &ComparePlan, confinement: Confinement) -> Result<Status, Failure> {
+pub(super) fn run(plan: &ComparePlan, confining: &Confining) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
     let (a, b) = (open(&plan.a, &stop)?, open(&plan.b, &stop)?);
     let html = plan.html.begin()?;
-    confine(confinement, dropped, &placing([html.as_ref().and_then(HtmlFile::place)]))?;
+    confine(confining, dropped, &placing([html.as_ref().and_then(HtmlFile::place)]))?;
     let keep = html.is_some().then_some(PACKETS);
     let (mut a, mut b) = (gather(a, keep)?, gather(b, keep)?);
     let (of_a, of_b) = (std::mem::take(&mut a.traces), std::mem::take(&mut b.traces));

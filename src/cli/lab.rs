@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::args::LabPlan;
 use super::command::{show_failure, warn_incomplete};
-use super::confine::{confine, placing};
+use super::confine::{Confining, confine, placing};
 use super::failure::Failure;
 use super::judge::{Evidence, Judge};
 use super::out::{Target, print, view};
@@ -17,10 +17,10 @@ use crate::decode::{FrameId, decode};
 use crate::lab::{Outcome, SNAP_LEN};
 use crate::report::html::Streams;
 use crate::report::{CellDrawing, LabReport, write_lab};
-use crate::sandbox::{self, Confinement, Needs};
+use crate::sandbox::{self, Needs};
 
 /// Prepares, drops rights, runs, reports.
-pub(super) fn run(mut plan: LabPlan, confinement: Confinement) -> Result<Status, Failure> {
+pub(super) fn run(mut plan: LabPlan, confining: &Confining) -> Result<Status, Failure> {
     plan.exchange.program = program().ok();
     let hold = plan.exchange.hold;
     let prepared = plan.exchange.prepare()?;
@@ -28,7 +28,7 @@ pub(super) fn run(mut plan: LabPlan, confinement: Confinement) -> Result<Status,
     let output = plan.write.as_deref().map(Output::create).transpose()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
     let placing = placing([output.as_ref().and_then(Output::place)]);
-    confine(confinement, dropped, &Needs { places: placing.places, ..prepared.needs() })?;
+    confine(confining, dropped, &Needs { places: placing.places, ..prepared.needs() })?;
     let countdown = Countdown::start(hold);
     let outcome = prepared.run(&stop);
     drop(countdown);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::args::{CellPlan, DRAWN, MatrixPlan};
-use super::confine::{confine, placing};
+use super::confine::{Confining, confine, placing};
 use super::failure::Failure;
 use super::html::HtmlFile;
 use super::lab::program;
@@ -25,14 +25,14 @@ use crate::sandbox::{self, Confinement};
 const FAILED: i32 = 2;
 
 /// Runs all cells, drops rights, and shows what the cells told.
-pub(super) fn run(plan: &MatrixPlan, confinement: Confinement) -> Result<Status, Failure> {
+pub(super) fn run(plan: &MatrixPlan, confining: &Confining) -> Result<Status, Failure> {
     plan.write.as_deref().map_or(Ok(()), is_folder)?;
-    let outputs = run_all(plan, confinement)?;
+    let outputs = run_all(plan, confining.wanted())?;
     let dropped = sandbox::drop_for_good()?;
     // A page that cannot be written keeps nobody from the report.
     let html = plan.html.begin();
     let place = html.as_ref().ok().and_then(|file| file.as_ref().and_then(HtmlFile::place));
-    confine(confinement, dropped, &placing([place]))?;
+    confine(confining, dropped, &placing([place]))?;
     let cells = plan.cells.iter().zip(&outputs).map(|(cell, output)| read(*cell, output, plan));
     let cells = cells.collect::<Result<Vec<Cell>, Failure>>()?;
     let status = status(&cells);

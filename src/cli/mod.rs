@@ -37,35 +37,38 @@ use std::process::ExitCode;
 pub use args::Args;
 pub use status::Status;
 
+use confine::Confining;
+
 /// Runs closecheck with these arguments (the first is the program's name) and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let called = Args::called(&arguments);
     let arguments = Args::read(arguments);
     let planned = arguments.and_then(|args| Ok((args.confinement(), args.into_plan()?)));
-    let (confinement, plan) = match planned {
-        Ok(planned) => planned,
+    let (confining, plan) = match planned {
+        Ok((wanted, plan)) => (Confining::new(wanted), plan),
         Err(error) => return command::show_usage(&error, &called),
     };
     let result = match plan {
-        args::Plan::Lab(plan) => lab::run(plan, confinement),
-        args::Plan::Price(plan) => price::run(plan, confinement),
-        args::Plan::Read(plan) => read::run(&plan, confinement),
-        args::Plan::Merge(plan) => merge::run(&plan, confinement),
-        args::Plan::Compare(plan) => compare::run(&plan, confinement),
-        args::Plan::Verify(plan) => verify::run(&plan, confinement),
-        args::Plan::Matrix(plan) => matrix::run(&plan, confinement),
+        args::Plan::Lab(plan) => lab::run(plan, &confining),
+        args::Plan::Price(plan) => price::run(plan, &confining),
+        args::Plan::Read(plan) => read::run(&plan, &confining),
+        args::Plan::Merge(plan) => merge::run(&plan, &confining),
+        args::Plan::Compare(plan) => compare::run(&plan, &confining),
+        args::Plan::Verify(plan) => verify::run(&plan, &confining),
+        args::Plan::Matrix(plan) => matrix::run(&plan, &confining),
         args::Plan::Doctor(plan) => doctor::run(&plan),
         args::Plan::HoldSocket => {
             crate::lab::hold().map(|()| Status::AsExpected).map_err(failure::Failure::HoldSocket)
         }
-        args::Plan::Watch(plan) => watch::run(&plan, confinement),
-        args::Plan::Run(plan) => run::run(&plan, confinement),
+        args::Plan::Watch(plan) => watch::run(&plan, &confining),
+        args::Plan::Run(plan) => run::run(&plan, &confining),
         args::Plan::Guard(plan) => run::guard(plan),
         args::Plan::Explain(plan) => explain::run(&plan),
         args::Plan::Schema(document) => generate::schema(document),
         args::Plan::Completions(shell) => generate::completions(shell),
         args::Plan::Man(command) => generate::man(command.as_deref()),
     };
+    confining.tell();
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()
 }

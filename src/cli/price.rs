@@ -4,7 +4,7 @@ use std::io;
 
 use super::args::PricePlan;
 use super::command::{show_failure, warn, warn_incomplete};
-use super::confine::{confine, placing};
+use super::confine::{Confining, confine, placing};
 use super::failure::Failure;
 use super::judge::{Evidence, Judge};
 use super::out::{Target, print, view};
@@ -13,17 +13,17 @@ use crate::capture::{Output, OutputError, PcapWriter, Stop};
 use crate::decode::Frame;
 use crate::lab::{PRICE_SNAP_LEN, Witness};
 use crate::report::{Numbers, PriceReport};
-use crate::sandbox::{self, Confinement, Needs};
+use crate::sandbox::{self, Needs};
 use crate::verdict::Close;
 
 /// Prepares, drops rights, runs, reports.
-pub(super) fn run(plan: PricePlan, confinement: Confinement) -> Result<Status, Failure> {
+pub(super) fn run(plan: PricePlan, confining: &Confining) -> Result<Status, Failure> {
     let prepared = plan.price.prepare()?;
     let dropped = sandbox::drop_for_good()?;
     let mut output = plan.write.as_deref().map(Output::create).transpose()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
     let placing = placing([output.as_ref().and_then(Output::place)]);
-    confine(confinement, dropped, &Needs { places: placing.places, ..prepared.needs() })?;
+    confine(confining, dropped, &Needs { places: placing.places, ..prepared.needs() })?;
     let mut audience = Audience {
         judge: Judge::new(None, plan.report.expect.as_ref()),
         file: output

@@ -2,7 +2,7 @@
 
 use super::args::ReadPlan;
 use super::cases::{CaseFiles, of_expectation};
-use super::confine::{confine, placing};
+use super::confine::{Confining, confine, placing};
 use super::failure::Failure;
 use super::follow;
 use super::html::{self, HtmlFile, warn_left_out};
@@ -13,7 +13,7 @@ use super::reporting::{Plan, Reporting};
 use super::status::Status;
 use crate::capture::{Input, Stop};
 use crate::report::html::ConnectionsPage;
-use crate::sandbox::{self, Confinement};
+use crate::sandbox;
 
 /// What it is called in reports.
 const NAME: &str = "closecheck read";
@@ -21,14 +21,14 @@ const NAME: &str = "closecheck read";
 const LADDER: usize = 32;
 
 /// Reads the captures to their ends, or as far as they go before a signal comes, and reports.
-pub(super) fn run(plan: &ReadPlan, confinement: Confinement) -> Result<Status, Failure> {
+pub(super) fn run(plan: &ReadPlan, confining: &Confining) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
     if let Some(form) = plan.partial {
-        return partial::run(plan, form, &stop, |needs| confine(confinement, dropped, needs));
+        return partial::run(plan, form, &stop, |needs| confine(confining, dropped, needs));
     }
     if let Some(followed) = &plan.follow {
-        return follow::run(plan, followed, &stop, |needs| confine(confinement, dropped, needs));
+        return follow::run(plan, followed, &stop, |needs| confine(confining, dropped, needs));
     }
     let pass = Pass::open(&plan.inputs, plan.filter.as_deref(), plan.max_open, &stop)?;
     let expected = plan.report.expect.as_ref();
@@ -36,7 +36,7 @@ pub(super) fn run(plan: &ReadPlan, confinement: Confinement) -> Result<Status, F
     let html = plan.html.begin()?;
     let places =
         [cases.as_ref().and_then(CaseFiles::place), html.as_ref().and_then(HtmlFile::place)];
-    confine(confinement, dropped, &placing(places))?;
+    confine(confining, dropped, &placing(places))?;
     let mut report = reporting(plan)?;
     let capture = pass.run(&mut report)?;
     let page = report.take_page();

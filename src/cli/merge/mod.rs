@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::args::{MergePlan, PartialForm};
 use super::cases::{CaseFiles, of_expectation};
-use super::confine::confine;
+use super::confine::{Confining, confine};
 use super::failure::Failure;
 use super::out::{Pace, Target, base_view};
 use super::partial::{PartialOut, summary};
@@ -20,13 +20,13 @@ use crate::decode::Timestamp;
 use crate::flow::{Held, Pushed, Table};
 use crate::partial::{Files, Line, Place, Replay, TraceLine};
 use crate::report::CaptureSummary;
-use crate::sandbox::{self, Confinement, Needs};
+use crate::sandbox::{self, Needs};
 use crate::verdict::judge;
 use input::{Gathered, gather, open};
 use sorter::{Keyed, Sorter};
 
 /// Reads all partial records, then replays their packets.
-pub(super) fn run(plan: &MergePlan, confinement: Confinement) -> Result<Status, Failure> {
+pub(super) fn run(plan: &MergePlan, confining: &Confining) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
     let opened = open(&plan.partials, &stop)?;
@@ -41,7 +41,7 @@ pub(super) fn run(plan: &MergePlan, confinement: Confinement) -> Result<Status, 
         makes_files: true,
         ..Needs::default()
     };
-    confine(confinement, dropped, &needs)?;
+    confine(confining, dropped, &needs)?;
 
     let Gathered { files, traces } = gather(opened, plan.some, &stop)?;
     if let Some(form) = plan.partial {

@@ -13,7 +13,7 @@ use super::args::{Net, RunPlan};
 use super::demands;
 use super::reporting::{Intent, Reporting};
 use crate::cli::command::{show_failure, warn};
-use crate::cli::confine::{confine, placing};
+use crate::cli::confine::{Confining, confine, placing};
 use crate::cli::failure::Failure;
 use crate::cli::status::Status;
 use crate::flow::Connection;
@@ -21,14 +21,14 @@ use crate::report::{escape, without_error_numbers};
 use crate::run::command::{Event, Guarded, Order};
 use crate::run::signals::Signals;
 use crate::run::{Finished, QUIET, Recorder, RunError};
-use crate::sandbox::{self, Confinement, Needs};
+use crate::sandbox::{self, Needs};
 use crate::verdict::Gap;
 
 /// How often a command's open connections are looked at once it has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// Runs the command to its end and reports.
-pub(super) fn run(plan: &RunPlan, confinement: Confinement) -> Result<Status, Failure> {
+pub(super) fn run(plan: &RunPlan, confining: &Confining) -> Result<Status, Failure> {
     if plan.net == Net::Private {
         sandbox::enter().map_err(RunError::from)?;
         allow_low_ports();
@@ -43,7 +43,7 @@ pub(super) fn run(plan: &RunPlan, confinement: Confinement) -> Result<Status, Fa
     let reporting = intent.open(recorder.link(), rules.as_ref())?;
     let signals = Signals::take_over().map_err(Failure::Signals)?;
     let needs = Needs { processes: true, ..placing(reporting.places()) };
-    confine(confinement, dropped, &needs)?;
+    confine(confining, dropped, &needs)?;
     let mut course = Course {
         command,
         signals,

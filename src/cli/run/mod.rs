@@ -14,20 +14,20 @@ mod spool;
 
 pub(super) use args::{GuardArgs, RunArgs, RunPlan};
 
+use super::confine::Confining;
 use super::failure::Failure;
 use super::status::Status;
 use crate::run::RunError;
-use crate::sandbox::Confinement;
 
 /// Runs the command to its end and reports.
 #[cfg(target_os = "linux")]
-pub(super) fn run(plan: &RunPlan, confinement: Confinement) -> Result<Status, Failure> {
-    course::run(plan, confinement)
+pub(super) fn run(plan: &RunPlan, confining: &Confining) -> Result<Status, Failure> {
+    course::run(plan, confining)
 }
 
 /// There are no namespaces to run it in.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn run(_plan: &RunPlan, _confinement: Confinement) -> Result<Status, Failure> {
+pub(super) fn run(_plan: &RunPlan, _confining: &Confining) -> Result<Status, Failure> {
     Err(RunError::NotLinux.into())
 }
 

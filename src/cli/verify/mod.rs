@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::args::VerifyPlan;
 use super::cases::Cases;
-use super::confine::{confine, placing};
+use super::confine::{Confining, confine, placing};
 use super::failure::Failure;
 use super::status::Status;
 use crate::capture::Stop;
 use crate::report::cases::{Case, CaseOutcome};
-use crate::sandbox::{self, Confinement};
+use crate::sandbox;
 use check::Check;
 use fixtures::Found;
 
@@ -20,7 +20,7 @@ use fixtures::Found;
 const NAME: &str = "closecheck verify";
 
 /// Checks every capture under the paths, or records what it gives.
-pub(super) fn run(plan: &VerifyPlan, confinement: Confinement) -> Result<Status, Failure> {
+pub(super) fn run(plan: &VerifyPlan, confining: &Confining) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
     let stop = Stop::on_signals().map_err(Failure::Signals)?;
     let found = Found::under(&plan.paths)?;
@@ -31,7 +31,7 @@ pub(super) fn run(plan: &VerifyPlan, confinement: Confinement) -> Result<Status,
         needs.makes_files = true;
         needs.places.extend(found.places());
     }
-    confine(confinement, dropped, &needs)?;
+    confine(confining, dropped, &needs)?;
     let mut captures = 0_u64;
     let has_problems = !found.problems.is_empty();
     for (path, problem) in found.problems {

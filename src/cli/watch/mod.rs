@@ -14,12 +14,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::args::WatchPlan;
 use super::command::{note, warn};
-use super::confine::{confine, placing};
+use super::confine::{Confining, confine, placing};
 use super::failure::Failure;
 use super::status::Status;
 use crate::capture::{Delivery, Inquiry, Savefiles, Stop};
 use crate::report::escape;
-use crate::sandbox::{self, Confinement, Needs};
+use crate::sandbox::{self, Needs};
 use source::Source;
 use telling::Telling;
 
@@ -50,7 +50,7 @@ enum Ended {
 }
 
 /// Opens the capture, drops rights, watches until the end, reports.
-pub(super) fn run(plan: &WatchPlan, confinement: Confinement) -> Result<Status, Failure> {
+pub(super) fn run(plan: &WatchPlan, confining: &Confining) -> Result<Status, Failure> {
     let mut source = Source::open(plan)?;
     let dropped = sandbox::drop_for_good()?;
     let files = plan
@@ -64,7 +64,7 @@ pub(super) fn run(plan: &WatchPlan, confinement: Confinement) -> Result<Status, 
     let makes_files = files.as_ref().is_some_and(Savefiles::is_changing);
     let needs = Needs { makes_files, ..placing([place.as_deref()]) };
     let mut telling = Telling::new(plan, files, &source);
-    confine(confinement, dropped, &needs)?;
+    confine(confining, dropped, &needs)?;
     let (name, link) = (escape(source.interface()), source.link());
     note(&format!("watching {name} ({link}), {} bytes of each packet", plan.snap_len));
     let ended = Watch { source: &mut source, telling: &mut telling, stop, inquiry, told: now() }
