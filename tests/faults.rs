@@ -66,11 +66,13 @@ fn a_port_that_is_taken_is_named_with_a_way_out() {
     }
 }
 
+const LEAVE_IT: &str = "(hint: take one of these, or leave `-i` away)";
+
 #[test]
 fn an_interface_that_is_missing_is_named_with_those_there_are() {
     let alone = "there is no interface `eth7`; this machine has lo";
     let mut command = closecheck(words("--isolate always --interface eth7"));
-    fails(&mut command, &format!("closecheck: error: {alone}\n"));
+    fails(&mut command, &format!("closecheck: error: {alone}\n{LEAVE_IT}\n"));
 }
 
 #[test]
@@ -78,7 +80,7 @@ fn the_name_of_an_interface_cannot_act_on_the_terminal() {
     let name = "a\u{1b}[31mb\u{202e}\n";
     let alone = "there is no interface `a\\u{1b}[31mb\\u{202e}\\n`; this machine has lo";
     let mut command = closecheck(["--isolate", "always", "--interface", name]);
-    fails(&mut command, &format!("closecheck: error: {alone}\n"));
+    fails(&mut command, &format!("closecheck: error: {alone}\n{LEAVE_IT}\n"));
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn a_name_of_ten_thousand_bytes_is_cut_in_the_error() {
     let start = "x".repeat(32);
     let alone = format!("there is no interface `{start}...`; this machine has lo");
     let mut command = closecheck(["--isolate", "always", "--interface", &name]);
-    fails(&mut command, &format!("closecheck: error: {alone}\n"));
+    fails(&mut command, &format!("closecheck: error: {alone}\n{LEAVE_IT}\n"));
 }
 
 #[test]

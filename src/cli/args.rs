@@ -38,8 +38,8 @@ pub(super) use offered::{offered, rule, scenario, value};
 pub(super) use partial::PartialForm;
 use read::ReadArgs;
 pub(super) use read::ReadPlan;
-use reference::{CompletionsArgs, ExplainArgs, ManArgs, SchemaArgs};
-pub(super) use reference::{Document, ExplainPlan, commands};
+use reference::{CompletionsArgs, ExplainArgs, SchemaArgs};
+pub(super) use reference::{Document, ExplainPlan, ManArgs, commands};
 use report::FormatArg;
 pub(super) use report::{Color, LadderForm, ReportArgs};
 use selection::SelectionArgs;
@@ -148,6 +148,9 @@ const RARE: &[&str] = &[
     "color",
 ];
 
+/// The commands that read nothing to be confined for.
+const AS_IT_IS: &[&str] = &["doctor", "explain", "schema", "completions", "man"];
+
 impl Args {
     /// The definition that arguments are read by, and help and completions are made from.
     pub(super) fn definition() -> clap::Command {
@@ -156,8 +159,11 @@ impl Args {
             let is_usual = USUAL.contains(&arg.get_id().as_str());
             hide(arg, !is_usual)
         });
+        let sandbox = all.get_arguments().find(|arg| arg.get_id() == "sandbox").cloned();
         all.mut_subcommands(|command| {
-            command.mut_args(|arg| {
+            // In place of the one that commands have in common.
+            let unused = sandbox.clone().filter(|_| AS_IT_IS.contains(&command.get_name()));
+            command.args(unused.map(|arg| arg.hide(true))).mut_args(|arg| {
                 let is_rare = RARE.contains(&arg.get_id().as_str());
                 hide(arg, is_rare)
             })
@@ -189,15 +195,14 @@ enum Command {
     ///
     /// Captures are pcap or pcapng files, plain or compressed with gzip or zstd.
     Read(ReadArgs),
-    /// Put together what `read --partial` wrote of captures.
-    ///
-    /// On one machine or on many: the report is that of one `read` of all of them.
-    Merge(MergeArgs),
     /// Judge connections as they happen, a line for each.
     ///
     /// The line comes half a second after the connection's end. Lines for people on a terminal, NDJSON elsewhere,
-    /// unless --format says otherwise. SIGUSR1 has a summary written to standard error. SIGINT or SIGTERM ends it: what is still open is listed then.
+    /// unless --format says otherwise. SIGUSR1 has a summary written to standard error. SIGINT or SIGTERM ends it: what
+    /// is still open is listed then.
     Watch(WatchArgs),
+    /// Run a command and judge how its connections ended (Linux).
+    Run(RunArgs),
     /// Say what differs between two captures, or between two ends.
     Compare(CompareArgs),
     /// Check captures against what is expected of them.
@@ -208,13 +213,12 @@ enum Command {
     ///
     /// Each is run under linger off, 0 and 1, closed by either end, and held against what Linux documents.
     Matrix(MatrixArgs),
+    /// Put together what `read --partial` wrote of captures.
+    ///
+    /// On one machine or on many: the report is that of one `read` of all of them.
+    Merge(MergeArgs),
     /// Say what works on this machine, and how to mend what does not.
     Doctor(DoctorArgs),
-    /// Have a socket open and do nothing; the lab starts it.
-    #[command(name = crate::lab::HOLD_SOCKET, hide = true)]
-    HoldSocket,
-    /// Run a command and judge how its connections ended (Linux).
-    Run(RunArgs),
     /// Say what a word of the reports means.
     ///
     /// A verdict, a cause, a state, a gap, a rule, Zeek's conn_state and whatever else a record may hold, with a
@@ -226,6 +230,9 @@ enum Command {
     Completions(CompletionsArgs),
     /// Print a man page.
     Man(ManArgs),
+    /// Have a socket open and do nothing; the lab starts it.
+    #[command(name = crate::lab::HOLD_SOCKET, hide = true)]
+    HoldSocket,
     /// What `run` puts between itself and the command.
     #[command(name = crate::run::GUARD, hide = true)]
     Guard(GuardArgs),
@@ -264,8 +271,8 @@ pub(super) enum Plan {
     Schema(Document),
     /// Write completions.
     Completions(Shell),
-    /// Write the man page of a command, or of closecheck.
-    Man(Option<String>),
+    /// Write man pages.
+    Man(ManArgs),
 }
 
 impl Args {
@@ -294,7 +301,7 @@ impl Args {
             Some(Command::Explain(explain)) => Plan::Explain(explain.into_plan()),
             Some(Command::Schema(schema)) => Plan::Schema(schema.document),
             Some(Command::Completions(completions)) => Plan::Completions(completions.shell),
-            Some(Command::Man(man)) => Plan::Man(man.command),
+            Some(Command::Man(man)) => Plan::Man(man),
         };
         let (report, packets) = match &plan {
             Plan::Lab(plan) => (&plan.report, false),

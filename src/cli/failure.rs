@@ -96,6 +96,11 @@ impl Failure {
     /// What to do about it.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
+            Failure::Lab(LabError::Live(LiveError::NoSuchInterface { .. }))
+            | Failure::Live(LiveError::NoSuchInterface { .. })
+            | Failure::Run(RunError::Live(LiveError::NoSuchInterface { .. })) => {
+                Some("take one of these, or leave `-i` away".to_owned())
+            }
             Failure::Lab(error) => error.hint(),
             Failure::Filter(_) | Failure::Live(LiveError::Filter { .. }) => {
                 Some("pcap-filter(7) has the language of filters".to_owned())
@@ -129,9 +134,10 @@ impl Failure {
             Failure::NoSuchCommand { near: Some(near), .. } => {
                 Some(format!("did you mean `{near}`? `closecheck --help` lists the commands"))
             }
-            Failure::NoSuchCommand { near: None, .. } => {
-                Some("`closecheck --help` lists the commands".to_owned())
-            }
+            Failure::NoSuchCommand { near: None, .. } => Some(
+                "`closecheck --help` lists the commands; `closecheck man --out FOLDER` writes all pages"
+                    .to_owned(),
+            ),
             Failure::Rights(error) => error.hint(),
             Failure::Partial { source, .. }
             | Failure::Nowhere { source, .. }
@@ -195,8 +201,10 @@ fn hint_for(error: &ReadError) -> Option<String> {
             Some("its window is over 16 MiB: read it with `zstd -dc FILE | closecheck read -`".into())
         }
         ReadError::Io(error) => hint(hints::to_read(error)),
+        ReadError::StandardInputTwice => {
+            Some("give `-` once, and other captures by their paths".to_owned())
+        }
         ReadError::Stopped
-        | ReadError::StandardInputTwice
         | ReadError::CutOff { .. }
         | ReadError::StreamCutOff { .. }
         | ReadError::StreamDamaged { .. }

@@ -67,7 +67,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Plan::Explain(plan) => explain::run(&plan),
         args::Plan::Schema(document) => generate::schema(document),
         args::Plan::Completions(shell) => generate::completions(shell),
-        args::Plan::Man(command) => generate::man(command.as_deref()),
+        args::Plan::Man(args) => generate::man(&args),
     };
     confining.tell();
     result.unwrap_or_else(|failure| command::show_failure(&failure)).into()

@@ -30,6 +30,7 @@ pub(super) struct FollowArgs {
         long,
         value_name = "FILE",
         requires = "follow",
+        conflicts_with = "files",
         value_parser = PathBufValueParser::new().try_map(output)
     )]
     out: Option<PathBuf>,
@@ -38,12 +39,13 @@ pub(super) struct FollowArgs {
         long,
         value_name = "FILE",
         requires = "follow",
+        conflicts_with = "files",
         value_parser = PathBufValueParser::new().try_map(output)
     )]
     checkpoint: Option<PathBuf>,
     /// With --follow: end once DIR has been the same for that long. The newest file counts as complete then, and
     /// what is still open is written as it stands.
-    #[arg(long, value_name = "TIME", requires = "follow", value_parser = duration)]
+    #[arg(long, value_name = "TIME", requires = "follow", conflicts_with = "files", value_parser = duration)]
     settle: Option<Duration>,
 }
 

@@ -23,8 +23,8 @@ const USUAL_HOLD: Duration = Duration::from_millis(50);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct LabArgs {
-    /// What the two ends do: drained (the article's exchange), unread, stalled and so on; `matrix --help`
-    /// lists them all.
+    /// What the two ends do: drained (a request and its response, all of it read), unread, stalled and so on;
+    /// `matrix --help` lists them all.
     #[arg(
         long,
         value_name = "NAME",
@@ -55,10 +55,11 @@ pub(super) struct LabArgs {
         value_name = "N",
         default_value = "16",
         requires = "connections",
+        conflicts_with_all = ["scenario", "absolute", "ladder"],
         value_parser = whole::<NonZeroU16>(1..=MOST_AT_A_TIME)
     )]
     concurrency: NonZeroU16,
-    /// Wait this long before closing (the article waits 10s) [default: 50ms, with --connections 0].
+    /// Wait this long before closing [default: 50ms, with --connections 0].
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     hold: Option<Duration>,
     /// The server's port; 0 for any that is free.

@@ -25,7 +25,7 @@ Exit status:
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct MergeArgs {
-    /// What `read --partial` or `merge --partial` wrote, NDJSON or Parquet, in any order; - for standard input.
+    /// What `read --partial` or `merge --partial` wrote, in any order; - for standard input.
     #[arg(value_name = "PARTIAL", required = true)]
     partials: Vec<PathBuf>,
     /// Write partial records again, all of them together, for another `merge`.

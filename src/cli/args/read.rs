@@ -28,6 +28,21 @@ Exit status:
   2  the arguments, an input or the system made it impossible
   3  incomplete: packets dropped, capture cut off or empty, interrupted";
 
+/// The options that are about a report.
+const NOT_OF_PARTIALS: [&str; 11] = [
+    "only",
+    "packets",
+    "rows",
+    "max_open",
+    "absolute",
+    "html",
+    "junit",
+    "annotations",
+    "expect",
+    "ladder",
+    "color",
+];
+
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct ReadArgs {
@@ -62,13 +77,13 @@ pub(super) struct ReadArgs {
     absolute: bool,
     /// Write partial records, for `merge`
     ///
-    /// One of each connection, a line or, with --format parquet, a row, to be put together with those of other files, read
-    /// wherever they are.
-    #[arg(long, conflicts_with_all = ["only", "packets", "rows", "max_open", "absolute", "html", "junit", "annotations", "expect", "ladder", "color"])]
+    /// One of each connection, a line, to be put together with those of other files, read wherever they are.
+    #[cfg_attr(feature = "parquet", doc = "With --format parquet, a row in place of a line.")]
+    #[arg(long, conflicts_with_all = NOT_OF_PARTIALS)]
     partial: bool,
     /// The place of the first FILE among all files that will be merged, counted on for the others. Without this,
     /// files are in the order of their first packets' times, then of their names.
-    #[arg(long, value_name = "N", requires = "partial", value_parser = whole::<u64>(0..=u64::MAX))]
+    #[arg(long, value_name = "N", requires = "partial", conflicts_with_all = NOT_OF_PARTIALS, value_parser = whole::<u64>(0..=u64::MAX))]
     place: Option<u64>,
     #[command(flatten)]
     follow: FollowArgs,

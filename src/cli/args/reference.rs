@@ -1,5 +1,7 @@
 //! The arguments of the commands that tell about closecheck itself.
 
+use std::path::PathBuf;
+
 use clap::builder::PossibleValue;
 use clap::{CommandFactory, ValueEnum};
 use clap_complete::Shell;
@@ -43,6 +45,8 @@ const MAN_EXAMPLES: &str = "\
 Examples:
   closecheck man | man -l -
   closecheck man watch > closecheck-watch.1
+  mkdir pages && closecheck man --out pages
+                                        those of all commands
 
 Exit status:
   0  written
@@ -83,7 +87,7 @@ pub(super) struct SchemaArgs {
 /// What a schema describes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(in crate::cli) enum Document {
-    /// The record of connections, which every command but compare writes.
+    /// The report of connections: of the lab, read, merge, watch, run and matrix.
     Record,
     /// What compare writes.
     Compare,
@@ -100,10 +104,13 @@ pub(super) struct CompletionsArgs {
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = MAN_EXAMPLES)]
-pub(super) struct ManArgs {
+pub(in crate::cli) struct ManArgs {
     /// The command whose page it is; without it, that of closecheck.
     #[arg(value_name = "COMMAND", value_parser = offered::<String>(commands), hide_possible_values = true)]
-    pub(super) command: Option<String>,
+    pub(in crate::cli) command: Option<String>,
+    /// Write the pages of closecheck and of all commands into this folder, which must be there.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "command")]
+    pub(in crate::cli) out: Option<PathBuf>,
 }
 
 /// The commands that have a page.

@@ -8,7 +8,7 @@ use crate::verdict::Expectation;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SelectionArgs {
-    /// List only the connections that ended like this
+    /// List only connections that ended so: 'rst'
     ///
     /// By what was seen of them; --expect, if it is given, is about these alone.
     #[arg(long, value_name = "RULE", value_parser = rule(), hide_possible_values = true)]

@@ -52,11 +52,11 @@ pub(super) struct WatchArgs {
     /// Write the packets to a file that tcpdump and Wireshark open.
     #[arg(short, long, value_name = "FILE", value_parser = PathBufValueParser::new().try_map(output))]
     write: Option<PathBuf>,
-    /// Begin another file once one is larger than this: millions of bytes, or with k, m or g behind the number
+    /// With -w: begin another file once one is larger than this: millions of bytes, or with k, m or g behind the number
     /// KiB, MiB or GiB. From the second on they have a number behind their names.
     #[arg(short = 'C', value_name = "SIZE", value_parser = file_size, requires = "write")]
     file_size: Option<u64>,
-    /// Begin another file every so many seconds, its name filled in as strftime(3) does.
+    /// With -w: begin another file every so many seconds, its name filled in as strftime(3) does.
     #[arg(
         short = 'G',
         value_name = "SECONDS",

@@ -2,13 +2,15 @@
 //! where to read on.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use clap::builder::Str;
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
-use crate::cli::args::{Args, commands};
+use crate::capture::Output;
+use crate::cli::args::{Args, ManArgs, commands};
 use crate::cli::failure::Failure;
 use crate::cli::out::print;
 use crate::cli::spelling::nearest;
@@ -18,10 +20,14 @@ use crate::cli::status::Status;
 const OTHERS: [(&str, &str); 4] =
     [("tcpdump", "1"), ("pcap-filter", "7"), ("socket", "7"), ("tcp", "7")];
 
-/// Writes the man page of a command, or without one that of closecheck.
-pub(in crate::cli) fn man(name: Option<&str>) -> Result<Status, Failure> {
-    let mut closecheck = Args::command();
+/// Writes the man page of a command, without one that of closecheck, or all into a folder.
+pub(in crate::cli) fn man(args: &ManArgs) -> Result<Status, Failure> {
+    let mut closecheck = Args::definition();
     closecheck.build();
+    if let Some(folder) = &args.out {
+        return write_all(&closecheck, folder);
+    }
+    let name = args.command.as_deref();
     let page = match name {
         None => Some(&closecheck),
         Some(name) => closecheck.find_subcommand(name).filter(|command| !command.is_hide_set()),
@@ -32,6 +38,18 @@ pub(in crate::cli) fn man(name: Option<&str>) -> Result<Status, Failure> {
         return Err(Failure::NoSuchCommand { near: nearest(&name, known), name });
     };
     print(|out| write_page(page, out))?;
+    Ok(Status::AsExpected)
+}
+
+/// Writes each page to a file of its own, `closecheck-read.1`.
+fn write_all(closecheck: &Command, folder: &Path) -> Result<Status, Failure> {
+    let shown = closecheck.get_subcommands().filter(|command| !command.is_hide_set());
+    for page in std::iter::once(closecheck).chain(shown) {
+        let name = page.get_display_name().unwrap_or(page.get_name());
+        let mut file = Output::create_shared(&folder.join(format!("{name}.1")))?;
+        write_page(page.clone(), &mut file).map_err(|source| file.failed(source))?;
+        file.commit()?;
+    }
     Ok(Status::AsExpected)
 }
 
@@ -129,20 +147,26 @@ fn see_also(command: &Command) -> Roff {
     roff
 }
 
-/// `Examples:` and indented lines below it become the section EXAMPLES; other lines the section NOTES.
+/// `Examples:` and indented lines below it become the section EXAMPLES, as far to the left as in `--help`, since they are
+/// as wide as a terminal; other lines the section NOTES.
 fn sections(text: &str) -> Roff {
     let mut roff = Roff::new();
     for block in text.split("\n\n").filter(|block| !block.is_empty()) {
-        let (title, lines) = match block.split_once(":\n") {
-            Some((title, lines)) if lines.starts_with("  ") => (title.to_ascii_uppercase(), lines),
-            Some(_) | None => ("NOTES".to_owned(), block),
-        };
-        roff.control("SH", [title.as_str()]);
-        roff.control("nf", []);
-        for line in lines.lines() {
-            roff.text([roman(line)]);
+        match block.split_once(":\n") {
+            Some((title, lines)) if lines.starts_with("  ") => {
+                roff.control("SH", [title.to_ascii_uppercase().as_str()]);
+                roff.control("in", ["2n"]);
+                roff.control("nf", []);
+                for line in lines.lines() {
+                    roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
+                }
+                roff.control("fi", []);
+            }
+            Some(_) | None => {
+                roff.control("SH", ["NOTES"]);
+                roff.text([roman(block)]);
+            }
         }
-        roff.control("fi", []);
     }
     roff
 }

@@ -71,7 +71,7 @@ pub(in crate::cli) struct RunArgs {
     /// In the form of NAME.expect.toml of `verify`.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["expect", "only"])]
     rules: Option<PathBuf>,
-    /// List only the connections that ended like this
+    /// List only connections that ended so: 'rst'
     ///
     /// --expect, if it is given, is about these alone.
     #[arg(long, value_name = "RULE", value_parser = rule(), hide_possible_values = true)]
