@@ -1,4 +1,4 @@
-//! How far a long read or the matrix has come, and how long the lab holds its connection, on standard error, only where
+//! How far a long read, the matrix or a followed capture has come, and how long the lab holds its connection, on standard error, only where
 //! that is a terminal.
 
 use std::io::{self, IsTerminal, Write};
@@ -109,6 +109,30 @@ impl Drop for Cells {
 
 fn cells_line(through: usize, total: usize) -> String {
     format!("closecheck: {through} of {}", counted(total as u64, "cell"))
+}
+
+/// How many files of a rotating capture were read while more are waited for, in a line that is erased when dropped.
+pub(super) struct Waiting {
+    shown: bool,
+}
+
+impl Waiting {
+    pub(super) fn behind(files: usize) -> Waiting {
+        let shown = io::stderr().is_terminal();
+        if shown {
+            let read = counted(files as u64, "file");
+            show(&format!("closecheck: {read} read, waiting for more, Ctrl-C ends that"));
+        }
+        Waiting { shown }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.shown {
+            show("");
+        }
+    }
 }
 
 /// The seconds until the lab closes its connection, counted down in a line that is erased when dropped.

@@ -19,6 +19,7 @@ use super::args::{FollowPlan, ReadPlan};
 use super::command::warn;
 use super::failure::Failure;
 use super::pass::{End, Sink, evicted_words, fault_words, warn_of_times};
+use super::progress::Waiting;
 use super::status::Status;
 use crate::capture::{Filter, Frames, Input, Merged, ReadError, Stop};
 use crate::decode::{Skip, decode};
@@ -77,7 +78,10 @@ pub(super) fn run(
             return Ok(following.conclude());
         }
         before = waiting;
-        if stop.is_requested_within(PAUSE).map_err(Failure::Wait)? {
+        let shown = Waiting::behind(following.taken.len());
+        let is_requested = stop.is_requested_within(PAUSE).map_err(Failure::Wait)?;
+        drop(shown);
+        if is_requested {
             return following.leave();
         }
     }
