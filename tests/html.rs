@@ -105,6 +105,11 @@ fn a_hundred_thousand_rows_are_sorted_filtered_and_opened_at_once() {
     browser.open(&page);
     assert_eq!(browser.ask("document.querySelector('#count').textContent"), "100,000 connections");
     assert!(browser.ask("document.querySelectorAll('#rows tr').length").as_u64().unwrap() < 100);
+    let lines =
+        "[...document.querySelectorAll('th span')].map((word) => word.getClientRects().length)";
+    let began = "document.querySelector('th:nth-child(6)').innerText.split(/\\s+/).join(' ')";
+    assert_eq!(browser.ask(began), "began, UTC 2023-11-14");
+    assert_eq!(browser.ask(&format!("Math.max(...{lines})")), 1, "no word of a heading is broken");
 
     let filter = |text: &str| {
         format!(

@@ -404,7 +404,9 @@
 
   const heads = columns.map((each, column) => {
     if (!seen.includes(column)) return null;
-    const head = document.createElement("th"), button = element("button", heading(each, column));
+    const head = document.createElement("th"), button = element("button", "");
+    const words = heading(each, column).split(" ");
+    button.append(...words.flatMap((word, place) => [place > 0 ? " " : "", element("span", word)]));
     head.scope = "col";
     head.setAttribute("aria-sort", "none");
     if (isNumber(column)) head.className = "right";
