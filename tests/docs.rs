@@ -172,6 +172,45 @@ fn the_commands_to_try_are_understood() {
     }
 }
 
+/// What a page links to in the project: the page itself or another file, and the heading there.
+fn links(page: &Path) -> Vec<(PathBuf, Option<String>)> {
+    let text = fs::read_to_string(page).unwrap();
+    let targets = text.split("](").skip(1).map(|behind| behind.split(')').next().unwrap());
+    let own = targets.filter(|target| !target.contains("://"));
+    let link = |target: &str| {
+        let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+        let to = if file.is_empty() { page.to_owned() } else { page.with_file_name(file) };
+        (to.canonicalize().expect(target), Some(heading.to_owned()).filter(|name| !name.is_empty()))
+    };
+    own.map(link).collect()
+}
+
+#[test]
+fn links_lead_somewhere_and_to_every_page() {
+    let project = Path::new(PROJECT).canonicalize().unwrap();
+    let folder = fs::read_dir(project.join("docs")).unwrap();
+    let mut pages: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    pages.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let readme = project.join("README.md");
+    let linked: Vec<_> = pages.iter().chain([&readme]).map(|page| (page, links(page))).collect();
+    for (page, (to, heading)) in
+        linked.iter().flat_map(|(page, links)| links.iter().map(move |link| (page, link)))
+    {
+        let Some(heading) = heading else { continue };
+        let text = fs::read_to_string(to).unwrap();
+        let headings =
+            text.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+        let names: Vec<String> =
+            headings.map(|heading| heading.to_lowercase().replace(' ', "-")).collect();
+        assert!(names.contains(heading), "{}: #{heading}", page.display());
+    }
+    for page in &pages {
+        let others = linked.iter().filter(|(from, _)| *from != page);
+        let is_linked = others.flat_map(|(_, links)| links).any(|(to, _)| to == page);
+        assert!(is_linked, "no page links to {}", page.display());
+    }
+}
+
 #[test]
 fn the_pages_and_captures_that_the_text_names_exist() {
     for page in ["linger.md", "linger.zh-CN.md", "verdicts.md", "record.md"] {

@@ -88,7 +88,8 @@ fn every_command_in_the_readme_is_understood() {
     assert!(commands.len() >= 25, "{commands:?}");
     for command in commands {
         // What stands two spaces behind a command explains it; `read` takes files that are not there.
-        let arguments = command.split("  ").next().unwrap();
+        let end = ["  ", " | ", " > "].iter().filter_map(|end| command.find(end)).min();
+        let arguments = &command[..end.unwrap_or(command.len())];
         // Behind `--` it would be the command's that is run.
         let options = quoted_words(arguments).into_iter().take_while(|&argument| argument != "--");
         let understood = run(closecheck(options).arg("--help"));
