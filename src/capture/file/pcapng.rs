@@ -45,6 +45,8 @@ pub(super) struct Pcapng {
     last_time: Timestamp,
     notes: Notes,
     dropped: Option<u64>,
+    /// What is wrong with the options of the packet that was taken last, which is given before that is told.
+    misread: Option<Damage>,
 }
 
 /// What is to be told of the packets taken so far.
@@ -77,6 +79,7 @@ impl Pcapng {
             last_time: Timestamp::default(),
             notes: Notes::default(),
             dropped: None,
+            misread: None,
         };
         file.take_section(window)?;
         file.blocks = 1;
@@ -128,6 +131,9 @@ impl Pcapng {
         most: usize,
         mut take: impl FnMut(Timestamp, LinkType, u32, &[u8]),
     ) {
+        if self.misread.is_some() {
+            return;
+        }
         let (bytes, offset) = (window.unread(), window.offset());
         let mut rest = bytes;
         for _ in 0..most {
@@ -150,11 +156,14 @@ impl Pcapng {
     /// True where these bytes begin with a block that [`take_at_hand`](Pcapng::take_at_hand) takes.
     #[inline]
     pub(super) fn has_packet_in(&self, bytes: &[u8]) -> bool {
-        plain(self.order, bytes).is_some()
+        self.misread.is_none() && plain(self.order, bytes).is_some()
     }
 
     #[inline]
     fn take_block(&mut self, window: &mut Window) -> Result<Block, Fault> {
+        if let Some(damage) = self.misread.take() {
+            return Err(damage.into());
+        }
         self.block_at = window.offset();
         let whole_head = window.need(HEAD)?;
         if window.unread().is_empty() {
@@ -175,7 +184,7 @@ impl Pcapng {
             SIMPLE_PACKET => self.take_simple(length, window).map(Block::Packet),
             OBSOLETE_PACKET => self.take_obsolete(length, window).map(Block::Packet),
             INTERFACE_DESCRIPTION => self.take_interface(length, window),
-            INTERFACE_STATISTICS if length <= LONGEST_BLOCK => self.take_statistics(length, window),
+            INTERFACE_STATISTICS => self.take_statistics(length, window),
             _ => {
                 self.notes.events += u64::from(NUMBERED.contains(&kind));
                 self.pass(length, window)
@@ -226,12 +235,13 @@ impl Pcapng {
         let (data, options) = split(body, 20, captured)?;
         let drops = drops_before(self.order, options);
         let interface = find(&mut self.interfaces, word(0))?;
-        let more = drops.map(|drops| interface.count_drops(drops));
+        let more = drops.unwrap_or(None).map(|drops| interface.count_drops(drops));
         let converted = interface.clock.time(units);
         let link = interface.link;
         if let Some(more) = more {
             self.add_dropped(more);
         }
+        self.misread = drops.err();
         self.notes.clamped += u64::from(converted.clamped);
         self.last_time = converted.time;
         Ok(taken(window, length, 20, data, (converted.time, link, wire_len)))
@@ -244,7 +254,8 @@ impl Pcapng {
         let word = |offset| self.order.u32(body, offset).unwrap_or_default();
         let (captured, wire_len) = (word(12), word(16));
         let units = u64::from(word(4)) << 32 | u64::from(word(8));
-        let (data, _) = split(body, 20, captured)?;
+        let (data, options) = split(body, 20, captured)?;
+        let misread = Options::new(self.order, options).find_map(Result::err);
         let drops = half(2);
         let interface = find(&mut self.interfaces, half(0).into())?;
         let more = (drops != DROPS_UNKNOWN).then(|| interface.count_drops(drops.into()));
@@ -253,6 +264,7 @@ impl Pcapng {
         if let Some(more) = more {
             self.add_dropped(more);
         }
+        self.misread = misread;
         self.notes.clamped += u64::from(converted.clamped);
         self.last_time = converted.time;
         Ok(taken(window, length, 20, data, (converted.time, link, wire_len)))
@@ -279,17 +291,9 @@ impl Pcapng {
         const ISB_OSDROP: u16 = 7;
         let order = self.order;
         let body = self.need_whole(length, window)?;
-        let mut drops = None;
-        for option in Options::new(order, body.get(12..).unwrap_or_default()) {
-            let (name, value) = match option? {
-                (ISB_IFDROP, value) => ("isb_ifdrop", value),
-                (ISB_OSDROP, value) => ("isb_osdrop", value),
-                _ => continue,
-            };
-            let more = order.u64(value, 0).filter(|_| value.len() == 8);
-            let more = more.ok_or(interface::wrong(name, value, 8))?;
-            drops = Some(more.saturating_add(drops.unwrap_or(0)));
-        }
+        let options = body.get(12..).unwrap_or_default();
+        let counts = [(ISB_IFDROP, "isb_ifdrop"), (ISB_OSDROP, "isb_osdrop")];
+        let drops = drops_in(order, options, &counts)?;
         let interface = find(&mut self.interfaces, order.u32(body, 0).unwrap_or_default())?;
         if let Some(more) = drops.map(|drops| interface.state_drops(drops)) {
             self.add_dropped(more);
@@ -378,22 +382,37 @@ fn plain(order: ByteOrder, bytes: &[u8]) -> Option<Plain<'_>> {
     let (body, last) = block.split_last_chunk::<TAIL>()?;
     let (data, options) = split(body.get(HEAD..)?, 20, captured).ok()?;
     let data = body.get(HEAD + 20..)?.get(..data)?;
-    let is_plain = order.u32(last, 0) == Some(length) && drops_before(order, options).is_none();
+    let is_plain =
+        order.u32(last, 0) == Some(length) && matches!(drops_before(order, options), Ok(None));
     let units = u64::from(high) << 32 | u64::from(low);
     is_plain.then_some(Plain { interface, units, wire_len, data, behind })
 }
 
-/// What the option epb_dropcount says. Options that cannot be read take nothing from the packet.
+/// The packets lost before this one, as its options have it.
 #[inline]
-fn drops_before(order: ByteOrder, options: &[u8]) -> Option<u64> {
+fn drops_before(order: ByteOrder, options: &[u8]) -> Result<Option<u64>, Damage> {
     const EPB_DROPCOUNT: u16 = 4;
     if options.is_empty() {
-        return None;
+        return Ok(None);
     }
-    Options::new(order, options)
-        .flatten()
-        .find(|(code, _)| *code == EPB_DROPCOUNT)
-        .and_then(|(_, value)| order.u64(value, 0))
+    drops_in(order, options, &[(EPB_DROPCOUNT, "epb_dropcount")])
+}
+
+/// The sum of the options that count lost packets, each given by its number and name.
+fn drops_in(
+    order: ByteOrder,
+    options: &[u8],
+    counts: &[(u16, &'static str)],
+) -> Result<Option<u64>, Damage> {
+    let mut drops = None;
+    for option in Options::new(order, options) {
+        let (code, value) = option?;
+        let Some((_, name)) = counts.iter().find(|(count, _)| *count == code) else { continue };
+        let more = order.u64(value, 0).filter(|_| value.len() == 8);
+        let more = more.ok_or(interface::wrong(name, value, 8))?;
+        drops = Some(more.saturating_add(drops.unwrap_or(0)));
+    }
+    Ok(drops)
 }
 
 /// A block's packet and what follows it, behind the `fixed` bytes of its body.

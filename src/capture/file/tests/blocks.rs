@@ -124,8 +124,11 @@ fn a_block_that_is_not_understood_may_be_longer_than_memory_allows() {
     let long = vec![0; usize::try_from(LONGEST_PACKET).unwrap() + (2 << 20)];
     let bytes = with(&[LITTLE.block(0x0bae, &long), LITTLE.enhanced(0, 1, 1, b"a", b"")].concat());
     assert_eq!(read_whole(&bytes).len(), 1);
-    let bytes = with(&LITTLE.block(6, &long));
-    assert!(error(&bytes).contains("block length 18874380, expected at most"), "{}", error(&bytes));
+    // Statistics tell of lost packets.
+    for kind in [2, 3, 5, 6] {
+        let words = error(&with(&LITTLE.block(kind, &long)));
+        assert!(words.contains("block length 18874380, expected at most"), "{kind} {words}");
+    }
 }
 
 /// A block of this kind that claims this length, with plenty of zeros behind it.
@@ -236,10 +239,41 @@ fn a_count_of_lost_packets_that_cannot_be_read_is_damage() {
 }
 
 #[test]
-fn options_of_a_packet_that_cannot_be_read_take_nothing_from_it() {
+fn options_of_a_packet_that_cannot_be_read_take_nothing_from_it_and_are_damage() {
     let beyond = [LITTLE.half(4), LITTLE.half(999)].concat();
-    let rows = read_whole(&with(&LITTLE.enhanced(0, 1, 1, b"a", &beyond)));
-    assert_eq!(rows, [(1, 1_000, 1, 1, b"a".to_vec())]);
+    let comment = LITTLE.option(1, b"as captured");
+    let no_drops = LITTLE.option(4, &0_u64.to_le_bytes());
+    let room = "the block has room for 0";
+    for (options, expected) in [
+        (beyond.clone(), format!("option 4 of 999 bytes, {room}")),
+        ([LITTLE.half(1), LITTLE.half(12)].concat(), format!("option 1 of 12 bytes, {room}")),
+        ([no_drops, beyond].concat(), format!("option 4 of 999 bytes, {room}")),
+        (LITTLE.option(4, &7_u32.to_le_bytes()), "epb_dropcount of 4 bytes, expected 8".to_owned()),
+        (
+            [comment, LITTLE.option(4, &[7; 12])].concat(),
+            "epb_dropcount of 12 bytes, expected 8".to_owned(),
+        ),
+    ] {
+        let packet = LITTLE.enhanced(0, 1, 1, b"a", &options);
+        let (rows, error) = read(&with(&[packet, LITTLE.enhanced(0, 2, 1, b"b", b"")].concat()));
+        assert_eq!(rows, [(1, 1_000, 1, 1, b"a".to_vec())], "{expected}");
+        let words = error.map(|error| error.to_string());
+        assert_eq!(words, Some(format!("damaged in pcapng block 3 at byte 48: {expected}")));
+    }
+    // One byte of data, padded, then an option that has no value.
+    let body = [LITTLE.words(&[0, 0, 1, 1, 1, 0]), LITTLE.half(2).into(), LITTLE.half(4).into()];
+    let (rows, error) = read(&with(&LITTLE.block(2, &body.concat())));
+    assert_eq!(rows.len(), 1);
+    assert!(error.unwrap().to_string().ends_with(&format!("option 2 of 4 bytes, {room}")));
+}
+
+#[test]
+fn each_count_of_packets_lost_before_a_packet_counts() {
+    let counts = [0_u64, 2, 3].map(|drops| LITTLE.option(4, &drops.to_le_bytes())).concat();
+    let bytes = with(&LITTLE.enhanced(0, 1, 1, b"a", &counts));
+    let mut frames = Frames::from_reader(Cursor::new(bytes)).unwrap();
+    while frames.next_frame().unwrap().is_some() {}
+    assert_eq!(frames.dropped(), Some(5));
 }
 
 #[test]
