@@ -159,6 +159,47 @@ fn daemons_end_with_the_command_and_are_named() {
     assert!(marked(&mark).is_empty());
 }
 
+/// Whoever stops the guard, which is the command's parent, holds nothing up.
+#[test]
+#[ignore = "needs root"]
+fn a_guard_that_the_command_stops_goes_on() {
+    let public = public();
+    let mark = format!("mark-{}-stopped", std::process::id());
+    let again_and_again = "while kill -STOP $PPID; do :; done";
+    let deaf = format!("trap '' TERM HUP; {again_and_again}");
+    let trace = "import ctypes, os
+if os.fork() == 0:
+    os.setsid()
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    # PTRACE_ATTACH, which stops it until the tracer ends.
+    if ptrace(16, int(os.environ['GUARD']), None, None) == 0: os.pause()
+    print(os.strerror(ctypes.get_errno()), flush=True)
+else:
+    os.wait()";
+    let trace = format!("export GUARD=$PPID; python3 -c \"{trace}\"; exit 9");
+    for (script, statuses, output) in [
+        ("kill -STOP $PPID; kill -TSTP $PPID; kill -TTIN $PPID; exit 7", &[7][..], ""),
+        // Whether the end of the command is told before the guard is given up.
+        (&format!("({deaf}) & exit 8"), &[2, 8], ""),
+        (again_and_again, &[2], ""),
+        (&trace, &[9], "Operation not permitted\n"),
+    ] {
+        for user in [0, NOBODY] {
+            if user == 0 && script == trace {
+                // Root may trace whom it wants to.
+                continue;
+            }
+            let mut command = clean(public.program());
+            command.args(["run", "--", "sh", "-c", script, &mark]).uid(user).gid(user);
+            let ran = run(command.current_dir("/"));
+            let (status, case) = (ran.code(), format!("{script} as {user}: {}", ran.stderr));
+            assert!(statuses.contains(&status), "{status}, {case}");
+            assert_eq!(ran.stdout, output, "{case}");
+            eventually("no process is left", || marked(&mark).is_empty());
+        }
+    }
+}
+
 /// What was there before, as the child of a shell that closecheck took the place of, is not the command's.
 #[test]
 fn a_child_from_before_is_left_alone() {

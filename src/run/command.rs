@@ -8,10 +8,11 @@ use std::process::{Child, Command};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::signal::Signal;
-use nix::unistd::getpgrp;
+use nix::unistd::{Pid, getpgrp};
 
 use super::GUARD;
 use super::error::RunError;
+use super::keeper;
 use super::tree::{self, Process};
 
 /// What the guard is told: a byte each.
@@ -129,6 +130,16 @@ impl Guarded {
             .spawn()?;
         fcntl(&events, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         Ok(Guarded { guard, orders: Some(orders), events, unread: Vec::new(), inherited })
+    }
+
+    /// From now on, nobody holds the guard up by stopping it. To be called once this process has given up its
+    /// rights, which it can with one thread only.
+    ///
+    /// # Errors
+    /// [`RunError::System`] where there is no thread to be had.
+    pub(crate) fn keep_going(&self) -> Result<(), RunError> {
+        let guard = Pid::from_raw(self.guard.id().cast_signed());
+        keeper::keep_going(guard).map_err(RunError::system("keep the guard of the command going"))
     }
 
     /// Tells the guard something.

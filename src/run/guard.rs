@@ -21,6 +21,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use rustix::process::DumpableBehavior;
 
 use super::command::{Event, Order};
 use super::tree;
@@ -53,6 +54,8 @@ pub(crate) fn run(setting: &Setting) -> io::Result<()> {
     // Another name than closecheck's own, for killall(1) would kill both.
     rustix::thread::set_name(c"run-guard")?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    // The command may not trace its parent, which would be stopped for as long.
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     sandbox::step_down().map_err(io::Error::other)?;
     while guard.next_order(PollTimeout::NONE)? != Some(Order::Begin) {
         if guard.is_alone()? {

@@ -11,6 +11,8 @@ mod error;
 #[cfg(target_os = "linux")]
 pub(crate) mod guard;
 #[cfg(target_os = "linux")]
+mod keeper;
+#[cfg(target_os = "linux")]
 pub(crate) mod owners;
 mod recorder;
 mod session;

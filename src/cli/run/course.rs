@@ -44,6 +44,7 @@ pub(super) fn run(plan: &RunPlan, confining: &Confining) -> Result<Status, Failu
     let signals = Signals::take_over().map_err(Failure::Signals)?;
     let needs = Needs { processes: true, ..placing(reporting.places()) };
     confine(confining, dropped, &needs)?;
+    command.keep_going()?;
     let mut course = Course {
         command,
         signals,
