@@ -7,6 +7,7 @@ mod support;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Write, pipe};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,7 +17,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::json;
-use support::{Ran, Running, clean, closecheck, full_pipe, now, proc, words};
+use support::{Ran, Running, clean, closecheck, eventually, full_pipe, now, proc, words};
 
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP];
 /// A quarter of a second is promised; a machine that is busy with other tests gets more.
@@ -286,6 +287,47 @@ fn an_interrupted_comparison_says_so_once() {
     proc::until_it_waits(&mut running);
     let ran = signalled(running, Signal::SIGINT, "two named pipes");
     ran.exits(3).complains(INTERRUPTED);
+}
+
+/// Connections from these ports, each a SYN with this number and a thousand bytes, one by one.
+fn alike(ports: Range<u16>, first: u32) -> Vec<u8> {
+    const RAW_IP: u32 = 101;
+    let mut bytes: Vec<u8> = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, RAW_IP]
+        .into_iter()
+        .flat_map(u32::to_le_bytes)
+        .collect();
+    for port in ports {
+        for place in 0..=1000 {
+            let (flags, payload) = if place == 0 { (2, &[][..]) } else { (0x10, &[0][..]) };
+            let length = 40 + u8::from(place > 0);
+            bytes.extend([1, 0, length.into(), length.into()].map(u32::to_le_bytes).concat());
+            bytes.extend([0x45, 0, 0, length, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+            bytes.extend([port.to_be_bytes(), 80_u16.to_be_bytes()].concat());
+            bytes.extend([first + place, 0].map(u32::to_be_bytes).concat());
+            bytes.extend([&[0x50, flags, 0xff, 0xff, 0, 0, 0, 0][..], payload].concat());
+        }
+    }
+    bytes
+}
+
+/// Connections that have all but their SYNs in common take long to be told apart.
+#[test]
+fn a_signal_ends_a_comparison_that_is_busy_pairing() {
+    let pipe = NamedPipe::new();
+    let path = pipe.folder.path().join("client.pcap");
+    fs::write(&path, alike(2000..2200, 5)).unwrap();
+    let mut command = closecheck(["compare", "--two-ended", "--format", "json"]);
+    let running = Running::start(command.arg(&path).arg(pipe.path()));
+    fs::write(pipe.path(), alike(1000..1064, 0)).unwrap();
+    let is_open = || {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", running.pid())).unwrap().flatten();
+        descriptors.flat_map(|each| fs::read_link(each.path())).any(|path| path == pipe.path())
+    };
+    eventually("both are read", || !is_open());
+    let ran = signalled(running, Signal::SIGTERM, "pairing");
+    let warning = "closecheck: warning: incomplete: interrupted before everything was compared\n";
+    let report = ran.exits(3).complains(warning).json();
+    assert_eq!(report["connections"], json!([]), "{report:#}");
 }
 
 /// A file of 16 GiB that takes no room: records of 16 MiB, of which only the headers are not a hole.

@@ -8,10 +8,15 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use closecheck::compare::ends::{self, Captured, Connection};
+use closecheck::compare::{Outcome, TwoEnded};
+use closecheck::flow::{End, Pair};
+use closecheck::report::CaptureSummary;
 use serde_json::{Value, json};
 use support::edit::Capture;
 use support::{Ran, clean, closecheck, run, tcpdump};
@@ -301,6 +306,34 @@ fn captures_of_other_connections_decide_nothing() {
     let ran = compare(&client, &server, &[]);
     let headline = "no connection is in both captures\n";
     assert!(ran.exits(3).stdout.starts_with(headline), "{}", ran.stdout);
+}
+
+/// Wherever a comparison is given up, nothing is concluded, of what it has not come to either.
+#[test]
+fn a_comparison_that_is_given_up_anywhere_decides_nothing() {
+    let captured = |end| {
+        let conversations = Capture::open(&at(&folder(), "rst-dropped", end)).conversations();
+        Captured { summary: CaptureSummary::default(), span: None, conversations }
+    };
+    let until = |most: u32| {
+        let asked = Cell::new(0);
+        let is_over = || asked.replace(asked.get() + 1) >= most;
+        TwoEnded::new(Pair { client: captured("client"), server: captured("server") }, &is_over)
+    };
+    let whole = until(u32::MAX);
+    assert_eq!(whole.outcome(), Outcome::Different);
+    let mut steps = 0;
+    while until(steps).captures != whole.captures {
+        let given_up = until(steps);
+        assert_eq!(given_up.outcome(), Outcome::Undecided, "{steps}");
+        for end in End::BOTH {
+            assert_eq!(given_up.captures.at(end).incomplete, [ends::INTERRUPTED], "{steps}");
+        }
+        assert!(given_up.connections.iter().all(Connection::is_at_both_ends), "{steps}");
+        assert_eq!(given_up.elsewhere, Pair::default(), "{steps}");
+        steps += 1;
+    }
+    assert!(steps >= 6, "{steps}");
 }
 
 #[test]

@@ -235,7 +235,7 @@ fn lab(texts: &mut Texts<'_>) -> Vec<Written> {
 fn ends(texts: &mut Texts<'_>) -> Vec<Written> {
     let mut captured =
         || Captured { summary: capture(texts), span: None, conversations: Vec::new() };
-    let found = TwoEnded::new(Pair { client: captured(), server: captured() });
+    let found = TwoEnded::new(Pair { client: captured(), server: captured() }, &|| false);
     let forms = FORMATS.into_iter().filter(|(format, _)| format.is_for_people());
     let mut all: Vec<Written> = forms
         .chain([(Format::Json, Language::Json)])

@@ -1,5 +1,7 @@
 //! What differs between two captures.
 
+use std::time::{Duration, Instant};
+
 use super::args::{ComparePlan, Sought};
 use super::command::warn_incomplete;
 use super::confine::{Confining, confine, placing};
@@ -15,6 +17,9 @@ use crate::flow::Pair;
 use crate::report::CaptureSummary;
 use crate::sandbox;
 
+/// How long a comparison may go on although a signal has come.
+const GRACE: Duration = Duration::from_millis(100);
+
 /// Reads both captures and reports.
 pub(super) fn run(plan: &ComparePlan, confining: &Confining) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
@@ -26,10 +31,13 @@ pub(super) fn run(plan: &ComparePlan, confining: &Confining) -> Result<Status, F
     let (mut a, mut b) = (gather(a, keep)?, gather(b, keep)?);
     let (of_a, of_b) = (std::mem::take(&mut a.traces), std::mem::take(&mut b.traces));
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
-    warn_incomplete(&a.summary, view.format);
-    warn_incomplete(&without_interruption(&a.summary, b.summary.clone()), view.format);
+    let warn = |a: &CaptureSummary, b: &CaptureSummary| {
+        warn_incomplete(a, view.format);
+        warn_incomplete(&without_interruption(a, b.clone()), view.format);
+    };
     let outcome = match plan.sought {
         Sought::Closes(options) => {
+            warn(&a.summary, &b.summary);
             let captures = Both { a: a.summary, b: b.summary };
             let conversations = Both { a: a.conversations, b: b.conversations };
             let comparison = Comparison::new(captures, conversations, options);
@@ -40,7 +48,8 @@ pub(super) fn run(plan: &ComparePlan, confining: &Confining) -> Result<Status, F
         }
         Sought::TwoEnds => {
             let captured = Pair { client: at_an_end(a), server: at_an_end(b) };
-            let found = TwoEnded::new(captured);
+            let found = TwoEnded::new(captured, &over_once_requested(&stop));
+            warn(&found.captures.client, &found.captures.server);
             let traces = Pair { client: &of_a, server: &of_b };
             print(|out| compare::write_two_ended(&found, &view, out))?;
             html.map_or(Ok(()), |file| file.write(found.page(traces)))?;
@@ -54,13 +63,27 @@ pub(super) fn run(plan: &ComparePlan, confining: &Confining) -> Result<Status, F
     })
 }
 
-/// One signal ends both readings, and is told once.
+/// Over once a signal has come; but what an interrupted reading left is compared where that takes no time.
+fn over_once_requested(stop: &Stop) -> impl Fn() -> bool {
+    let deadline = now() + GRACE;
+    move || stop.is_requested() && now() >= deadline
+}
+
+/// One signal ends both readings and the comparison, and each is told once.
 fn without_interruption(told: &CaptureSummary, mut capture: CaptureSummary) -> CaptureSummary {
-    capture.incomplete.retain(|reason| reason != INTERRUPTED || !told.incomplete.contains(reason));
+    capture.incomplete.retain(|reason| {
+        ![INTERRUPTED, ends::INTERRUPTED].contains(&reason.as_str())
+            || !told.incomplete.contains(reason)
+    });
     capture
 }
 
 fn at_an_end(gathered: Gathered) -> ends::Captured {
     let Gathered { summary, span, conversations, .. } = gathered;
     ends::Captured { summary, span, conversations }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a signal comes in real time")]
+fn now() -> Instant {
+    Instant::now()
 }

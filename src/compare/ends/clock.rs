@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::Step;
-use super::Track;
+use super::{IsOver, Track};
 use crate::decode::{Flags, Seq, Timestamp};
 use crate::flow::{End, Pair};
 
@@ -33,10 +33,13 @@ pub enum Clock {
 type Mark = (End, Seq, Option<Seq>, Flags, u32, Option<u32>);
 
 impl Clock {
-    pub(super) fn of(connections: &[Pair<Option<Track>>]) -> Clock {
+    pub(super) fn of(connections: &[Pair<Option<Track>>], is_over: IsOver<'_>) -> Clock {
         let mut least: Pair<Option<i64>> = Pair::default();
         let mut packets = Pair::<u64>::default();
         for tracks in connections {
+            if is_over() {
+                return Clock::Unknown;
+            }
             let (Some(client), Some(server)) = (&tracks.client, &tracks.server) else { continue };
             let at_client = unmistakable(client);
             for (mark, at_server) in unmistakable(server) {

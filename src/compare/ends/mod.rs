@@ -62,26 +62,37 @@ pub struct Connection {
     pub holes: Vec<Hole>,
 }
 
+/// What both captures lack where a comparison was given up.
+pub const INTERRUPTED: &str = "interrupted before everything was compared";
+
+/// Says whether a comparison is to be given up, and once that it is, says so again.
+pub type IsOver<'a> = &'a dyn Fn() -> bool;
+
 impl TwoEnded {
-    /// Pairs the connections of both captures and compares each.
+    /// Pairs the connections of both captures and compares each, as far as it comes until it is over.
     #[must_use]
-    pub fn new(captured: Pair<Captured>) -> TwoEnded {
+    pub fn new(captured: Pair<Captured>, is_over: IsOver<'_>) -> TwoEnded {
         let spans = Pair { client: captured.client.span, server: captured.server.span };
-        let captures = Pair { client: captured.client.summary, server: captured.server.summary };
+        let mut captures =
+            Pair { client: captured.client.summary, server: captured.server.summary };
         let tracks = Pair {
             client: track::merge(captured.client.conversations),
             server: track::merge(captured.server.conversations),
         };
-        let paired = pairing::pair(tracks);
-        let clock = Clock::of(&paired.together);
-        let connections =
-            paired.together.into_iter().map(|tracks| Connection::new(tracks, &clock, &spans));
-        TwoEnded {
-            captures,
-            clock,
-            connections: connections.collect(),
-            elsewhere: paired.elsewhere,
+        let paired = pairing::pair(tracks, is_over).unwrap_or_default();
+        let clock = Clock::of(&paired.together, is_over);
+        let connections: Vec<Connection> = paired
+            .together
+            .into_iter()
+            .take_while(|_| !is_over())
+            .map(|tracks| Connection::new(tracks, &clock, &spans))
+            .collect();
+        if is_over() {
+            for end in End::BOTH {
+                captures.at_mut(end).incomplete.push(INTERRUPTED.to_owned());
+            }
         }
+        TwoEnded { captures, clock, connections, elsewhere: paired.elsewhere }
     }
 
     /// What it comes to. Nothing is decided where a capture is incomplete or no connection is in both.

@@ -11,7 +11,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::Track;
+use super::{IsOver, Track};
 use crate::decode::{Endpoint, Seq};
 use crate::flow::{End, Pair};
 
@@ -31,14 +31,20 @@ pub(super) struct Paired {
     pub(super) elsewhere: Pair<u64>,
 }
 
-pub(super) fn pair(mut tracks: Pair<Vec<Track>>) -> Paired {
-    orient(&mut tracks);
+/// Pairs them; `None` where that is over before they all are, as a connection whose counterpart was not looked for
+/// is not known to have none.
+pub(super) fn pair(mut tracks: Pair<Vec<Track>>, is_over: IsOver<'_>) -> Option<Paired> {
+    orient(&mut tracks, is_over);
     let mut server: Vec<Option<Track>> = tracks.server.into_iter().map(Some).collect();
-    let index = Index::of(&server);
+    let index = Index::of(&server, is_over);
     let mut paired = Paired::default();
     let mut alone = Pair::<Vec<Track>>::default();
     for track in tracks.client {
-        match best(&track, &server, &index).and_then(|place| server.get_mut(place)?.take()) {
+        let found = best(&track, &server, &index, is_over);
+        if is_over() {
+            return None;
+        }
+        match found.and_then(|place| server.get_mut(place)?.take()) {
             Some(found) => {
                 paired.together.push(Pair { client: Some(track), server: Some(found) });
             }
@@ -47,7 +53,7 @@ pub(super) fn pair(mut tracks: Pair<Vec<Track>>) -> Paired {
     }
     alone.server = server.into_iter().flatten().collect();
     add_alone(&mut paired, alone);
-    paired
+    Some(paired)
 }
 
 /// Connections of a server that both captures know, but which only one has.
@@ -75,14 +81,20 @@ fn add_alone(paired: &mut Paired, alone: Pair<Vec<Track>>) {
 }
 
 /// Turns round what was guessed the other way than the other capture knows or guesses it, by the edges.
-fn orient(tracks: &mut Pair<Vec<Track>>) {
-    let known: HashSet<Edge> = tracks.client.iter().flat_map(edges).collect();
-    for track in tracks.server.iter_mut().filter(|track| track.guessed) {
-        turn_to(&known, track);
-    }
-    let known: HashSet<Edge> = tracks.server.iter().flat_map(edges).collect();
-    for track in tracks.client.iter_mut().filter(|track| track.guessed) {
-        turn_to(&known, track);
+fn orient(tracks: &mut Pair<Vec<Track>>, is_over: IsOver<'_>) {
+    let known = edges_of(&tracks.client, is_over);
+    turn_guessed(&known, &mut tracks.server, is_over);
+    let known = edges_of(&tracks.server, is_over);
+    turn_guessed(&known, &mut tracks.client, is_over);
+}
+
+fn edges_of(tracks: &[Track], is_over: IsOver<'_>) -> HashSet<Edge> {
+    tracks.iter().take_while(|_| !is_over()).flat_map(edges).collect()
+}
+
+fn turn_guessed(known: &HashSet<Edge>, tracks: &mut [Track], is_over: IsOver<'_>) {
+    for track in tracks.iter_mut().filter(|track| track.guessed).take_while(|_| !is_over()) {
+        turn_to(known, track);
     }
 }
 
@@ -126,9 +138,9 @@ struct Index {
 }
 
 impl Index {
-    fn of(tracks: &[Option<Track>]) -> Index {
+    fn of(tracks: &[Option<Track>], is_over: IsOver<'_>) -> Index {
         let mut index = Index::default();
-        for (place, track) in tracks.iter().enumerate() {
+        for (place, track) in tracks.iter().enumerate().take_while(|_| !is_over()) {
             let Some(track) = track else { continue };
             index.by_addresses.entry(addresses(track)).or_default().push(place);
             let traits = Traits::of(track);
@@ -150,10 +162,16 @@ impl Index {
 }
 
 /// The best counterpart that is not taken: among those with the same addresses, else among all.
-fn best(track: &Track, others: &[Option<Track>], index: &Index) -> Option<usize> {
+fn best(
+    track: &Track,
+    others: &[Option<Track>],
+    index: &Index,
+    is_over: IsOver<'_>,
+) -> Option<usize> {
     let own = Traits::of(track);
     let best_of = |candidates: BTreeSet<usize>, same_addresses: bool| {
-        let rated = candidates.into_iter().filter_map(|place| {
+        let candidates = candidates.into_iter().take_while(|_| !is_over());
+        let rated = candidates.filter_map(|place| {
             let other = others.get(place)?.as_ref()?;
             let has_same = addresses(other) == addresses(track);
             if same_addresses && !has_same {
