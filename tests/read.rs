@@ -200,6 +200,23 @@ fn a_capture_that_is_damaged_is_reported_up_to_the_damage() {
     assert!(text(&output.stderr).contains("damaged in pcap record 1 at byte 24: 4294967295"));
 }
 
+/// A header without packets is a whole capture: nothing was lost, and nothing seen where something was expected.
+#[test]
+fn a_capture_without_packets_is_incomplete_only_where_a_connection_was_expected() {
+    let (_folder, path) = changed(|bytes| bytes.truncate(24));
+    let path = path.to_str().unwrap();
+    let json = report(&run(&["--format", "json", path]), 0);
+    assert_eq!(json["capture"]["packets"], 0);
+    assert_eq!(json["capture"]["incomplete"], serde_json::json!([]));
+    for rule in ["fin", "not rst"] {
+        let output = run(&["--expect", rule, path]);
+        assert_eq!(output.status.code(), Some(3), "{rule}");
+        assert!(text(&output.stderr).contains("no connection was seen"), "{rule}");
+    }
+    let (_folder, path) = changed(Vec::clear);
+    assert!(complaint(&[path.to_str().unwrap()]).contains("no capture file: it is empty"));
+}
+
 #[test]
 fn what_cannot_be_read_at_all_is_an_error() {
     let folder = tempfile::tempdir().unwrap();

@@ -86,8 +86,8 @@ Exit status:
   0  as expected, or a report was made and nothing was expected
   1  an expectation was not met, or a difference was found
   2  the arguments, an input or the system made it impossible
-  3  incomplete: packets dropped, capture cut off or empty, interrupted,
-     deadline reached
+  3  incomplete: packets dropped, capture cut off or damaged, interrupted,
+     deadline reached, or no connection where one was expected
   With `run`, the command's own status where that is not 0: 126 or 127 where it
   cannot be started, 128 and the number where a signal ends it";
 

@@ -20,7 +20,8 @@ Exit status:
   0  every connection ended as expected, or nothing was expected
   1  a connection did not end as expected
   2  the arguments, an input or the system made it impossible
-  3  incomplete: packets dropped, capture cut off or empty, interrupted";
+  3  incomplete: packets dropped, capture cut off or damaged, interrupted, or no
+     connection where one was expected";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
