@@ -9,10 +9,12 @@ mod support;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use fastrand::Rng;
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 use support::edit::Capture;
 use support::followed::Site;
 use support::{closecheck, eventually, pause, run, words};
@@ -204,6 +206,75 @@ fn what_a_file_lacks_is_told_then_and_at_every_end() {
     let whole = run(command.args(captures).current_dir(site.path("")));
     assert_eq!(site.records().lines().count(), whole.stdout.lines().count());
     site.settle().exits(3).complains("");
+}
+
+#[test]
+fn what_was_seen_and_is_gone_before_it_is_read_is_told_then_and_at_every_end() {
+    type Change = fn(&Path);
+    let gone = "it was taken away before it could be read";
+    let cut = "it was cut or written anew before it could be read";
+    let changes: [(Change, &str); 6] = [
+        (|path| fs::remove_file(path).unwrap(), gone),
+        (|path| fs::rename(path, path.with_extension("")).unwrap(), gone),
+        (
+            |path| {
+                fs::remove_file(path).unwrap();
+                nix::unistd::mkfifo(path, Mode::S_IRWXU).unwrap();
+            },
+            gone,
+        ),
+        (
+            |path| {
+                fs::remove_file(path).unwrap();
+                std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+            },
+            gone,
+        ),
+        (|path| File::options().write(true).open(path).unwrap().set_len(24).unwrap(), cut),
+        (|path| fs::write(path, &fs::read(path).unwrap()[..1000]).unwrap(), cut),
+    ];
+    for (place, (change, words)) in changes.into_iter().enumerate() {
+        let mut site = Site::new();
+        let files = rotated(2, 8, &site);
+        site.complete(&files[0]);
+        let running = site.follow("");
+        eventually("it begins", || site.checkpoint().is_some());
+        let before = site.checkpoint();
+        site.complete(&files[1]);
+        eventually("the first is taken, and the second seen", || site.checkpoint() != before);
+        let before = site.checkpoint();
+        change(&site.path("captures/out2.pcap"));
+        eventually("it is missed", || site.checkpoint() != before);
+        running.signal(Signal::SIGTERM);
+        let said = running.end();
+        let expected = format!("closecheck: warning: incomplete: captures/out2.pcap: {words}\n");
+        assert!(said.exits(3).stderr.contains(&expected), "{place}: {}", said.stderr);
+        site.settle().exits(3);
+    }
+}
+
+/// A ring that comes round to a file while the one before it is being read.
+#[test]
+fn a_file_that_is_replaced_while_another_is_read_is_missed_and_the_new_one_read_once() {
+    let mut site = Site::new();
+    let files = rotated_packets(120_000, 4, 9, &site);
+    files.iter().take(3).for_each(|file| site.complete(file));
+    let running = site.follow("--settle 1ms");
+    eventually("records come", || {
+        fs::metadata(site.path("out")).is_ok_and(|found| found.len() > 0)
+    });
+    running.signal(Signal::SIGSTOP);
+    site.complete(&files[3]);
+    fs::rename(site.path("captures/out4.pcap"), site.path("captures/out2.pcap")).unwrap();
+    running.signal(Signal::SIGCONT);
+    let said = running.end();
+    let words =
+        "incomplete: captures/out2.pcap: another file took its place before it could be read\n";
+    assert!(said.exits(3).stderr.contains(words), "{}", said.stderr);
+    let captures = [1, 3, 2].map(|number| format!("captures/out{number}.pcap"));
+    let mut command = closecheck(["read", "--format", "ndjson"]);
+    let whole = run(command.args(captures).current_dir(site.path("")));
+    assert_eq!(site.records().lines().count(), whole.stdout.lines().count());
 }
 
 #[test]

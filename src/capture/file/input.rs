@@ -58,7 +58,8 @@ impl Input {
         let state = metadata.is_file().then(|| State::of(&metadata));
         let meter = Meter { bytes: Arc::default(), total: state.map(|state| state.length) };
         let metered = Metered { file, state, bytes: Arc::clone(&meter.bytes), stop: stop.clone() };
-        Ok(OpenInput { input: self.clone(), bytes: Box::new(metered), meter, stop: stop.clone() })
+        let (input, bytes, stop) = (self.clone(), Box::new(metered), stop.clone());
+        Ok(OpenInput { input, bytes, meter, state, stop })
     }
 }
 
@@ -68,10 +69,18 @@ pub struct OpenInput {
     pub(super) bytes: Box<dyn Read + Send>,
     /// Counts the bytes that are read.
     pub(super) meter: Meter,
+    state: Option<State>,
     pub(super) stop: Stop,
 }
 
 impl OpenInput {
+    /// When it had last been written to as it was opened, in seconds and nanoseconds; `None` for what is no regular
+    /// file.
+    #[must_use]
+    pub fn modified(&self) -> Option<(i64, i64)> {
+        self.state.map(|state| (state.seconds, state.nanoseconds))
+    }
+
     /// True for what has no length, a pipe or a device: reading may have to wait for whoever writes it.
     #[must_use]
     pub fn is_stream(&self) -> bool {

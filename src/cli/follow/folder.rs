@@ -12,6 +12,8 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
+use crate::capture::OpenInput;
+
 /// A file as it stands; one that is written again is another. They are in the order in which they were last written
 /// to; within one tick of the clock, in that of their numbers, which are longer the higher they are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,6 +28,25 @@ pub(super) struct Savefile {
 impl Savefile {
     pub(super) fn path(&self, folder: &Path) -> PathBuf {
         folder.join(&self.name)
+    }
+
+    /// True where this is the file, open.
+    pub(super) fn is(&self, opened: &OpenInput) -> bool {
+        opened.modified() == Some(self.modified)
+    }
+
+    /// What became of it, of which so many bytes were there, where it is lost by what is in the folder now. One that
+    /// grows is still the same; one that was compressed or renamed by adding to its name is there.
+    pub(super) fn fate(&self, bytes: u64, now: &[(Savefile, u64)]) -> Option<&'static str> {
+        let is_successor = |name: &OsStr| name.as_bytes().starts_with(self.name.as_bytes());
+        match now.iter().find(|(file, _)| file.name == self.name) {
+            Some((_, length)) if *length < bytes => {
+                Some("it was cut or written anew before it could be read")
+            }
+            Some(_) => None,
+            None if bytes == 0 || now.iter().any(|(file, _)| is_successor(&file.name)) => None,
+            None => Some("it was taken away before it could be read"),
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use super::failure::Failure;
 use super::pass::{End, Sink, evicted_words, fault_words, warn_of_times};
 use super::progress::Waiting;
 use super::status::Status;
-use crate::capture::{Filter, Frames, Input, Merged, ReadError, Stop};
+use crate::capture::{Filter, Frames, Input, Merged, OpenError, ReadError, Stop};
 use crate::decode::{Skip, decode};
 use crate::sandbox::Needs;
 use checkpoint::Checkpoint;
@@ -63,6 +63,7 @@ pub(super) fn run(
     let (mut quiet, mut before) = (Duration::ZERO, Vec::new());
     loop {
         let mut waiting = folder.files().map_err(failed)?;
+        following.miss(&before, &waiting)?;
         waiting.retain(|(file, _)| !following.taken.contains(file));
         quiet = if waiting == before { quiet + PAUSE } else { Duration::ZERO };
         let is_settled = follow.settle.is_some_and(|settle| quiet >= settle);
@@ -105,19 +106,43 @@ impl Following<'_> {
             self.lose(&path, "it is older than a file that was read before it");
         }
         self.taken.insert(file.clone());
-        self.checkpoint.files.push(file);
+        self.checkpoint.files.push(file.clone());
         self.records.begin_file(path.display().to_string());
-        let input = Input::from(path.clone());
-        match Merged::open_inputs(std::slice::from_ref(&input), self.stop).and_then(Merged::read) {
-            Ok(captures) => {
+        match self.open(&file, &path) {
+            Ok(Some(captures)) => {
                 if self.read(&path, captures)?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
+            Ok(None) => self.lose(&path, "another file took its place before it could be read"),
             Err(error) => self.damaged(&path, &error.source),
         }
         self.commit()?;
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Opens a file that was seen in the folder; `None` where another is there under its name, which has its own turn.
+    fn open(&self, file: &Savefile, path: &Path) -> Result<Option<Merged>, OpenError> {
+        let opened = Merged::open_inputs(&[Input::from(path.to_owned())], self.stop)?;
+        match opened.iter().all(|input| file.is(input)) {
+            true => Merged::read(opened).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Takes note of what was there at the last look, was not read, and is lost by what is there now.
+    fn miss(&mut self, before: &[(Savefile, u64)], now: &[(Savefile, u64)]) -> Result<(), Failure> {
+        let left = before.iter().filter(|(file, _)| !self.taken.contains(file));
+        let lost: Vec<_> = left
+            .filter_map(|(file, bytes)| {
+                Some((file.path(&self.follow.folder), file.fate(*bytes, now)?))
+            })
+            .collect();
+        for (path, words) in &lost {
+            self.checkpoint.cut_off = true;
+            self.lose(path, words);
+        }
+        if lost.is_empty() { Ok(()) } else { self.commit() }
     }
 
     fn read(&mut self, path: &Path, mut captures: Merged) -> Result<ControlFlow<()>, Failure> {
