@@ -5,9 +5,12 @@
 mod support;
 
 use std::fmt::Write;
+use std::fs::{self, DirEntry};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
-use support::{Public, Ran, closecheck, run, words};
+use support::{Public, Ran, Running, closecheck, eventually, run, words};
 
 /// Recorded by `scripts/record-fixtures`, with `closecheck matrix --format plain`.
 const RECORDED: &str = include_str!("../fixtures/matrix/linux.txt");
@@ -41,6 +44,22 @@ fn every_cell_is_the_same_over_ipv6() {
 #[ignore = "needs root"]
 fn every_cell_is_the_same_for_nobody() {
     is_as_recorded(&run(&mut Public::new().as_nobody(words("matrix --format plain"))));
+}
+
+#[test]
+fn a_cell_that_is_killed_fails_the_matrix_in_words() {
+    let arguments = "matrix --scenario stalled-forever --closer server --linger 1 --jobs 1";
+    let running = Running::start(&mut closecheck(words(arguments)));
+    let cell = || {
+        let threads = fs::read_dir(format!("/proc/{}/task", running.pid())).ok()?.flatten();
+        let children = |thread: DirEntry| fs::read_to_string(thread.path().join("children")).ok();
+        threads.filter_map(children).find_map(|ids| ids.split_whitespace().next()?.parse().ok())
+    };
+    eventually("the cell is started", || cell().is_some());
+    kill(Pid::from_raw(cell().unwrap()), Signal::SIGKILL).unwrap();
+    running.end().exits(2).complains(
+        "closecheck: error: cannot run stalled-forever, closed by the server, linger 1: signal 9 ended its process\n",
+    );
 }
 
 #[test]
@@ -162,7 +181,7 @@ fn a_folder_that_is_not_there_is_told_before_anything_is_run() {
     );
     run(closecheck(["matrix", "-w"]).arg(&missing)).exits(2).complains(&expected);
     let file = folder.path().join("file");
-    std::fs::write(&file, "").unwrap();
+    fs::write(&file, "").unwrap();
     let expected = format!(
         "closecheck: error: cannot keep packets in {}: not a directory\n\
          (hint: name a folder, in which each cell has a file)\n",

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
@@ -122,6 +123,9 @@ fn run_one(
         command.arg("-w").arg(capture);
     }
     let output = command.output().map_err(|error: io::Error| failed(cell, &error.to_string()))?;
+    if let Some(signal) = output.status.signal() {
+        return Err(failed(cell, &format!("signal {signal} ended its process")));
+    }
     // One whose packets could not be written has a record all the same.
     if output.stdout.is_empty() || output.status.code() == Some(FAILED) {
         return Err(failed(cell, &String::from_utf8_lossy(&output.stderr)));
