@@ -21,10 +21,15 @@ use closecheck::verdict::{Close, Gap, Shape, Verdict};
 use fastrand::Rng;
 use scenario::{Line, Scenario, Setting, read, run};
 
-/// Forgeries for each place of each scenario.
+/// Forgeries of each kind for each place of each scenario, unless PROPTEST_CASES asks for more.
 const FORGERIES: usize = 40;
 /// The IPv4 identification of a forged packet, which no scenario uses: it is no second capture of one.
 const OTHER: u16 = 0xf00d;
+
+fn forgeries() -> usize {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    asked.unwrap_or(0).max(FORGERIES)
+}
 
 /// The scenarios of one connection that is opened in full view, and that lack nothing.
 fn scenarios() -> Vec<Scenario> {
@@ -105,7 +110,7 @@ fn a_segment_outside_of_the_window_changes_no_verdict_and_is_noted() {
         let whole = judged(scenario, &scenario.segments);
         for place in 1..=scenario.segments.len() {
             let is_over = is_over(scenario, place);
-            for _ in 0..FORGERIES {
+            for _ in 0..forgeries() {
                 let from = if rng.bool() { End::Client } else { End::Server };
                 // On a connection that is over, a SYN opens another.
                 let (flags, len) = kinds()[rng.usize(..if is_over { 7 } else { 9 })];
@@ -138,7 +143,7 @@ fn an_rst_that_acknowledges_no_syn_refuses_nothing() {
     let mut rng = Rng::with_seed(2);
     for scenario in scenarios() {
         let whole = judged(&scenario, &scenario.segments);
-        for _ in 0..FORGERIES {
+        for _ in 0..forgeries() {
             let flags = if rng.bool() { Flags::RST | Flags::ACK } else { Flags::RST };
             let (seq, ack) = (rng.u32(..), far(&mut rng));
             let syn = scenario.segments[0].clone();
@@ -219,4 +224,109 @@ fn an_rst_or_fin_with_a_wrong_checksum_changes_no_verdict() {
         }
     }
     assert!(forged > 1000 && would_change > 300, "{forged} forged, {would_change} would change");
+}
+
+/// How far the stream of an end has come after the first so many segments.
+struct Reached {
+    sent: u32,
+    acked: u32,
+    /// The same with a FIN that is in doubt.
+    perhaps_sent: u32,
+}
+
+impl Reached {
+    fn at(scenario: &Scenario, place: usize, end: End) -> Option<Reached> {
+        let before = judged(scenario, &scenario.segments[..place]);
+        let [(connection, _)] = &before[..] else { return None };
+        let half = connection.halves.at(end);
+        half.origin()?;
+        let behind_fin = connection.doubted_fin(end).map_or(0, |fin| fin.offset + 1);
+        Some(Reached {
+            sent: half.next as u32,
+            acked: half.acked as u32,
+            perhaps_sent: half.next.max(behind_fin) as u32,
+        })
+    }
+}
+
+/// A number near another, but not that one: within what is believed of a capture that lacks segments.
+fn beside(rng: &mut Rng, low: u32, high: u32) -> u32 {
+    let distance = 1 << rng.u32(0..=20);
+    let distance = rng.u32(1..=distance);
+    if rng.bool() { high.wrapping_add(distance) } else { low.wrapping_sub(distance) }
+}
+
+#[test]
+fn a_fin_in_sequence_that_acknowledges_a_little_too_much_or_too_little_changes_no_verdict() {
+    let mut rng = Rng::with_seed(3);
+    let mut forged = 0;
+    for scenario in scenarios() {
+        let whole = judged(&scenario, &scenario.segments);
+        for place in 1..=scenario.segments.len() {
+            for from in [End::Client, End::Server] {
+                let reached = |end| Reached::at(&scenario, place, end);
+                let Some((own, other)) = reached(from).zip(reached(from.other())) else { continue };
+                for _ in 0..forgeries() {
+                    let line = Line {
+                        from,
+                        flags: Flags::FIN | Flags::ACK,
+                        seq: own.sent,
+                        len: if rng.bool() { 0 } else { rng.u32(1..2000) },
+                        ack: beside(&mut rng, other.acked, other.perhaps_sent),
+                        id: OTHER,
+                        ..scenario.segments[2].clone()
+                    };
+                    let after = with(&scenario, place, &line);
+                    let about = format!("{}: {line:?} at {place}", scenario.name);
+                    assert_eq!(essence(&after), essence(&whole), "{about}");
+                    assert!(noted(&after) > noted(&whole), "{about}");
+                    forged += 1;
+                }
+            }
+        }
+    }
+    assert!(forged > 5000, "{forged}");
+}
+
+/// Whether an end sends a byte in this place from some segment on, and the other acknowledges more than that.
+fn goes_on(scenario: &Scenario, place: usize, end: End, offset: u32) -> bool {
+    let later = &scenario.segments[place..];
+    let covers = |line: &&Line| (line.seq..line.seq.wrapping_add(line.len)).contains(&offset);
+    let acks = |line: &&Line| line.flags.ack() && !line.flags.rst() && line.ack > offset + 1;
+    let of = |from| later.iter().filter(move |line| line.from == from);
+    of(end).any(|line| covers(&line)) && of(end.other()).any(|line| acks(&line))
+}
+
+#[test]
+fn a_fin_whose_sender_goes_on_changes_no_verdict_whatever_it_acknowledges() {
+    let (mut forged, mut rng) = (0, Rng::with_seed(4));
+    for scenario in scenarios() {
+        let whole = judged(&scenario, &scenario.segments);
+        for place in 3..scenario.segments.len() {
+            for from in [End::Client, End::Server] {
+                let reached = |end| Reached::at(&scenario, place, end);
+                let Some((own, other)) = reached(from).zip(reached(from.other())) else { continue };
+                if !goes_on(&scenario, place, from, own.sent) {
+                    continue;
+                }
+                for _ in 0..forgeries() {
+                    let line = Line {
+                        from,
+                        flags: Flags::FIN | Flags::ACK,
+                        seq: own.sent,
+                        len: 0,
+                        ack: rng.u32(other.acked..=other.sent),
+                        id: OTHER,
+                        ..scenario.segments[2].clone()
+                    };
+                    let after = with(&scenario, place, &line);
+                    let about = format!("{}: {line:?} at {place}", scenario.name);
+                    assert_eq!(essence(&after), essence(&whole), "{about}");
+                    assert!(noted(&after) > noted(&whole), "{about}");
+                    forged += 1;
+                }
+            }
+        }
+    }
+    assert!(forged > 1000, "{forged}");
 }

@@ -331,9 +331,10 @@ impl Connection {
     pub(super) fn take(&mut self, from: End, segment: &Segment<'_>) {
         if self.rare.is_some() {
             self.settle_fin_by_fin(from, segment);
+            self.settle_fin_by_successor(from, segment);
         }
-        let closes_ahead = self.closes_ahead(from, segment);
-        if self.rare.is_some() && !closes_ahead {
+        let is_doubtful = self.is_doubtful_fin(from, segment);
+        if self.rare.is_some() && !is_doubtful {
             self.doubt_reset(from, segment);
         }
         let half = self.halves.at_mut(from);
@@ -353,10 +354,10 @@ impl Connection {
             }
         }
         let acked_before = self.halves.at(from.other()).acked;
-        if segment.flags.ack() && !closes_ahead {
+        if segment.flags.ack() && !is_doubtful {
             self.observe_ack(from, segment);
         }
-        self.observe_stream(from, segment, acked_before);
+        self.observe_stream(from, segment, acked_before, is_doubtful);
         if self.strays().is_some() {
             let went_on = self.halves.at(from).next > next_before
                 || self.halves.at(from.other()).acked > acked_before;
@@ -406,11 +407,14 @@ impl Connection {
             if ack - peer.next > WIDEST_WINDOW {
                 return;
             }
-            self.settle_fin(from.other(), ack);
+            self.settle_fin(from.other(), ack, true);
             let peer = self.halves.at_mut(from.other());
             let from_here = peer.next.max(1);
             peer.next = peer.next.max(ack);
             self.rare().holes.at_mut(from.other()).open(from_here, ack);
+        }
+        if self.rare.is_some() {
+            self.take_back_passed_fin(from.other(), ack);
         }
         let peer = self.halves.at_mut(from.other());
         peer.acked = peer.acked.max(ack);
@@ -425,14 +429,19 @@ impl Connection {
         }
     }
 
-    fn observe_stream(&mut self, from: End, segment: &Segment<'_>, acked_before: i64) {
-        let closes_ahead = self.closes_ahead(from, segment);
+    fn observe_stream(
+        &mut self,
+        from: End,
+        segment: &Segment<'_>,
+        acked_before: i64,
+        is_doubtful: bool,
+    ) {
         let half = self.halves.at_mut(from);
         let Some(start) = half.offset(segment.seq) else { return };
         let data_start = start + i64::from(segment.flags.syn());
         let data_end = data_start + i64::from(segment.payload_len);
         let end = data_end + i64::from(segment.flags.fin());
-        if closes_ahead {
+        if is_doubtful {
             self.observe_fin(from, data_end, segment, acked_before, false);
             return;
         }
@@ -464,7 +473,10 @@ impl Connection {
         let half = self.halves.at_mut(from);
         half.next = half.next.max(data_end);
         if segment.payload_len > 0 {
-            self.settle_fin(from, data_end);
+            self.settle_fin(from, data_end, false);
+            if self.rare.is_some() {
+                self.pass_fin(from, data_start, data_end);
+            }
         }
         let half = self.halves.at_mut(from);
         half.next = half.next.max(end);

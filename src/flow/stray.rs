@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::connection::WIDEST_WINDOW;
-use super::{Connection, End, Pair, State};
+use super::{Connection, End, Fin, Pair, State};
 use crate::decode::{Checksum, Segment, Seq, Timestamp};
 
 /// So far ahead of all that was seen a number is believed without another segment: segments overtake each other, and
@@ -28,6 +28,8 @@ pub(super) struct Strays {
     /// other end has been silent since: the expected one if the capture lacks segments before it. Of several the
     /// nearest, as a forged one is far off.
     pub(super) resets_ahead: Pair<Option<Box<Segment<'static>>>>,
+    /// Of each end the likeliest FIN behind the one that is believed, for the case that this one is taken back.
+    pub(super) later_fins: Pair<Option<Fin>>,
     /// The newest segment of each end that is held back.
     leaps: Pair<Option<Box<Segment<'static>>>>,
     pub(super) ignored: Ignored,
@@ -300,7 +302,7 @@ impl Connection {
         Leaps {
             by_seq: !segment.flags.fin() && ahead(from, segment.seq) > LEAP,
             by_ack: (LEAP + 1..=WIDEST_WINDOW).contains(&acked)
-                && !self.closes_ahead(from, segment),
+                && !self.is_doubtful_fin(from, segment),
         }
     }
 }
