@@ -330,3 +330,40 @@ fn a_fin_whose_sender_goes_on_changes_no_verdict_whatever_it_acknowledges() {
     }
     assert!(forged > 1000, "{forged}");
 }
+
+#[test]
+fn an_rst_within_data_that_is_acknowledged_changes_no_verdict() {
+    let (mut forged, mut rng) = (0, Rng::with_seed(5));
+    for scenario in scenarios() {
+        let whole = judged(&scenario, &scenario.segments);
+        for place in 3..scenario.segments.len() {
+            for from in [End::Client, End::Server] {
+                let Some(own) = Reached::at(&scenario, place, from) else { continue };
+                let acks = |line: &&Line| line.from != from && !line.flags.rst();
+                let later = scenario.segments[place..].iter().filter(acks);
+                let end = later.map(|line| line.ack).max().unwrap_or(0).min(own.sent);
+                // The last number may be a FIN's, which Linux takes.
+                if own.acked + 2 >= end || is_over(&scenario, place) {
+                    continue;
+                }
+                for _ in 0..forgeries() {
+                    let line = Line {
+                        from,
+                        flags: if rng.bool() { Flags::RST } else { Flags::RST | Flags::ACK },
+                        seq: rng.u32(own.acked + 1..end - 1),
+                        len: 0,
+                        ack: rng.u32(..),
+                        id: OTHER,
+                        ..scenario.segments[2].clone()
+                    };
+                    let after = with(&scenario, place, &line);
+                    let about = format!("{}: {line:?} at {place}", scenario.name);
+                    assert_eq!(essence(&after), essence(&whole), "{about}");
+                    assert!(noted(&after) > noted(&whole), "{about}");
+                    forged += 1;
+                }
+            }
+        }
+    }
+    assert!(forged > 1000, "{forged}");
+}

@@ -300,7 +300,7 @@ impl Connection {
 
     /// Takes both ends through the states of closing again, where a FIN stands in the capture behind its
     /// acknowledgement: by what the FINs acknowledge instead of their order.
-    fn retell_close(&mut self) {
+    pub(super) fn retell_close(&mut self) {
         if self.reset().is_some() {
             return;
         }

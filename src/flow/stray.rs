@@ -30,6 +30,8 @@ pub(super) struct Strays {
     pub(super) resets_ahead: Pair<Option<Box<Segment<'static>>>>,
     /// Of each end the likeliest FIN behind the one that is believed, for the case that this one is taken back.
     pub(super) later_fins: Pair<Option<Fin>>,
+    /// An RST behind the one that ended the connection, for the case that this one is taken back.
+    pub(super) later_reset: Option<Box<Segment<'static>>>,
     /// The newest segment of each end that is held back.
     leaps: Pair<Option<Box<Segment<'static>>>>,
     pub(super) ignored: Ignored,
