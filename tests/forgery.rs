@@ -86,6 +86,11 @@ fn is_over(scenario: &Scenario, place: usize) -> bool {
     judged(scenario, &scenario.segments[..place]).iter().any(|(connection, _)| connection.is_over())
 }
 
+/// The same, and nothing that follows shows that it is not.
+fn is_over_for_good(scenario: &Scenario, place: usize) -> bool {
+    (place..=scenario.segments.len()).all(|place| is_over(scenario, place))
+}
+
 /// The flags of segments that a forger may send, with data and without, those with SYN last.
 fn kinds() -> [(Flags, u32); 9] {
     [
@@ -173,7 +178,8 @@ fn a_fin_that_is_repeated_and_an_rst_behind_the_end_change_no_verdict() {
                 repeated += 1;
             }
         }
-        for place in (4..=scenario.segments.len()).filter(|&place| is_over(&scenario, place)) {
+        let places = 4..=scenario.segments.len();
+        for place in places.filter(|&place| is_over_for_good(&scenario, place)) {
             for line in &scenario.segments {
                 for flags in [Flags::RST, Flags::RST | Flags::ACK] {
                     let rst = Line { flags, id: OTHER, len: 0, ..line.clone() };
@@ -363,6 +369,69 @@ fn an_rst_within_data_that_is_acknowledged_changes_no_verdict() {
                     forged += 1;
                 }
             }
+        }
+    }
+    assert!(forged > 1000, "{forged}");
+}
+
+#[test]
+fn a_syn_ack_behind_the_end_opens_no_connection() {
+    let (mut forged, mut rng) = (0, Rng::with_seed(6));
+    for scenario in scenarios() {
+        let whole = judged(&scenario, &scenario.segments);
+        let places = 3..=scenario.segments.len();
+        for place in places.filter(|&place| is_over_for_good(&scenario, place)) {
+            for _ in 0..forgeries() {
+                let near = rng.bool();
+                let mut number = || if near { rng.u32(200..3000) } else { rng.u32(..) };
+                let line = Line {
+                    seq: number(),
+                    ack: number(),
+                    from: if rng.bool() { End::Client } else { End::Server },
+                    flags: Flags::SYN | Flags::ACK,
+                    len: 0,
+                    id: OTHER,
+                    ..scenario.segments[2].clone()
+                };
+                let after = with(&scenario, place, &line);
+                let about = format!("{}: {line:?} at {place}", scenario.name);
+                assert_eq!(essence(&after), essence(&whole), "{about}");
+                assert!(noted(&after) > noted(&whole), "{about}");
+                forged += 1;
+            }
+        }
+    }
+    assert!(forged > 1000, "{forged}");
+}
+
+#[test]
+fn what_acknowledges_no_syn_splits_no_connection_before_the_syn_ack() {
+    let (mut forged, mut rng) = (0, Rng::with_seed(7));
+    // How much of a SYN with data (RFC 7413) is acknowledged, its SYN-ACK alone says.
+    for scenario in scenarios().into_iter().filter(|scenario| scenario.segments[0].len == 0) {
+        let whole = judged(&scenario, &scenario.segments);
+        for _ in 0..forgeries() * 10 {
+            let (flags, len) = kinds()[rng.usize(..8)];
+            // An RST in the name of the client ends what it began.
+            let is_reset = flags.rst();
+            let is_bare_syn = flags == Flags::SYN;
+            let line = Line {
+                from: if !is_reset && rng.bool() { End::Client } else { End::Server },
+                flags,
+                len,
+                seq: if rng.bool() { rng.u32(1..=1 << 20) } else { rng.u32(..) },
+                ack: beside(&mut rng, 0, 1),
+                id: OTHER,
+                ..scenario.segments[0].clone()
+            };
+            if is_bare_syn || line.from == End::Client && line.flags.fin() {
+                continue;
+            }
+            let after = with(&scenario, 1, &line);
+            let about = format!("{}: {line:?}", scenario.name);
+            assert_eq!(essence(&after), essence(&whole), "{about}");
+            assert!(noted(&after) > noted(&whole), "{about}");
+            forged += 1;
         }
     }
     assert!(forged > 1000, "{forged}");

@@ -241,26 +241,6 @@ impl Connection {
         self.ends.have(segment, self.outer.as_deref())
     }
 
-    /// True where this segment begins another connection on the same ports instead of belonging here:
-    ///
-    /// 1. A SYN once this one is over, unless it is the first one's retransmission (RFC 9293 3.10.7.4:
-    ///    "TIME-WAIT state: [...] accept a new SYN").
-    /// 2. A SYN with another number where the first was never answered.
-    /// 3. A SYN-ACK with another number once this one is over: the capture lacks the SYN.
-    pub(super) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
-        let from = self.sender(segment);
-        if !segment.flags.syn() || segment.flags.rst() || self.is_spoilt(from, segment) {
-            return false;
-        }
-        if segment.flags.ack() {
-            return self.is_over() && self.is_rival(from, segment);
-        }
-        let half = self.halves.at(from);
-        let is_first = half.has_syn() && half.origin() == Some(segment.seq);
-        let attempted_before = half.has_syn() && self.is_only_attempted();
-        !is_first && (self.is_over() || attempted_before)
-    }
-
     /// Takes the next segment into account.
     pub(super) fn observe(&mut self, segment: &Segment<'_>) {
         let from = self.sender(segment);
@@ -300,15 +280,11 @@ impl Connection {
         self.rare.as_ref()?.fins.at(end).as_ref().filter(|fin| fin.is_reached)
     }
 
-    /// True where a SYN has another number than its sender's stream began with.
-    fn is_rival(&self, from: End, segment: &Segment<'_>) -> bool {
-        segment.flags.syn()
-            && self.halves.at(from).origin().is_some_and(|origin| origin != segment.seq)
-    }
-
     /// Takes a segment that is no RST, unless it does not fit in.
     fn observe_from(&mut self, from: End, segment: &Segment<'_>) {
-        if self.is_rival(from, segment) {
+        if self.is_rival(from, segment) && self.corrects_guess(from, segment) {
+            self.forget_guess(from);
+        } else if self.is_rival(from, segment) {
             // Answered by a challenge ACK (RFC 5961 4.2), which leaves this connection as it is.
             self.count_ignored(segment);
             self.keep_rival(segment.without_payload());

@@ -204,7 +204,15 @@ impl Connection {
             ack > end_of_stream && contradicted || (end_of_stream + fins + 1..=seen).contains(&ack)
         };
         if acknowledged.is_some_and(had_no_effect) {
+            let later = self.strays_mut().later_reset.take();
             self.take_reset_back();
+            // A sender that went on has sent none of them.
+            if let Some(later) = later.filter(|_| !contradicted) {
+                let late = &mut self.strays_mut().ignored.late_resets;
+                *late = late.saturating_sub(1);
+                self.observe_reset(self.sender(&later), &later, Duration::ZERO);
+                self.doubt_reset(from, segment);
+            }
         }
     }
 
@@ -222,24 +230,23 @@ impl Connection {
         }
     }
 
-    /// Keeps an RST of the end whose RST ended the connection, where it stands further on in what that end was seen
-    /// to send: it ends the connection where the first had no effect.
+    /// Keeps an RST that ends the connection where the first had no effect: further on in what the same end was seen to
+    /// send or, for want of one, of the other end.
     fn keep_later_reset(&mut self, from: End, segment: &Segment<'_>) {
-        let sender = self.halves.at(from);
-        let Some(offset) = sender.offset(segment.seq).filter(|&offset| offset <= sender.next)
-        else {
-            return;
-        };
-        let is_further =
-            |reset: &Reset| reset.by == from && reset.offset.is_some_and(|first| first < offset);
+        let Some(reset) = self.reset() else { return };
+        let is_of_same = reset.by == from;
+        let is_further = self.halves.at(from).offset(segment.seq) > reset.offset;
         let kept = self.strays().and_then(|strays| strays.later_reset.as_ref());
-        let is_furthest = kept.is_none_or(|kept| segment.seq.distance_from(kept.seq) > 0);
-        if self.reset().is_some_and(is_further) && is_furthest {
+        let is_likelier = kept.is_none_or(|kept| {
+            is_of_same && (self.sender(kept) != from || segment.seq.distance_from(kept.seq) > 0)
+        });
+        let counts = self.reset_takes_effect(from, segment).is_some();
+        if counts && is_likelier && (!is_of_same || is_further) {
             self.strays_mut().later_reset = Some(Box::new(segment.without_payload()));
         }
     }
 
-    /// Goes on where the connection stood when the RST came, up to the next RST.
+    /// Goes on where the connection stood when the RST came.
     fn take_reset_back(&mut self) {
         let rare = self.rare();
         let Some(reset) = rare.reset.take() else { return };
@@ -256,10 +263,5 @@ impl Connection {
             self.retell_close();
         }
         self.count(|count| &mut count.resets);
-        let strays = self.strays_mut();
-        if let Some(later) = strays.later_reset.take() {
-            strays.ignored.late_resets = strays.ignored.late_resets.saturating_sub(1);
-            self.observe_reset(reset.by, &later, Duration::ZERO);
-        }
     }
 }
