@@ -81,6 +81,13 @@ fn far(rng: &mut Rng) -> u32 {
     (if rng.bool() { distance } else { -distance }) as u32
 }
 
+/// True where a scenario has a forgery itself whose numbers lie beside these, so that one bears out the other.
+fn fits_another_forgery(scenario: &Scenario, line: &Line) -> bool {
+    let is_beside = |one: u32, other: u32| one.wrapping_sub(other).cast_signed().abs() < 1 << 21;
+    let fits = |other: &Line| is_beside(other.seq, line.ack) || is_beside(other.ack, line.seq);
+    scenario.segments.iter().any(fits)
+}
+
 /// True where nothing more is owed after the first so many segments.
 fn is_over(scenario: &Scenario, place: usize) -> bool {
     judged(scenario, &scenario.segments[..place]).iter().any(|(connection, _)| connection.is_over())
@@ -132,6 +139,9 @@ fn a_segment_outside_of_the_window_changes_no_verdict_and_is_noted() {
                     id: OTHER,
                     ..scenario.segments[2].clone()
                 };
+                if fits_another_forgery(scenario, &line) {
+                    continue;
+                }
                 let after = with(scenario, place, &line);
                 let about = format!("{}: {line:?} at {place}", scenario.name);
                 assert_eq!(essence(&after), essence(&whole), "{about}");
