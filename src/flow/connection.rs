@@ -241,26 +241,6 @@ impl Connection {
         self.ends.have(segment, self.outer.as_deref())
     }
 
-    /// True where this segment begins another connection on the same ports instead of belonging here:
-    ///
-    /// 1. A SYN once this one is over, unless it is the first one's retransmission (RFC 9293 3.10.7.4:
-    ///    "TIME-WAIT state: [...] accept a new SYN").
-    /// 2. A SYN with another number where the first was never answered.
-    /// 3. A SYN-ACK with another number once this one is over: the capture lacks the SYN.
-    pub(super) fn is_reopened_by(&self, segment: &Segment<'_>) -> bool {
-        let from = self.sender(segment);
-        if !segment.flags.syn() || segment.flags.rst() || self.is_spoilt(from, segment) {
-            return false;
-        }
-        if segment.flags.ack() {
-            return self.is_over() && self.is_rival(from, segment);
-        }
-        let half = self.halves.at(from);
-        let is_first = half.has_syn() && half.origin() == Some(segment.seq);
-        let attempted_before = half.has_syn() && self.is_only_attempted();
-        !is_first && (self.is_over() || attempted_before)
-    }
-
     /// Takes the next segment into account.
     pub(super) fn observe(&mut self, segment: &Segment<'_>) {
         let from = self.sender(segment);
@@ -300,15 +280,11 @@ impl Connection {
         self.rare.as_ref()?.fins.at(end).as_ref().filter(|fin| fin.is_reached)
     }
 
-    /// True where a SYN has another number than its sender's stream began with.
-    fn is_rival(&self, from: End, segment: &Segment<'_>) -> bool {
-        segment.flags.syn()
-            && self.halves.at(from).origin().is_some_and(|origin| origin != segment.seq)
-    }
-
     /// Takes a segment that is no RST, unless it does not fit in.
     fn observe_from(&mut self, from: End, segment: &Segment<'_>) {
-        if self.is_rival(from, segment) {
+        if self.is_rival(from, segment) && self.corrects_guess(from, segment) {
+            self.forget_guess(from);
+        } else if self.is_rival(from, segment) {
             // Answered by a challenge ACK (RFC 5961 4.2), which leaves this connection as it is.
             self.count_ignored(segment);
             self.keep_rival(segment.without_payload());
@@ -331,9 +307,10 @@ impl Connection {
     pub(super) fn take(&mut self, from: End, segment: &Segment<'_>) {
         if self.rare.is_some() {
             self.settle_fin_by_fin(from, segment);
+            self.settle_fin_by_successor(from, segment);
         }
-        let closes_ahead = self.closes_ahead(from, segment);
-        if self.rare.is_some() && !closes_ahead {
+        let is_doubtful = self.is_doubtful_fin(from, segment);
+        if self.rare.is_some() && !is_doubtful {
             self.doubt_reset(from, segment);
         }
         let half = self.halves.at_mut(from);
@@ -353,10 +330,10 @@ impl Connection {
             }
         }
         let acked_before = self.halves.at(from.other()).acked;
-        if segment.flags.ack() && !closes_ahead {
+        if segment.flags.ack() && !is_doubtful {
             self.observe_ack(from, segment);
         }
-        self.observe_stream(from, segment, acked_before);
+        self.observe_stream(from, segment, acked_before, is_doubtful);
         if self.strays().is_some() {
             let went_on = self.halves.at(from).next > next_before
                 || self.halves.at(from.other()).acked > acked_before;
@@ -406,11 +383,14 @@ impl Connection {
             if ack - peer.next > WIDEST_WINDOW {
                 return;
             }
-            self.settle_fin(from.other(), ack);
+            self.settle_fin(from.other(), ack, true);
             let peer = self.halves.at_mut(from.other());
             let from_here = peer.next.max(1);
             peer.next = peer.next.max(ack);
             self.rare().holes.at_mut(from.other()).open(from_here, ack);
+        }
+        if self.rare.is_some() {
+            self.take_back_passed_fin(from.other(), ack);
         }
         let peer = self.halves.at_mut(from.other());
         peer.acked = peer.acked.max(ack);
@@ -425,14 +405,19 @@ impl Connection {
         }
     }
 
-    fn observe_stream(&mut self, from: End, segment: &Segment<'_>, acked_before: i64) {
-        let closes_ahead = self.closes_ahead(from, segment);
+    fn observe_stream(
+        &mut self,
+        from: End,
+        segment: &Segment<'_>,
+        acked_before: i64,
+        is_doubtful: bool,
+    ) {
         let half = self.halves.at_mut(from);
         let Some(start) = half.offset(segment.seq) else { return };
         let data_start = start + i64::from(segment.flags.syn());
         let data_end = data_start + i64::from(segment.payload_len);
         let end = data_end + i64::from(segment.flags.fin());
-        if closes_ahead {
+        if is_doubtful {
             self.observe_fin(from, data_end, segment, acked_before, false);
             return;
         }
@@ -464,7 +449,10 @@ impl Connection {
         let half = self.halves.at_mut(from);
         half.next = half.next.max(data_end);
         if segment.payload_len > 0 {
-            self.settle_fin(from, data_end);
+            self.settle_fin(from, data_end, false);
+            if self.rare.is_some() {
+                self.pass_fin(from, data_start, data_end);
+            }
         }
         let half = self.halves.at_mut(from);
         half.next = half.next.max(end);

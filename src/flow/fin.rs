@@ -30,6 +30,10 @@ pub struct Fin {
     /// True once it is known that its sender's stream reaches up to it. Until then it may be forged, and
     /// closes nothing.
     pub(super) is_reached: bool,
+    /// False where it acknowledges less than its sender had before, or more than the other end was seen to send.
+    pub(super) fits: bool,
+    /// True once its supposed sender sent a byte in its place.
+    pub(super) is_passed: bool,
 }
 
 /// A segment that acknowledges something.
@@ -42,6 +46,12 @@ pub(super) struct Acking {
 }
 
 impl Fin {
+    /// True where another, of which one at most is its sender's, is rather that one: it fits, or lies nearer, as a
+    /// forged one is far off.
+    fn is_less_likely_than(&self, other: &Fin) -> bool {
+        (!self.fits, self.offset) > (!other.fits, other.offset)
+    }
+
     /// True where its sender had received the other end's FIN.
     pub(super) fn answers(&self, other: &Fin) -> bool {
         self.acks > other.offset
@@ -76,11 +86,22 @@ impl Connection {
         self.note_release(by.at.time);
     }
 
-    /// True for a FIN that is ahead of its sender's stream.
-    pub(super) fn closes_ahead(&self, from: End, segment: &Segment<'_>) -> bool {
+    /// True for a FIN that closes and acknowledges nothing until something bears it out: it is ahead of its sender's
+    /// stream, or its acknowledgement does not fit.
+    pub(super) fn is_doubtful_fin(&self, from: End, segment: &Segment<'_>) -> bool {
         let half = self.halves.at(from);
-        segment.flags.fin()
-            && half.offset(segment.seq).is_some_and(|start| start > half.next.max(1))
+        let is_ahead = half.offset(segment.seq).is_some_and(|start| start > half.next.max(1));
+        segment.flags.fin() && (is_ahead || !self.acks_what_was_sent(from, segment))
+    }
+
+    /// True for a segment that acknowledges no less than its sender had before, and no more than the other end was
+    /// seen to send, where the capture shows that.
+    fn acks_what_was_sent(&self, from: End, segment: &Segment<'_>) -> bool {
+        let peer = self.halves.at(from.other());
+        let is_shown = peer.packets > 0 && !self.is_end_unseen(from.other());
+        let sent = if is_shown { peer.next } else { i64::MAX };
+        let acked = peer.offset(segment.ack).filter(|_| segment.flags.ack());
+        acked.is_none_or(|acked| (peer.acked..=sent).contains(&acked))
     }
 
     pub(super) fn observe_fin(
@@ -91,44 +112,62 @@ impl Connection {
         acked_before: i64,
         is_reached: bool,
     ) {
-        if let Some(fin) = self.any_fin(from) {
-            let is_copy = fin.offset == offset;
+        if let Some(believed) = self.any_fin(from) {
+            let (is_copy, is_later) = (believed.offset == offset, believed.offset < offset);
             self.count(|count| if is_copy { &mut count.repeated_fins } else { &mut count.fins });
+            if is_later {
+                let fin = self.fin_of(from, offset, segment, acked_before);
+                self.keep_later_fin(from, fin);
+            }
             return;
         }
         if !is_reached && self.over_since().is_some_and(|since| segment.time >= since) {
             self.count(|count| &mut count.fins);
             return;
         }
-        let doubted = self.doubted_fin(from).map(|fin| fin.offset);
-        if doubted == Some(offset) {
-            self.count(|count| &mut count.repeated_fins);
-        } else if doubted.is_some() {
-            // Not both can be the end of the stream.
-            self.count(|count| &mut count.fins);
-        }
-        if is_reached && doubted == Some(offset) {
-            self.reach_fin(from);
-            return;
-        }
-        if !is_reached && doubted.is_some_and(|doubted| doubted < offset) {
-            return;
+        let fin = self.fin_of(from, offset, segment, acked_before);
+        if let Some(doubted) = self.doubted_fin(from).copied() {
+            let is_copy = doubted.offset == offset;
+            // Not both can be the end of the stream where they differ.
+            self.count(|count| if is_copy { &mut count.repeated_fins } else { &mut count.fins });
+            if is_reached && is_copy && doubted.fits {
+                self.reach_fin(from);
+                return;
+            }
+            if !is_reached && fin.is_less_likely_than(&doubted) {
+                return;
+            }
+            if is_reached && offset < doubted.offset {
+                self.keep_later_fin(from, doubted);
+            }
         }
         if offset + 1 < self.halves.at(from).acked && !self.is_unseen(from, offset) {
             // Its receiver has got past that place without it: an old number, outside the window.
             self.count(|count| &mut count.fins);
             return;
         }
+        *self.rare().fins.at_mut(from) = Some(Fin { is_reached, ..fin });
+        if !is_reached {
+            return;
+        }
+        self.halves.at_mut(from).apply(Event::SendsFin);
+        if fin.is_acked {
+            self.retell_close();
+            self.note_release(segment.time);
+        }
+    }
+
+    /// The FIN of a segment, at its place in the stream, in doubt.
+    fn fin_of(&self, from: End, offset: i64, segment: &Segment<'_>, acked_before: i64) -> Fin {
         let peer = self.halves.at(from.other());
         let acks = peer.offset(segment.ack).filter(|_| segment.flags.ack()).unwrap_or(0);
-        let peer_last = peer.last();
         let is_acked = self.halves.at(from).acked > offset;
         let peer_acks = |seq| self.halves.at(from).offset(seq).is_some_and(|ack| ack > offset);
         let by_last =
-            peer_last.filter(|last| last.ack.is_some_and(peer_acks)).map(|last| last.frame);
+            peer.last().filter(|last| last.ack.is_some_and(peer_acks)).map(|last| last.frame);
         let peer_fin = self.any_fin(from.other());
         let by_fin = peer_fin.filter(|fin| fin.acks > offset).map(|fin| fin.frame);
-        let fin = Fin {
+        Fin {
             offset,
             frame: segment.frame,
             time: segment.time,
@@ -138,28 +177,70 @@ impl Connection {
             acked_before,
             came_after_reset: self.reset().is_some_and(|reset| segment.time >= reset.at.time),
             start: offset - i64::from(segment.payload_len),
-            is_reached,
-        };
-        *self.rare().fins.at_mut(from) = Some(fin);
-        if !is_reached {
-            return;
-        }
-        self.halves.at_mut(from).apply(Event::SendsFin);
-        if is_acked {
-            self.retell_close();
-            self.note_release(segment.time);
+            is_reached: false,
+            fits: self.acks_what_was_sent(from, segment),
+            is_passed: false,
         }
     }
 
-    /// Holds a FIN that is ahead of its sender's stream against what is known now: that the stream reaches up
-    /// to `reached`. Past the FIN it disproves it.
-    pub(super) fn settle_fin(&mut self, end: End, reached: i64) {
+    /// Holds a FIN in doubt against what is known now: that its sender's stream reaches up to `reached`, by its own
+    /// bytes or by what the other end acknowledges, which may be the FIN itself. Past the FIN it disproves it. One whose
+    /// acknowledgement does not fit has to be acknowledged.
+    pub(super) fn settle_fin(&mut self, end: End, reached: i64, is_acked: bool) {
         let Some(fin) = self.doubted_fin(end) else { return };
-        if reached > fin.offset + 1 {
+        if reached > fin.offset + i64::from(is_acked) {
             *self.rare().fins.at_mut(end) = None;
             self.count(|count| &mut count.fins);
-        } else if reached >= fin.start {
+        } else if reached >= fin.start && (fin.fits || reached > fin.offset) {
             self.reach_fin(end);
+        }
+    }
+
+    /// Notes that an end sent these bytes. A TCP sends nothing in the place of its FIN and behind it: but on a
+    /// connection that is over, what does not begin at its end is of another, whose SYN the capture lacks.
+    pub(super) fn pass_fin(&mut self, end: End, start: i64, behind: i64) {
+        let is_over = self.is_over();
+        let Some(fin) = self.rare().fins.at_mut(end) else { return };
+        fin.is_passed |= fin.offset < behind && (!is_over || start <= fin.offset);
+        if let Some(strays) = &mut self.rare().strays {
+            strays.later_fins.at_mut(end).take_if(|later| later.offset < behind);
+        }
+        self.take_back_passed_fin(end, self.halves.at(end).acked);
+    }
+
+    /// Keeps a FIN behind the one that is believed, unless there is a likelier one.
+    fn keep_later_fin(&mut self, from: End, fin: Fin) {
+        let kept = self.strays_mut().later_fins.at_mut(from);
+        if kept.is_none_or(|kept| !fin.is_less_likely_than(&kept)) {
+            *kept = Some(fin);
+        }
+    }
+
+    /// Takes a FIN back where its supposed sender has gone on as if it had sent none, and the other end has
+    /// acknowledged more than the FIN: it was none of its sender's, and its receiver has dropped it. A later one is in
+    /// its place then, as far as its sender's stream has come up to it.
+    pub(super) fn take_back_passed_fin(&mut self, end: End, acked: i64) {
+        let is_passed = |fin: &&Fin| fin.is_passed && acked > fin.offset + 1;
+        if self.any_fin(end).filter(is_passed).is_none() {
+            return;
+        }
+        let later = self.strays_mut().later_fins.at_mut(end).take();
+        let rare = self.rare();
+        *rare.fins.at_mut(end) = later;
+        rare.released = None;
+        self.retell_close();
+        match later {
+            Some(_) => self.settle_fin(end, self.halves.at(end).next, true),
+            None => self.count(|count| &mut count.fins),
+        }
+    }
+
+    /// Believes the FIN that its sender goes on behind without a byte.
+    pub(super) fn settle_fin_by_successor(&mut self, from: End, segment: &Segment<'_>) {
+        let is_bare = !segment.flags.fin() && !segment.flags.syn() && segment.payload_len == 0;
+        let place = self.halves.at(from).offset(segment.seq).filter(|_| is_bare);
+        if place.zip(self.doubted_fin(from)).is_some_and(|(place, fin)| place == fin.offset + 1) {
+            self.reach_fin(from);
         }
     }
 
@@ -168,7 +249,8 @@ impl Connection {
     pub(super) fn settle_fin_by_fin(&mut self, from: End, segment: &Segment<'_>) {
         let Some(fin) = self.doubted_fin(from.other()).copied() else { return };
         let acked = self.halves.at(from.other()).offset(segment.ack);
-        let fits = |ack| (fin.start..=fin.offset + 1).contains(&ack);
+        let least = if fin.fits { fin.start } else { fin.offset + 1 };
+        let fits = |ack| (least..=fin.offset + 1).contains(&ack);
         if segment.flags.fin() && segment.flags.ack() && acked.is_some_and(fits) {
             self.reach_fin(from.other());
         }
@@ -218,7 +300,7 @@ impl Connection {
 
     /// Takes both ends through the states of closing again, where a FIN stands in the capture behind its
     /// acknowledgement: by what the FINs acknowledge instead of their order.
-    fn retell_close(&mut self) {
+    pub(super) fn retell_close(&mut self) {
         if self.reset().is_some() {
             return;
         }

@@ -246,6 +246,11 @@ impl Half {
         }
     }
 
+    /// Forgets all but the number of packets.
+    pub(super) fn begin_again(&mut self) {
+        *self = Half { packets: self.packets, ..Half::default() };
+    }
+
     /// The other end was heard.
     pub(super) fn forget_probes(&mut self) {
         self.marks.set(Marks::PROBES, false);

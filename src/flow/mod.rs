@@ -18,6 +18,7 @@ mod pair;
 mod plain;
 mod rare;
 mod reset;
+mod rival;
 #[cfg(test)]
 mod samples;
 mod slots;

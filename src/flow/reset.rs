@@ -54,6 +54,10 @@ pub struct Reset {
     pub paths: Pair<StatePath>,
     /// Segments with payload seen before it, 2 standing for all that are more than one.
     pub data_segments: u8,
+    /// How far its sender's stream had come.
+    pub(super) sent: i64,
+    /// The same of the other end's.
+    pub(super) peer_next: i64,
     /// The end whose first SYN came later.
     pub(super) syn_after: Option<End>,
 }
@@ -70,6 +74,7 @@ impl Connection {
     pub(super) fn observe_reset(&mut self, from: End, segment: &Segment<'_>, silence: Duration) {
         if self.is_over() {
             self.count(|count| &mut count.late_resets);
+            self.keep_later_reset(from, segment);
             return;
         }
         self.settle_fins_by_reset(from, segment);
@@ -117,12 +122,15 @@ impl Connection {
             contradicted: false,
             paths: Pair::from_fn(|end| self.halves.at(end).path()),
             data_segments: End::BOTH.iter().map(|&end| self.halves.at(end).data_segments()).sum(),
+            sent: sender.next,
+            peer_next: self.halves.at(from.other()).next,
             syn_after: None,
         };
         let rare = self.rare();
         rare.reset = Some(Box::new(reset));
         if let Some(strays) = &mut rare.strays {
             strays.resets_ahead = Pair::default();
+            strays.later_reset = None;
             self.drop_leap(from);
         }
         for end in End::BOTH {
@@ -156,7 +164,9 @@ impl Connection {
 
     /// Holds a segment that came after the RST against it. A sender that goes on was not its sender; once
     /// the other end acknowledges what came afterwards, the RST has had no effect, and the connection goes
-    /// on where it stood. So it does where a refused SYN was sent again with the same number, as Windows does,
+    /// on where it stood. So it does where that end acknowledges bytes that were sent before the RST and stand behind
+    /// its number: had it expected that number when the RST came, it would not have taken them, and if it expected a
+    /// higher one, it has dropped the RST (RFC 9293 3.10.7.4, RFC 5961 3.2). And so it does where a refused SYN was sent again with the same number, as Windows does,
     /// and accepted.
     pub(super) fn doubt_reset(&mut self, from: End, segment: &Segment<'_>) {
         let Some(rare) = &mut self.rare else { return };
@@ -179,11 +189,30 @@ impl Connection {
         if from == by {
             let start = self.halves.at(by).offset(segment.seq);
             let carries = segment.payload_len > 0 || segment.flags.fin();
-            reset.contradicted |= carries && start.is_some_and(|start| start >= end_of_stream);
+            let goes_on = carries && start.is_some_and(|start| start >= end_of_stream);
+            // It has received what was sent when its RST was under way.
+            let peer = self.halves.at(by.other());
+            let news = reset.peer_next + 1..=peer.next;
+            let acked = peer.offset(segment.ack).filter(|_| segment.flags.ack());
+            reset.contradicted |= goes_on || acked.is_some_and(|acked| news.contains(&acked));
             return;
         }
-        if reset.contradicted && acknowledged.is_some_and(|ack| ack > end_of_stream) {
+        let (contradicted, seen) = (reset.contradicted, reset.sent);
+        // Linux takes the FIN's own number too, behind which it expects the next.
+        let fins = i64::from(self.any_fin(by).is_some_and(|fin| fin.offset == end_of_stream));
+        let had_no_effect = |ack| {
+            ack > end_of_stream && contradicted || (end_of_stream + fins + 1..=seen).contains(&ack)
+        };
+        if acknowledged.is_some_and(had_no_effect) {
+            let later = self.strays_mut().later_reset.take();
             self.take_reset_back();
+            // A sender that went on has sent none of them.
+            if let Some(later) = later.filter(|_| !contradicted) {
+                let late = &mut self.strays_mut().ignored.late_resets;
+                *late = late.saturating_sub(1);
+                self.observe_reset(self.sender(&later), &later, Duration::ZERO);
+                self.doubt_reset(from, segment);
+            }
         }
     }
 
@@ -201,6 +230,22 @@ impl Connection {
         }
     }
 
+    /// Keeps an RST that ends the connection where the first had no effect: further on in what the same end was seen to
+    /// send or, for want of one, of the other end.
+    fn keep_later_reset(&mut self, from: End, segment: &Segment<'_>) {
+        let Some(reset) = self.reset() else { return };
+        let is_of_same = reset.by == from;
+        let is_further = self.halves.at(from).offset(segment.seq) > reset.offset;
+        let kept = self.strays().and_then(|strays| strays.later_reset.as_ref());
+        let is_likelier = kept.is_none_or(|kept| {
+            is_of_same && (self.sender(kept) != from || segment.seq.distance_from(kept.seq) > 0)
+        });
+        let counts = self.reset_takes_effect(from, segment).is_some();
+        if counts && is_likelier && (!is_of_same || is_further) {
+            self.strays_mut().later_reset = Some(Box::new(segment.without_payload()));
+        }
+    }
+
     /// Goes on where the connection stood when the RST came.
     fn take_reset_back(&mut self) {
         let rare = self.rare();
@@ -208,15 +253,14 @@ impl Connection {
         let fins = [&mut rare.fins.client, &mut rare.fins.server];
         fins.into_iter().flatten().for_each(|fin| fin.came_after_reset = false);
         for end in End::BOTH {
-            let closes = self.fin(end).is_some();
             let half = self.halves.at_mut(end);
             half.resume(*reset.paths.at(end));
             if reset.syn_after == Some(end) {
                 half.apply(Event::SendsSynAck);
             }
-            if closes {
-                half.apply(Event::SendsFin);
-            }
+        }
+        if End::BOTH.iter().any(|&end| self.fin(end).is_some()) {
+            self.retell_close();
         }
         self.count(|count| &mut count.resets);
     }

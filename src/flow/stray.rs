@@ -8,26 +8,27 @@
 use serde::{Deserialize, Serialize};
 
 use super::connection::WIDEST_WINDOW;
-use super::{Connection, End, Pair, State};
+use super::{Connection, End, Fin, Pair, State};
 use crate::decode::{Checksum, Segment, Seq, Timestamp};
 
 /// So far ahead of all that was seen a number is believed without another segment: segments overtake each other, and
 /// a capture lacks a few. A blind forgery comes so near once in 4,000 times.
 pub(super) const LEAP: i64 = 1 << 20;
 
-/// SYNs that are kept for the case that they are answered.
-const RIVALS: usize = 4;
-
 /// What was seen of a connection and does not fit in.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Strays {
-    /// The newest SYNs that would each begin another connection, should it be answered: [`RIVALS`] at the most, since
+    /// The newest SYNs that would each begin another connection, should it be answered: a few at the most, since
     /// forged ones may come between one and its answer.
     pub(super) rivals: Vec<Segment<'static>>,
     /// Of each end, an RST whose sequence number lies behind everything that its sender was seen to send, while the
     /// other end has been silent since: the expected one if the capture lacks segments before it. Of several the
     /// nearest, as a forged one is far off.
     pub(super) resets_ahead: Pair<Option<Box<Segment<'static>>>>,
+    /// Of each end the likeliest FIN behind the one that is believed, for the case that this one is taken back.
+    pub(super) later_fins: Pair<Option<Fin>>,
+    /// An RST behind the one that ended the connection, for the case that this one is taken back.
+    pub(super) later_reset: Option<Box<Segment<'static>>>,
     /// The newest segment of each end that is held back.
     leaps: Pair<Option<Box<Segment<'static>>>>,
     pub(super) ignored: Ignored,
@@ -134,53 +135,6 @@ impl Connection {
             && !sender.has_syn()
             && flags.ack()
             && receiver.offset(segment.ack).is_some_and(|ack| !acceptable.contains(&ack))
-    }
-
-    /// Keeps a SYN that would begin another connection.
-    pub(super) fn keep_rival(&mut self, syn: Segment<'static>) {
-        let rivals = &mut self.strays_mut().rivals;
-        if rivals.len() == RIVALS {
-            rivals.remove(0);
-        }
-        rivals.push(syn);
-    }
-
-    /// The SYN of another connection that this segment accepts or refuses: its sender no longer knows this
-    /// connection, and the SYN has no place in it. Where the capture lacks the answer, the SYN's own sender
-    /// shows that there was one, by going on behind the SYN.
-    pub(super) fn take_rival_answered_by(
-        &mut self,
-        segment: &Segment<'_>,
-    ) -> Option<Segment<'static>> {
-        let is_answered = |rival: &Segment<'_>| self.is_answered(rival, segment);
-        let place = self.strays()?.rivals.iter().rposition(is_answered)?;
-        if self.is_spoilt(self.sender(segment), segment) {
-            return None;
-        }
-        let strays = self.strays_mut();
-        strays.ignored.syns = strays.ignored.syns.saturating_sub(1);
-        let rival = strays.rivals.remove(place);
-        let from = self.sender(&rival);
-        self.halves.at_mut(from).packets -= 1;
-        Some(rival)
-    }
-
-    /// True where a segment shows that this SYN was answered.
-    fn is_answered(&self, rival: &Segment<'_>, segment: &Segment<'_>) -> bool {
-        let from = self.sender(rival);
-        let is_behind = |seq: Seq| {
-            let beyond = i64::from(seq.distance_from(rival.seq));
-            (1..=i64::from(rival.payload_len) + 1).contains(&beyond)
-        };
-        let (syn, rst) = (segment.flags.syn(), segment.flags.rst());
-        let half = self.halves.at(from);
-        let is_elsewhere =
-            half.offset(rival.seq).is_some_and(|offset| !(0..=half.next).contains(&offset));
-        segment.flags.ack()
-            && match self.sender(segment) == from {
-                true => !syn && !rst && is_elsewhere && is_behind(segment.seq),
-                false => (syn || rst) && is_behind(segment.ack),
-            }
     }
 
     /// Keeps an RST that is ahead of its sender's stream, unless there is a nearer one.
@@ -300,7 +254,7 @@ impl Connection {
         Leaps {
             by_seq: !segment.flags.fin() && ahead(from, segment.seq) > LEAP,
             by_ack: (LEAP + 1..=WIDEST_WINDOW).contains(&acked)
-                && !self.closes_ahead(from, segment),
+                && !self.is_doubtful_fin(from, segment),
         }
     }
 }

@@ -187,6 +187,8 @@ impl Plain {
             came_after_reset: false,
             start: offset - i64::from(seal.payload_len),
             is_reached: true,
+            fits: true,
+            is_passed: false,
         }
     }
 
