@@ -164,7 +164,7 @@ pub(crate) fn block_lengths(rng: &mut Rng, capture: &Capture) -> Mutant {
     Mutant::new("another block length", file.bytes, Label::Damaged, record as u64)
 }
 
-/// Options whose lengths lie, behind a packet; nothing of the packet is lost by them.
+/// Options whose lengths lie, behind a packet: nothing of it is lost, but a count of lost packets could be among them.
 pub(crate) fn options(rng: &mut Rng, capture: &Capture) -> Mutant {
     let mut file = File::of(capture, Format::Pcapng);
     let packet = &capture.packets[rng.usize(..capture.packets.len())];
@@ -172,9 +172,11 @@ pub(crate) fn options(rng: &mut Rng, capture: &Capture) -> Mutant {
         (0..rng.usize(1..10)).flat_map(|_| rng.u32(..).to_le_bytes()).collect();
     options[0] = [1, 2, 9][rng.usize(..3)]; // a comment, flags, nothing known
     options[1] = 0;
+    let room = u16::try_from(options.len() - 4).expect("a few");
+    options[2..4].copy_from_slice(&rng.u16(room + 1..).to_le_bytes());
     file.bytes.extend(enhanced(packet, &options));
     let all = file.records.len() as u64 + 1;
-    Mutant::new("options that lie", file.bytes, Label::Readable, all)
+    Mutant::new("options that lie", file.bytes, Label::Damaged, all)
 }
 
 /// Absurd things that headers may say, and which change nothing of the packets.
