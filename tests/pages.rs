@@ -306,3 +306,25 @@ fn finds(capture: &Path, shown: &Value) {
     );
     assert_eq!(frames(&shown["w"][1]), evidence, "{shown}");
 }
+
+#[test]
+fn a_page_of_several_files_has_the_numbers_that_wireshark_has_in_each() {
+    let pages = Pages::new();
+    let captures = ["keep-alive-race", "rst-out-of-window", "reused-after-rst"].map(stack);
+    let filters = |name: &str, captures: &[String]| {
+        let arguments: Vec<&str> =
+            ["read"].into_iter().chain(captures.iter().map(String::as_str)).collect();
+        let page = data(&pages.of(name, &arguments, 0));
+        let rows = page["rows"].as_array().unwrap().iter();
+        let mut filters: Vec<String> = rows
+            .map(|row| format!("{} {}", row[0][4], row[1]["c"][0]["w"][0].as_str().unwrap()))
+            .collect();
+        filters.sort();
+        filters
+    };
+    let alone = captures.iter().map(|capture| filters("alone.html", std::slice::from_ref(capture)));
+    let mut alone: Vec<String> = alone.flatten().collect();
+    alone.sort();
+    assert!(alone.len() >= captures.len() && alone.iter().all(|each| each.contains("tcp.stream")));
+    assert_eq!(filters("together.html", &captures), alone);
+}

@@ -37,7 +37,7 @@ pub(super) fn gather(pass: Pass<'_>, keep: Option<usize>) -> Result<Gathered, Fa
         span: None,
         collector: Collector::default(),
         open: Traces::bounded(keep, TRACED),
-        streams: (keep.is_some() && pass.is_as_captured()).then(Streams::new),
+        streams: (keep.is_some() && pass.is_as_captured()).then(Streams::default),
         traces: compare::Traces::default(),
     };
     let summary = pass.run(&mut gathering)?;

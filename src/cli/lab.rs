@@ -70,7 +70,7 @@ pub(super) fn program() -> io::Result<PathBuf> {
 fn drawing(outcome: &Outcome) -> Option<CellDrawing> {
     let record = outcome.report.connections.first()?;
     let own: HashSet<FrameId> = outcome.packets.packets().map(|packet| packet.frame).collect();
-    let mut streams = Streams::new();
+    let mut streams = Streams::default();
     for frame in &outcome.frames {
         let Ok(segment) = decode(&frame.as_frame()) else { continue };
         streams.push(&segment, u64::from(own.contains(&segment.frame)));

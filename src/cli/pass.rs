@@ -86,9 +86,9 @@ impl<'a> Pass<'a> {
         Ok(Pass { inputs, opened, filter: filter.map(Filter::prepare), max_open, stop })
     }
 
-    /// True where Wireshark, given the capture, has the same packets under the same numbers.
+    /// True where Wireshark, given a capture, has the same packets under the same numbers.
     pub(super) fn is_as_captured(&self) -> bool {
-        self.inputs.len() == 1 && self.filter.is_none()
+        self.filter.is_none()
     }
 
     /// Reads the captures to their ends, or as far as they go before a signal comes, hands what is

@@ -76,7 +76,7 @@ fn reporting(plan: &ReadPlan) -> Result<Reporting<'_>, Failure> {
 
 /// A page that says what was asked for.
 fn page(plan: &ReadPlan) -> ConnectionsPage {
-    let is_as_captured = plan.filter.is_none() && plan.inputs.len() == 1;
+    let is_as_captured = plan.filter.is_none();
     let expect = plan.report.expect.clone();
     let mut page = ConnectionsPage::new(NAME, plan.numbers, expect, is_as_captured);
     page.about_files(plan.inputs.iter().map(ToString::to_string).collect());

@@ -157,7 +157,7 @@ impl Check<'_> {
             connections: Vec::new(),
             unexpected: HashSet::new(),
             traces: Traces::new(Some(PACKETS)),
-            open: self.draws.then(Streams::new),
+            open: self.draws.then(Streams::default),
             streams: HashMap::new(),
         };
         let summary = pass.run(&mut judged)?;

@@ -69,7 +69,7 @@ impl PartialOrd for Row {
 
 impl ConnectionsPage {
     /// An empty page under this title. `expect` is what is expected of each connection; `is_as_captured` is true where
-    /// the packets are all of one file, so that Wireshark opens the same.
+    /// none of the captures' packets is left out, so that Wireshark opens the same.
     #[must_use]
     pub fn new(
         title: &str,
@@ -98,7 +98,7 @@ impl ConnectionsPage {
             expect,
             ends: Ends::default(),
             incomplete: 0,
-            streams: is_as_captured.then(Streams::new),
+            streams: is_as_captured.then(Streams::default),
             rows: BinaryHeap::new(),
         }
     }

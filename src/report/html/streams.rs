@@ -2,24 +2,34 @@
 //!
 //! Wireshark numbers pairs of endpoints in the order in which it meets them, and begins another stream on a pair with
 //! each SYN whose sequence number is not the one that it has for that direction (packet-tcp.c). It knows nothing of
-//! ends, so that a connection here may be a part of a stream there, or lie in two.
+//! ends, so that a connection here may be a part of a stream there, or lie in two. It opens one file at a time, so that
+//! each has numbers of its own, and a connection that goes on from one file into another has none.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use crate::decode::{Endpoint, Segment, Seq};
 
-/// Pairs of endpoints that are remembered: beyond them, numbers are unknown.
+/// Pairs of endpoints that are remembered of all files: beyond them, numbers are unknown.
 const PAIRS: usize = 1 << 20;
 
 /// The streams met so far.
 #[derive(Debug, Default)]
 pub struct Streams {
-    pairs: HashMap<[Endpoint; 2], Stream>,
-    /// The number of the next stream; `None` once pairs could not be remembered.
-    next: Option<u64>,
-    /// The first and the last stream of each connection that is not yet reported.
-    of: HashMap<u64, (u64, u64)>,
+    pairs: HashMap<(usize, [Endpoint; 2]), Stream>,
+    /// The number of the next stream of each file; `None` once pairs could not be remembered.
+    next: HashMap<usize, Option<u64>>,
+    /// Those of each connection that is not yet reported.
+    of: HashMap<u64, Met>,
+}
+
+/// Where a connection was met.
+#[derive(Clone, Copy, Debug)]
+enum Met {
+    /// In one file, there in the first and the last of these streams.
+    In(usize, (u64, u64)),
+    /// In more than one, or in a stream whose number is not known.
+    Elsewhere,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -30,21 +40,26 @@ struct Stream {
 }
 
 impl Streams {
-    /// No streams yet.
-    #[must_use]
-    pub fn new() -> Streams {
-        Streams { next: Some(0), ..Streams::default() }
-    }
-
     /// Takes a segment of this connection.
     pub fn push(&mut self, segment: &Segment<'_>, connection: u64) {
-        let Some(number) = self.number(segment) else { return };
-        self.of.entry(connection).or_insert((number, number)).1 = number;
+        let file = segment.frame.file();
+        let number = self.number(segment);
+        let begun = number.map_or(Met::Elsewhere, |number| Met::In(file, (number, number)));
+        let met = self.of.entry(connection).or_insert(begun);
+        *met = match (*met, number) {
+            (Met::In(first_file, (first, _)), Some(number)) if first_file == file => {
+                Met::In(file, (first, number))
+            }
+            (Met::In(..) | Met::Elsewhere, _) => Met::Elsewhere,
+        };
     }
 
-    /// The first and the last stream of a connection that is reported now.
+    /// The first and the last stream of a connection that is reported now, if all of it is in one file.
     pub fn take(&mut self, connection: u64) -> Option<(u64, u64)> {
-        self.of.remove(&connection)
+        match self.of.remove(&connection)? {
+            Met::In(_, streams) => Some(streams),
+            Met::Elsewhere => None,
+        }
     }
 
     fn number(&mut self, segment: &Segment<'_>) -> Option<u64> {
@@ -59,15 +74,17 @@ impl Streams {
             true => segment.seq,
             false => segment.seq.plus(u32::MAX),
         };
-        let next = self.next?;
+        let file = segment.frame.file();
+        let counted = self.next.entry(file).or_insert(Some(0));
+        let next = (*counted)?;
         let renews = |stream: &Stream| {
             is_first && stream.bases.get(side).copied().flatten().is_some_and(|known| known != base)
         };
         let begun = Stream { number: next, bases: [None; 2] };
         let remembered = self.pairs.len();
-        let stream = match self.pairs.entry(pair) {
+        let stream = match self.pairs.entry((file, pair)) {
             Entry::Vacant(_) if remembered >= PAIRS => {
-                self.next = None;
+                *counted = None;
                 return None;
             }
             Entry::Vacant(entry) => entry.insert(begun),
@@ -79,7 +96,7 @@ impl Streams {
             }
         };
         if stream.number == next {
-            self.next = Some(next + 1);
+            *counted = Some(next + 1);
         }
         if let Some(known) = stream.bases.get_mut(side) {
             known.get_or_insert(base);
@@ -94,7 +111,7 @@ mod tests {
     use crate::decode::Flags;
 
     fn numbers(segments: &[(u16, bool, Flags, u32)]) -> Vec<Option<u64>> {
-        let mut streams = Streams::new();
+        let mut streams = Streams::default();
         let [client, server] = ["10.0.0.1", "10.0.0.2"].map(|ip| ip.parse().unwrap());
         let number = |&(port, from_client, flags, seq): &(u16, bool, Flags, u32)| {
             let ends = [Endpoint { ip: client, port }, Endpoint { ip: server, port: 80 }];
@@ -120,5 +137,18 @@ mod tests {
         ];
         let expected = [0, 0, 0, 1, 0, 2, 1, 3].map(Some);
         assert_eq!(numbers(&segments), expected);
+    }
+
+    #[test]
+    fn each_file_has_numbers_of_its_own_and_a_connection_over_two_has_none() {
+        let end = |last, port| Endpoint { ip: [10, 0, 0, last].into(), port };
+        let mut streams = Streams::default();
+        for (file, port, connection) in [(0, 1, 1), (1, 2, 2), (0, 3, 3), (1, 3, 3), (1, 1, 4)] {
+            let segment = Segment::plain(end(1, port), end(2, 80), Flags::ACK);
+            let frame = segment.frame.in_file(file);
+            streams.push(&Segment { frame, ..segment }, connection);
+        }
+        let taken = [1, 2, 3, 4].map(|connection| streams.take(connection));
+        assert_eq!(taken, [Some((0, 0)), Some((0, 0)), None, Some((2, 2))]);
     }
 }

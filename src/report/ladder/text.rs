@@ -9,8 +9,10 @@ use crate::report::glyphs::Weight;
 use crate::report::text::{wrap, write_wrapped};
 use crate::report::{Record, Styles, Trace, View};
 
-/// Columns that are taken where there is room.
+/// Columns that are taken where nobody says how many there are.
 const WIDTH: usize = 80;
+/// Columns that are taken at the most: the eye loses a longer arrow.
+const WIDEST: usize = 120;
 /// Columns of a state's name: those of SYN-RECEIVED.
 const STATE: usize = 12;
 /// The least room for an arrow.
@@ -41,7 +43,7 @@ pub(in crate::report) fn write(
         }
     }
     match ladder.reason() {
-        Some(reason) => write_wrapped(&reason, lanes.width, out),
+        Some(reason) => write_wrapped(&reason, view.width.unwrap_or(lanes.width), out),
         None => Ok(()),
     }
 }
@@ -99,7 +101,7 @@ impl Lanes {
         };
         let frame = arrows().map(|arrow| arrow.frame.to_string().len() + 1).max().unwrap_or(1);
         let time = arrows().map(|arrow| arrow.time.len()).max().unwrap_or(0);
-        let width = view.width.map_or(WIDTH, |width| width.min(WIDTH));
+        let width = view.width.unwrap_or(WIDTH).min(WIDEST);
         let taken = frame + 1 + time + 1 + STATE + 2 + 2 + STATE;
         let arrow = width.saturating_sub(taken).max(SHORTEST_ARROW);
         Lanes { width: taken + arrow, frame, time, arrow, lifeline: view.glyphs.lifeline() }
