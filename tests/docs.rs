@@ -112,6 +112,74 @@ fn every_mark_is_shown_on_a_capture_with_its_cause() {
     }
 }
 
+/// What tells the cause, in the first connection of each capture: the frames and what they show.
+#[test]
+fn the_evidence_of_a_third_box_and_of_a_timer_is_what_proves_them() {
+    let expected: &[(&str, &[(u64, &str)])] = &[
+        (
+            "rst-forged-to-client",
+            &[
+                (6, "segment of the server with time to live 64"),
+                (8, "time to live 200, where the server's other segments have 64"),
+                (9, "segment of the server, which goes on as if it had sent no RST"),
+            ],
+        ),
+        (
+            "rst-forged-late",
+            &[
+                (15, "segment of the server up to 251"),
+                (16, "sequence number 201, where the server had sent up to 251"),
+            ],
+        ),
+        (
+            "rst-forged-to-both",
+            &[
+                (6, "segment of the server with time to live 64"),
+                (8, "time to live 200, where the server's other segments have 64"),
+            ],
+        ),
+        (
+            "idle-state-lost",
+            &[
+                (6, "segment of the server with time to live 64"),
+                (8, "segment of the client that the RST answers"),
+                (9, "time to live 255, where the server's other segments have 64"),
+                (
+                    9,
+                    "packet that may be fragmented or has an identification, unlike a kernel's answer",
+                ),
+            ],
+        ),
+        (
+            "rst-with-a-wrong-acknowledgement",
+            &[(8, "acknowledges 268435557, where the client had sent up to 101")],
+        ),
+        (
+            "keep-alive-timeout",
+            &[
+                (8, "first of 3 keep-alive probes of the client, unanswered"),
+                (10, "last of the client's keep-alive probes, unanswered"),
+            ],
+        ),
+        (
+            "keep-alive-timeout-after-two",
+            &[
+                (8, "first of 2 keep-alive probes of the client, unanswered"),
+                (9, "last of the client's keep-alive probes, unanswered"),
+            ],
+        ),
+    ];
+    for (capture, proofs) in expected {
+        let close = close(&[format!("fixtures/stacks/{capture}.pcap").as_str()]);
+        let evidence = close["evidence"].as_array().unwrap().iter();
+        let shown = evidence.map(|each| (each["frame"].as_u64().unwrap(), word(&each["text"])));
+        let shown: Vec<_> = shown
+            .filter(|(_, text)| !text.starts_with("RST from") && !text.contains("FIN"))
+            .collect();
+        assert_eq!(shown, *proofs, "{capture}");
+    }
+}
+
 fn word(value: &Value) -> &str {
     value.as_str().unwrap_or("none")
 }
@@ -132,12 +200,14 @@ fn reset(capture: &str) -> Reset {
 #[test]
 fn the_marks_of_a_third_box_are_each_shown_alone() {
     let late = reset("rst-forged-late.pcap");
-    assert!(late.has_ack && late.lags && !late.contradicted && late.ttl_distance == Some(0));
+    assert!(late.has_ack && late.lags && late.contradicted.is_none());
+    assert_eq!(late.ttl_distance(), Some(0));
     let far = reset("rst-forged-to-both.pcap");
-    assert!(far.has_ack && !far.lags && !far.contradicted && far.ttl_distance == Some(200 - 64));
+    assert!(far.has_ack && !far.lags && far.contradicted.is_none());
+    assert_eq!((far.ttl, far.other_ttls), (200, Some((64, 64))));
     let without_ack = reset("idle-state-lost.pcap");
-    assert!(!without_ack.has_ack && !without_ack.contradicted && !without_ack.kernel_made);
-    assert_eq!(without_ack.ttl_distance, Some(255 - 64));
+    assert!(!without_ack.has_ack && without_ack.contradicted.is_none() && !without_ack.kernel_made);
+    assert_eq!(without_ack.ttl_distance(), Some(255 - 64));
 }
 
 /// What `scripts/docs` writes comes from one run for both, so that they can differ in nothing but their prose.

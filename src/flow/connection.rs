@@ -313,8 +313,8 @@ impl Connection {
         if self.rare.is_some() && !is_doubtful {
             self.doubt_reset(from, segment);
         }
+        self.note_header(from, segment);
         let half = self.halves.at_mut(from);
-        half.note_header(segment);
         let syn = segment.flags.syn();
         half.anchor(if syn { segment.seq } else { segment.seq.plus(u32::MAX) }, i64::from(!syn));
         let next_before = half.next;
@@ -338,6 +338,16 @@ impl Connection {
             let went_on = self.halves.at(from).next > next_before
                 || self.halves.at(from.other()).acked > acked_before;
             self.settle_leaps(from, segment.time, went_on);
+        }
+    }
+
+    /// Takes down the headers of a segment, and where a row of keep-alive probes began once it has its second.
+    fn note_header(&mut self, from: End, segment: &Segment<'_>) {
+        let half = self.halves.at_mut(from);
+        let before = half.last();
+        half.note_header(segment);
+        if half.unanswered_probes() == 2 {
+            self.rare().first_probe = before.map(|first| first.frame);
         }
     }
 
@@ -456,6 +466,7 @@ impl Connection {
         }
         let half = self.halves.at_mut(from);
         half.next = half.next.max(end);
+        half.note_reach(end);
         if segment.flags.fin() {
             self.observe_fin(from, data_end, segment, acked_before, true);
         }

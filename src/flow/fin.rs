@@ -292,8 +292,10 @@ impl Connection {
         holes.open(seen_to, start);
         holes.fill(start, behind);
         // Until now nothing was believed of it.
-        if let Some(reset) = self.rare().reset.as_mut().filter(|reset| reset.by == end) {
-            reset.contradicted |= reset.offset.is_some_and(|reset| start >= reset);
+        if let Some(reset) = self.rare().reset.as_mut().filter(|reset| reset.by == end)
+            && reset.offset.is_some_and(|reset| start >= reset)
+        {
+            reset.contradicted.get_or_insert(acking.at.frame);
         }
         self.take_ack(end, acks, &acking, false);
     }

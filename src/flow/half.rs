@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::transition::{Event, next};
-use super::{State, StatePath};
+use super::{Probes, State, StatePath};
 use crate::decode::{Checksum, FrameId, Segment, Seq};
 
 /// The direction from one end to the other.
@@ -36,6 +36,8 @@ pub struct Last {
     pub ack: Option<Seq>,
     /// True where it carried payload.
     pub had_payload: bool,
+    /// True where it went as far as any that its sender had sent.
+    pub is_furthest: bool,
 }
 
 /// What there is to say of a direction without retransmissions, holes and probes.
@@ -91,12 +93,16 @@ impl Marks {
     const NEWEST_DATA: u16 = 1 << 11;
     /// A packet came in fragments, of which only the first shows its connection.
     const FRAGMENTED: u16 = 1 << 12;
-    /// The checksum of the first SYN was right.
-    const SYN_RIGHT: u16 = 1 << 13;
+    /// The newest segment went as far as any before it.
+    const FURTHEST: u16 = 1 << 13;
+    /// Bits that tell the checksum of the first SYN.
+    const SYN_CHECKSUM: u16 = 3 << 14;
+    /// It was right.
+    const SYN_RIGHT: u16 = 1 << 14;
     /// It was left for the network card.
-    const SYN_LEFT: u16 = 1 << 14;
+    const SYN_LEFT: u16 = 2 << 14;
     /// It was wrong.
-    const SYN_WRONG: u16 = 1 << 15;
+    const SYN_WRONG: u16 = 3 << 14;
     /// Bits that count unanswered probes.
     const PROBES: u16 = 0xf;
 
@@ -126,6 +132,8 @@ impl Half {
             (Marks::BARE_SYN, plainly.syn_was_bare),
             (Marks::LAST_ACKS, plainly.last_ack.is_some()),
             (Marks::LAST_HAD_PAYLOAD, plainly.last_had_payload),
+            // Nothing is sent again in it.
+            (Marks::FURTHEST, true),
             (Marks::DATA, plainly.data_segments > 0),
             (Marks::MORE_DATA, plainly.data_segments > 1),
             (Marks::NEWEST_DATA, plainly.has_newest_data),
@@ -194,10 +202,11 @@ impl Half {
             frame,
             ack: self.marks.has(Marks::LAST_ACKS).then_some(self.last_ack),
             had_payload: self.marks.has(Marks::LAST_HAD_PAYLOAD),
+            is_furthest: self.marks.has(Marks::FURTHEST),
         })
     }
 
-    /// Keep-alive probes since the other end was last heard (RFC 9293 3.8.4), at most 15.
+    /// Keep-alive probes since the other end was last heard (RFC 9293 3.8.4), at most [`Probes::MOST`].
     #[must_use]
     pub fn unanswered_probes(&self) -> u8 {
         (self.marks.0 & Marks::PROBES) as u8
@@ -216,10 +225,10 @@ impl Half {
         Some(self.next.saturating_add(i64::from(seq.distance_from(edge))))
     }
 
-    /// How far a time to live is outside of those that this sender has used.
-    pub(super) fn ttl_distance(&self, ttl: u8) -> Option<u8> {
+    /// The lowest and highest time to live that this sender has used.
+    pub(super) fn ttls(&self) -> Option<(u8, u8)> {
         let Range { low, high } = self.ttl;
-        (low <= high).then(|| low.saturating_sub(ttl).max(ttl.saturating_sub(high)))
+        (low <= high).then_some((low, high))
     }
 
     /// Takes down the headers of its sender's newest segment, which is no RST.
@@ -233,7 +242,7 @@ impl Half {
             && self.offset(segment.seq) == Some(self.next - 1)
             && self.next > 0;
         match (is_probe, self.unanswered_probes()) {
-            (true, ..15) => self.marks.0 += 1,
+            (true, ..Probes::MOST) => self.marks.0 += 1,
             (true, _) => {}
             (false, _) => self.forget_probes(),
         }
@@ -241,6 +250,7 @@ impl Half {
         self.last_ack = segment.ack;
         self.marks.set(Marks::LAST_ACKS, segment.flags.ack());
         self.marks.set(Marks::LAST_HAD_PAYLOAD, segment.payload_len > 0);
+        self.marks.set(Marks::FURTHEST, false);
         if segment.fragmented {
             self.marks.set(Marks::FRAGMENTED, true);
         }
@@ -249,6 +259,11 @@ impl Half {
     /// Forgets all but the number of packets.
     pub(super) fn begin_again(&mut self) {
         *self = Half { packets: self.packets, ..Half::default() };
+    }
+
+    /// Notes whether its sender's newest segment, which ends before this offset, went as far as any.
+    pub(super) fn note_reach(&mut self, end: i64) {
+        self.marks.set(Marks::FURTHEST, end == self.next);
     }
 
     /// The other end was heard.
@@ -263,7 +278,7 @@ impl Half {
             (Marks::SYN_LEFT, Checksum::Left),
             (Marks::SYN_WRONG, Checksum::Wrong),
         ];
-        let told = marks.iter().find(|(mark, _)| self.marks.has(*mark));
+        let told = marks.iter().find(|(mark, _)| self.marks.0 & Marks::SYN_CHECKSUM == *mark);
         told.map_or(Checksum::Unchecked, |(_, checksum)| *checksum)
     }
 

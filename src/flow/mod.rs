@@ -36,7 +36,7 @@ pub use fin::Fin;
 pub use half::{Half, Last};
 pub use pair::{End, Pair};
 pub use plain::{Plain, Release};
-pub use reset::Reset;
+pub use reset::{Probes, Reset};
 pub use slots::Held;
 pub use state::{State, StatePath};
 pub use stray::Ignored;

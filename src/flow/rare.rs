@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::holes::Holes;
 use super::stray::Strays;
 use super::{Fin, Pair, Reset};
-use crate::decode::Timestamp;
+use crate::decode::{FrameId, Timestamp};
 
 /// The rare facts.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -15,6 +15,8 @@ pub(super) struct Rare {
     pub(super) released: Option<Timestamp>,
     /// The RST that ended the connection.
     pub(super) reset: Option<Box<Reset>>,
+    /// The first of two or more keep-alive probes in a row, of the end whose probes are the newest.
+    pub(super) first_probe: Option<FrameId>,
     /// What was not seen of each direction.
     pub(super) holes: Pair<Holes>,
     /// What does not fit in.

@@ -8,7 +8,7 @@ use super::connection::WIDEST_WINDOW;
 use super::stray::LEAP;
 use super::transition::Event;
 use super::{Connection, End, Last, Moment, Pair, State, StatePath};
-use crate::decode::{Segment, Seq, Timestamp};
+use crate::decode::{FrameId, Segment, Seq, Timestamp};
 
 /// An RST that took effect, with the header fields that tell where it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,33 +33,53 @@ pub struct Reset {
     /// True where a live socket that aborts would have used a higher sequence number: its sender had sent
     /// more (`tcp_send_active_reset` takes SND.NXT).
     pub lags: bool,
-    /// How far its time to live is from the nearest that its sender used before; `None` without others.
-    pub ttl_distance: Option<u8>,
+    /// The newest segment of its sender before it.
+    pub before: Option<Last>,
+    /// Its time to live.
+    pub ttl: u8,
+    /// The lowest and the highest time to live that its sender used before; `None` without other segments.
+    pub other_ttls: Option<(u8, u8)>,
     /// True where its IP header is as kernels make it for an answer without a socket: not to be fragmented,
     /// identification 0 (`tcp_v4_send_reset`; RFC 6864 4.1).
     pub kernel_made: bool,
     /// How long nothing had been seen before it; before the segment that it answers, in whole seconds. Zero
     /// where the clock stepped back.
     pub silence: Duration,
-    /// Keep-alive probes that its sender had sent without an answer, at most 15.
-    pub unanswered_probes: u8,
-    /// True where it acknowledges what the other end cannot have sent: before its SYN, or far ahead. A live socket
-    /// takes RCV.NXT.
-    pub acks_elsewhere: bool,
+    /// Keep-alive probes that its sender had sent without an answer.
+    pub probes: Option<Probes>,
+    /// What it acknowledges, in the other end's stream, where that is what this cannot have sent: before its SYN, or
+    /// far ahead. A live socket takes RCV.NXT.
+    pub acks_elsewhere: Option<i64>,
     /// True where its checksum is wrong, and the capture does not show whether such are to be expected there.
     pub may_be_spoilt: bool,
-    /// True once its supposed sender went on as if it had sent no RST.
-    pub contradicted: bool,
+    /// The first segment with which its supposed sender went on as if it had sent no RST.
+    pub contradicted: Option<FrameId>,
     /// The states that both ends had gone through when it came.
     pub paths: Pair<StatePath>,
     /// Segments with payload seen before it, 2 standing for all that are more than one.
     pub data_segments: u8,
     /// How far its sender's stream had come.
-    pub(super) sent: i64,
+    pub sent: i64,
     /// The same of the other end's.
-    pub(super) peer_next: i64,
+    pub peer_sent: i64,
     /// The end whose first SYN came later.
     pub(super) syn_after: Option<End>,
+}
+
+/// Keep-alive probes in a row that nobody answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probes {
+    /// How many they are, [`Probes::MOST`] standing for all that are more.
+    pub count: u8,
+    /// The first.
+    pub first: FrameId,
+    /// The last.
+    pub last: FrameId,
+}
+
+impl Probes {
+    /// The most that are counted.
+    pub const MOST: u8 = 15;
 }
 
 impl Reset {
@@ -67,6 +87,14 @@ impl Reset {
     #[must_use]
     pub fn state(&self, end: End) -> State {
         self.paths.at(end).last()
+    }
+
+    /// How far its time to live is from the nearest that its sender used before; `None` without others.
+    #[must_use]
+    pub fn ttl_distance(&self) -> Option<u8> {
+        let distance =
+            |(low, high): (u8, u8)| low.saturating_sub(self.ttl).max(self.ttl.saturating_sub(high));
+        self.other_ttls.map(distance)
     }
 }
 
@@ -94,11 +122,10 @@ impl Connection {
             receiver.acked = receiver.acked.max(ack);
         }
         // Some stacks acknowledge 0 in every RST.
-        let acks_elsewhere = segment.flags.ack()
-            && segment.ack != Seq(0)
-            && receiver
-                .offset(segment.ack)
-                .is_some_and(|ack| !(-LEAP..=receiver.next + LEAP).contains(&ack));
+        let acks_elsewhere = receiver
+            .offset(segment.ack)
+            .filter(|_| segment.flags.ack() && segment.ack != Seq(0))
+            .filter(|ack| !(-LEAP..=receiver.next + LEAP).contains(ack));
         let answers =
             receiver.last().filter(|last| !segment.flags.ack() && last.ack == Some(segment.seq));
         let sender = self.halves.at(from);
@@ -113,17 +140,19 @@ impl Connection {
             answers,
             offset,
             lags: segment.flags.ack() && offset.is_some_and(|offset| offset < sender.next),
-            ttl_distance: sender.ttl_distance(segment.ttl),
+            before: sender.last(),
+            ttl: segment.ttl,
+            other_ttls: sender.ttls(),
             kernel_made: segment.dont_fragment && segment.ip_id.unwrap_or(0) == 0,
             silence: if answers.is_some() { self.silence() } else { silence },
-            unanswered_probes: sender.unanswered_probes(),
+            probes: self.probes(from),
             acks_elsewhere,
             may_be_spoilt: self.may_be_spoilt(segment),
-            contradicted: false,
+            contradicted: None,
             paths: Pair::from_fn(|end| self.halves.at(end).path()),
             data_segments: End::BOTH.iter().map(|&end| self.halves.at(end).data_segments()).sum(),
             sent: sender.next,
-            peer_next: self.halves.at(from.other()).next,
+            peer_sent: self.halves.at(from.other()).next,
             syn_after: None,
         };
         let rare = self.rare();
@@ -135,6 +164,18 @@ impl Connection {
         }
         for end in End::BOTH {
             self.halves.at_mut(end).apply(Event::Resets);
+        }
+    }
+
+    /// The keep-alive probes of this end since the other was last heard.
+    fn probes(&self, end: End) -> Option<Probes> {
+        let half = self.halves.at(end);
+        let last = half.last()?.frame;
+        let first = self.rare.as_ref().and_then(|rare| rare.first_probe);
+        match half.unanswered_probes() {
+            0 => None,
+            1 => Some(Probes { count: 1, first: last, last }),
+            count => Some(Probes { count, first: first.unwrap_or(last), last }),
         }
     }
 
@@ -192,12 +233,14 @@ impl Connection {
             let goes_on = carries && start.is_some_and(|start| start >= end_of_stream);
             // It has received what was sent when its RST was under way.
             let peer = self.halves.at(by.other());
-            let news = reset.peer_next + 1..=peer.next;
+            let news = reset.peer_sent + 1..=peer.next;
             let acked = peer.offset(segment.ack).filter(|_| segment.flags.ack());
-            reset.contradicted |= goes_on || acked.is_some_and(|acked| news.contains(&acked));
+            if goes_on || acked.is_some_and(|acked| news.contains(&acked)) {
+                reset.contradicted.get_or_insert(segment.frame);
+            }
             return;
         }
-        let (contradicted, seen) = (reset.contradicted, reset.sent);
+        let (contradicted, seen) = (reset.contradicted.is_some(), reset.sent);
         // Linux takes the FIN's own number too, behind which it expects the next.
         let fins = i64::from(self.any_fin(by).is_some_and(|fin| fin.offset == end_of_stream));
         let had_no_effect = |ack| {

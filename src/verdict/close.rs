@@ -83,7 +83,7 @@ pub fn judge(connection: &Connection) -> Close {
         false => reset::cause(reset),
     });
     let pattern = patterns::find(connection, verdict, cause.map(|(cause, _)| cause), opening);
-    let mut evidence = evidence::collect(connection);
+    let mut evidence = evidence::collect(connection, cause.map(|(cause, _)| cause));
     if let Some((_, Some(more))) = &pattern {
         evidence.push(*more);
         evidence.sort_by_key(|each| each.frame);

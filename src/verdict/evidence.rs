@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
+use super::{Cause, reset};
 use crate::decode::FrameId;
-use crate::flow::{Connection, End, Release};
+use crate::flow::{Connection, End, Probes, Release, Reset};
 
 /// A frame and what it proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +43,73 @@ pub enum Fact {
         /// True with a window other than 0.
         has_window: bool,
     },
+    /// The segment with which this end goes on behind the RST in its name.
+    GoesOn(End),
+    /// The RST's sequence number is below what its sender had sent; both counted from the sender's SYN, modulo 2^32.
+    Lags {
+        /// Its sender.
+        by: End,
+        /// Its sequence number.
+        seq: u32,
+        /// The number behind all that its sender had sent.
+        sent: u32,
+    },
+    /// A segment of this end that goes as far as this number, counted from its SYN, modulo 2^32.
+    SentTo(End, u32),
+    /// The RST's time to live is another than its sender's other segments have.
+    FarTtl {
+        /// Its sender.
+        by: End,
+        /// Its time to live.
+        ttl: u8,
+        /// The lowest and the highest of the others.
+        others: (u8, u8),
+    },
+    /// A segment of this end whose time to live is between these, or the one that both are.
+    UsualTtl(End, (u8, u8)),
+    /// The RST's IP header is none that a kernel makes for its answers.
+    NoKernelsHeader,
+    /// The RST acknowledges what the other end cannot have sent; both counted from that one's SYN, modulo 2^32.
+    AcksElsewhere {
+        /// The RST's sender.
+        by: End,
+        /// Its acknowledgement number.
+        ack: u32,
+        /// The number behind all that the other end had sent.
+        sent: u32,
+    },
+    /// The first of the keep-alive probes that nobody answered, of this end, and how many they are.
+    FirstProbe(End, u8),
+    /// The last of several.
+    LastProbe(End),
     /// The end of a silence.
     Silence(Duration),
+}
+
+impl Fact {
+    /// True for what tells why the RST was sent, beyond the RST's own flags and window.
+    #[must_use]
+    pub fn tells_cause(&self) -> bool {
+        match self {
+            Fact::Answered(_)
+            | Fact::GoesOn(_)
+            | Fact::Lags { .. }
+            | Fact::SentTo(..)
+            | Fact::FarTtl { .. }
+            | Fact::UsualTtl(..)
+            | Fact::NoKernelsHeader
+            | Fact::AcksElsewhere { .. }
+            | Fact::FirstProbe(..)
+            | Fact::LastProbe(_) => true,
+            Fact::Fin(_)
+            | Fact::FinAcked(_)
+            | Fact::Syn
+            | Fact::DoubtedFin(_)
+            | Fact::DoubtedReset(_)
+            | Fact::Reset { .. }
+            | Fact::Silence(_) => false,
+        }
+    }
 }
 
 /// Idle timers that are well known, in seconds, with who has them by default.
@@ -82,9 +148,40 @@ impl fmt::Display for Fact {
                 };
                 write!(f, "RST from the {by}, {header}")
             }
+            Fact::GoesOn(end) => {
+                write!(f, "segment of the {end}, which goes on as if it had sent no RST")
+            }
+            Fact::Lags { by, seq, sent } => {
+                write!(f, "sequence number {seq}, where the {by} had sent up to {sent}")
+            }
+            Fact::SentTo(end, sent) => write!(f, "segment of the {end} up to {sent}"),
+            Fact::FarTtl { by, ttl, others } => {
+                write!(f, "time to live {ttl}, where the {by}'s other segments have ")?;
+                write_range(*others, f)
+            }
+            Fact::UsualTtl(end, range) => {
+                write!(f, "segment of the {end} with time to live ")?;
+                write_range(*range, f)
+            }
+            Fact::NoKernelsHeader => f.write_str(
+                "packet that may be fragmented or has an identification, unlike a kernel's answer",
+            ),
+            Fact::AcksElsewhere { by, ack, sent } => {
+                write!(f, "acknowledges {ack}, where the {} had sent up to {sent}", by.other())
+            }
+            Fact::FirstProbe(end, 1) => write!(f, "keep-alive probe of the {end}, unanswered"),
+            Fact::FirstProbe(end, count) => {
+                let more = if *count == Probes::MOST { " or more" } else { "" };
+                write!(f, "first of {count}{more} keep-alive probes of the {end}, unanswered")
+            }
+            Fact::LastProbe(end) => write!(f, "last of the {end}'s keep-alive probes, unanswered"),
             Fact::Silence(silence) => write_silence(*silence, f),
         }
     }
+}
+
+fn write_range((low, high): (u8, u8), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if low == high { write!(f, "{low}") } else { write!(f, "{low} to {high}") }
 }
 
 /// The silence in words, with the timers that it matches to within two seconds.
@@ -127,7 +224,7 @@ pub(super) fn of_release(release: &Release) -> Vec<Evidence> {
 }
 
 /// The evidence for the end of `connection`, in the order of the capture.
-pub(super) fn collect(connection: &Connection) -> Vec<Evidence> {
+pub(super) fn collect(connection: &Connection, cause: Option<Cause>) -> Vec<Evidence> {
     let mut evidence = Vec::with_capacity(4);
     let mut add = |frame, fact| evidence.push(Evidence { frame, fact });
     for end in End::BOTH {
@@ -155,7 +252,65 @@ pub(super) fn collect(connection: &Connection) -> Vec<Evidence> {
         }
         let (by, has_ack, has_window) = (reset.by, reset.has_ack, reset.window != 0);
         add(reset.at.frame, Fact::Reset { by, has_ack, has_window });
+        match cause {
+            Some(Cause::Forged) => add_marks_of_another(connection, reset, &mut add),
+            Some(Cause::Timeout) => add_probes(reset, &mut add),
+            Some(
+                Cause::Abort
+                | Cause::AbortLinger0
+                | Cause::AbortUnreadData
+                | Cause::Reply
+                | Cause::Refusal,
+            )
+            | None => {}
+        }
     }
     evidence.sort_by_key(|each| each.frame);
     evidence
+}
+
+/// Every mark of a third box that an RST bears, not only the one that decides.
+fn add_marks_of_another(
+    connection: &Connection,
+    reset: &Reset,
+    add: &mut impl FnMut(FrameId, Fact),
+) {
+    let (by, rst) = (reset.by, reset.at.frame);
+    if let Some(frame) = reset.contradicted {
+        add(frame, Fact::GoesOn(by));
+    }
+    if let Some(seq) = reset.offset.filter(|_| reset.lags) {
+        let sent = number(reset.sent);
+        add(rst, Fact::Lags { by, seq: number(seq), sent });
+        // A FIN that goes further is evidence of its own.
+        let furthest = reset.before.filter(|before| before.is_furthest);
+        if let Some(before) = furthest.filter(|_| connection.fin(by).is_none()) {
+            add(before.frame, Fact::SentTo(by, sent));
+        }
+    }
+    if let Some(others) = reset.other_ttls.filter(|_| reset::is_far(reset)) {
+        add(rst, Fact::FarTtl { by, ttl: reset.ttl, others });
+        if let Some(before) = reset.before {
+            add(before.frame, Fact::UsualTtl(by, others));
+        }
+        if !reset.has_ack && !reset.kernel_made {
+            add(rst, Fact::NoKernelsHeader);
+        }
+    }
+    if let Some(ack) = reset.acks_elsewhere {
+        add(rst, Fact::AcksElsewhere { by, ack: number(ack), sent: number(reset.peer_sent) });
+    }
+}
+
+fn add_probes(reset: &Reset, add: &mut impl FnMut(FrameId, Fact)) {
+    let Some(Probes { count, first, last }) = reset.probes else { return };
+    add(first, Fact::FirstProbe(reset.by, count));
+    if count > 1 {
+        add(last, Fact::LastProbe(reset.by));
+    }
+}
+
+/// A place in a stream as ladders and lists of packets have it.
+fn number(offset: i64) -> u32 {
+    u32::try_from(offset & 0xffff_ffff).unwrap_or_default()
 }

@@ -29,23 +29,29 @@ const PROBES: u8 = 3;
 ///    window or a time stamp shows that a socket filled the header in; likely otherwise, since FreeBSD
 ///    sets the window of its own aborts to 0, but so does a box in between.
 pub(super) fn cause(reset: &Reset) -> (Cause, Confidence) {
-    let far = reset.ttl_distance.is_some_and(|distance| distance >= FAR);
+    let far = is_far(reset);
+    let probes = reset.probes.map_or(0, |probes| probes.count);
     let from_live_socket = reset.window != 0 || reset.timestamp == Some(true);
     match (reset.has_ack, reset.answers.is_some()) {
-        (_, _) if reset.contradicted => (Cause::Forged, Confidence::Certain),
+        (_, _) if reset.contradicted.is_some() => (Cause::Forged, Confidence::Certain),
         (true, _) if reset.lags => (Cause::Forged, Confidence::Likely),
         (true, _) if far => (Cause::Forged, Confidence::Likely),
-        (true, _) if reset.unanswered_probes >= PROBES => (Cause::Timeout, Confidence::Certain),
-        (true, _) if reset.unanswered_probes > 0 => (Cause::Timeout, Confidence::Likely),
+        (true, _) if probes >= PROBES => (Cause::Timeout, Confidence::Certain),
+        (true, _) if probes > 0 => (Cause::Timeout, Confidence::Likely),
         (false, _) if far && !reset.kernel_made => (Cause::Forged, Confidence::Likely),
         (false, false) if far => (Cause::Forged, Confidence::Possible),
         (false, true) if far => (Cause::Reply, Confidence::Likely),
         (false, true) => (Cause::Reply, Confidence::Certain),
         (false, false) => (Cause::Reply, Confidence::Likely),
-        (true, _) if reset.acks_elsewhere => (Cause::Forged, Confidence::Likely),
+        (true, _) if reset.acks_elsewhere.is_some() => (Cause::Forged, Confidence::Likely),
         (true, _) if from_live_socket => (Cause::Abort, Confidence::Certain),
         (true, _) => (Cause::Abort, Confidence::Likely),
     }
+}
+
+/// True where its time to live cannot be its supposed sender's.
+pub(super) fn is_far(reset: &Reset) -> bool {
+    reset.ttl_distance().is_some_and(|distance| distance >= FAR)
 }
 
 /// How far the connection had come; `None` where that depends on what was before the capture.

@@ -19,7 +19,7 @@ use super::text::{counted, grouped};
 use super::{Numbers, Packet, Record, Trace};
 use crate::decode::{Flags, FrameId};
 use crate::flow::{End, Pair, State};
-use crate::verdict::Verdict;
+use crate::verdict::{Evidence, Verdict};
 
 /// Packets shown before the first FIN or RST.
 const BEFORE: usize = 2;
@@ -374,14 +374,20 @@ fn deciding<'a>(record: &Record, packets: impl Iterator<Item = &'a Packet>) -> O
 
 fn reason(record: &Record, packet: &Packet) -> String {
     let close = &record.close;
-    let proof = close.evidence.iter().rev().find(|each| each.frame == packet.frame);
     let by = close.by.map(|by| format!(" by {by}")).unwrap_or_default();
-    format!(
-        "decides: {}{by} ({}, {})",
-        close.verdict,
-        proof.map(|proof| proof.fact.to_string()).unwrap_or_default(),
-        close.rule.citation
-    )
+    let (of_cause, of_verdict): (Vec<&Evidence>, Vec<&Evidence>) =
+        close.evidence.iter().partition(|each| each.fact.tells_cause());
+    let shown = of_verdict.iter().filter(|each| each.frame == packet.frame);
+    let facts: Vec<String> = shown.map(|each| each.fact.to_string()).collect();
+    let citation = close.rule.citation;
+    let decides = format!("decides: {}{by} ({}, {citation})", close.verdict, facts.join(", "));
+    let Some((cause, confidence)) = close.cause.zip(close.confidence) else { return decides };
+    let proof = |each: &&Evidence| format!("frame {}, {}", each.frame, each.fact);
+    let proofs: Vec<String> = of_cause.iter().map(proof).collect();
+    match proofs.is_empty() {
+        true => decides,
+        false => format!("{decides}; {cause} ({confidence}): {}", proofs.join("; ")),
+    }
 }
 
 #[cfg(test)]
