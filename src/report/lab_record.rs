@@ -122,7 +122,7 @@ words! {
         ProcessEnded = "process-ended",
         /// Nothing until the deadline.
         Timeout = "timeout",
-        /// Nothing so far when the exchange was interrupted.
+        /// Nothing so far when the exchange was over or interrupted: neither the other end's close nor an error.
         NothingYet = "nothing-yet",
         /// Another error of the socket.
         Error = "error",

@@ -201,6 +201,9 @@ words! {
     /// Something about a connection that the capture does not show.
     Gap {
         /// The capture began after the connection did.
+        ///
+        /// A rule is undecided (exit status 3) where it names the end, since client and server are a guess, and where it
+        /// tells `rst` from `fin-then-rst`, since a FIN may have come before the capture.
         Midstream = "midstream",
         /// Packets were dropped by the kernel while the connection was captured.
         Dropped = "dropped",
