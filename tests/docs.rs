@@ -12,6 +12,7 @@ use closecheck::decode::decode;
 use closecheck::flow::{Reset, Table};
 use serde_json::{Value, json};
 use support::fixtures::{FIXTURES, Folder};
+use support::links::{anchors, links};
 use support::{PROGRAM, Ran, clean, closecheck, quoted_words, run, words};
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
@@ -47,6 +48,7 @@ fn a_page_that_is_not_current_is_found_and_shown() {
         ("docs/verdicts.md", "`fin`: both ends sent a FIN.", "`fin`: each end sent a FIN."),
         ("src/verdict/reset.rs", "the same, less sure.", "the same, not so sure."),
         ("docs/record.md", "| Packets read. |", "| Packets. |"),
+        ("docs/schema.json", "\"Packets read.\"", "\"Packets.\""),
         ("fixtures/matrix/linux.txt", "4096 of 4096 bytes", "4095 of 4096 bytes"),
     ];
     for (name, from, to) in stale {
@@ -242,19 +244,6 @@ fn the_commands_to_try_are_understood() {
     }
 }
 
-/// What a page links to in the project: the page itself or another file, and the heading there.
-fn links(page: &Path) -> Vec<(PathBuf, Option<String>)> {
-    let text = fs::read_to_string(page).unwrap();
-    let targets = text.split("](").skip(1).map(|behind| behind.split(')').next().unwrap());
-    let own = targets.filter(|target| !target.contains("://"));
-    let link = |target: &str| {
-        let (file, heading) = target.split_once('#').unwrap_or((target, ""));
-        let to = if file.is_empty() { page.to_owned() } else { page.with_file_name(file) };
-        (to.canonicalize().expect(target), Some(heading.to_owned()).filter(|name| !name.is_empty()))
-    };
-    own.map(link).collect()
-}
-
 #[test]
 fn links_lead_somewhere_and_to_every_page() {
     let project = Path::new(PROJECT).canonicalize().unwrap();
@@ -267,12 +256,7 @@ fn links_lead_somewhere_and_to_every_page() {
         linked.iter().flat_map(|(page, links)| links.iter().map(move |link| (page, link)))
     {
         let Some(heading) = heading else { continue };
-        let text = fs::read_to_string(to).unwrap();
-        let headings =
-            text.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
-        let names: Vec<String> =
-            headings.map(|heading| heading.to_lowercase().replace(' ', "-")).collect();
-        assert!(names.contains(heading), "{}: #{heading}", page.display());
+        assert!(anchors(to).contains(heading), "{}: #{heading}", page.display());
     }
     for page in &pages {
         let others = linked.iter().filter(|(from, _)| *from != page);

@@ -89,9 +89,6 @@ fn conforms(schema: &Value, instance: &Value) {
 fn json_of_captures_conforms_to_the_schema() {
     let mut one_connection = schema();
     one_connection["$ref"] = json!("#/$defs/connection");
-    for unwanted in ["type", "required", "properties", "additionalProperties"] {
-        one_connection.as_object_mut().unwrap().remove(unwanted);
-    }
     for name in with_ending("pcap") {
         let capture = name.with_extension("pcap");
         conforms(&schema(), &read(&capture, &["--format", "json"]).succeeded().json());
@@ -124,9 +121,6 @@ fn json_of_the_lab_conforms_to_the_schema() {
 fn json_of_the_matrix_conforms_to_the_schema() {
     let mut matrix = schema();
     matrix["$ref"] = json!("#/$defs/matrix");
-    for unwanted in ["type", "required", "properties", "additionalProperties"] {
-        matrix.as_object_mut().unwrap().remove(unwanted);
-    }
     let arguments = "matrix --format json --scenario unread --scenario refused --linger 0,1";
     let cells = run(&mut closecheck(arguments.split(' '))).succeeded().json();
     assert_eq!(cells["matrix"].as_array().map(Vec::len), Some(6));

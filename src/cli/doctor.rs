@@ -22,9 +22,13 @@ const BUFFER: i32 = 1 << 20;
 /// One part of the machine.
 #[derive(Debug, Serialize)]
 struct Finding {
+    /// What was tried; what is in the private network, only where there is one.
     part: &'static str,
+    /// True where it can be used.
     works: bool,
+    /// What was found, or why it does not work.
     says: String,
+    /// What to do where it does not work; `None` where it does, and where nothing can be done.
     remedy: Option<String>,
 }
 
@@ -41,9 +45,11 @@ impl Finding {
 
 #[derive(Debug, Serialize)]
 struct Report {
+    /// The name and version of this form.
     schema: &'static str,
-    /// True where the main job can be done, one way or another.
+    /// True where an exchange can be captured here, one way or another.
     works: bool,
+    /// The parts of this machine, in the order in which they were tried.
     findings: Vec<Finding>,
 }
 

@@ -15,14 +15,18 @@ use super::failure::Failure;
 use super::out::print;
 use super::status::Status;
 
-/// Writes the JSON Schema of a document.
-pub(super) fn schema(document: Document) -> Result<Status, Failure> {
-    let schema = match document {
+/// The JSON Schema of a document.
+pub(super) fn schema_text(document: Document) -> &'static str {
+    match document {
         Document::Record => include_str!("../../docs/schema.json"),
         Document::Compare => include_str!("../../docs/compare.schema.json"),
         Document::Doctor => include_str!("../../docs/doctor.schema.json"),
-    };
-    print(|out| out.write_all(schema.as_bytes()))?;
+    }
+}
+
+/// Writes the JSON Schema of a document.
+pub(super) fn schema(document: Document) -> Result<Status, Failure> {
+    print(|out| out.write_all(schema_text(document).as_bytes()))?;
     Ok(Status::AsExpected)
 }
 

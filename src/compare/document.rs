@@ -34,7 +34,9 @@ struct Document<'a> {
 /// What each capture has.
 #[derive(Serialize)]
 pub(super) struct Sides<T> {
+    /// That of `a`.
     a: T,
+    /// That of `b`.
     b: T,
 }
 

@@ -11,8 +11,8 @@ pub use drawing::CellDrawing;
 
 use std::io::{self, Write};
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thiserror::Error;
 
 use super::json::{write_line, write_pretty};
@@ -61,6 +61,15 @@ pub struct CellError(#[from] serde_json::Error);
 pub struct Matrix {
     /// The cells.
     pub cells: Vec<Cell>,
+}
+
+/// The form that programs read.
+#[derive(Serialize)]
+struct Document<'a> {
+    /// The name and version of this form.
+    schema: &'static str,
+    /// A connection of the lab for each cell, in the order of the table.
+    matrix: Vec<&'a Value>,
 }
 
 /// The parts of a record that the table shows.
@@ -280,9 +289,8 @@ impl Matrix {
             Format::Plain => self.cells.iter().try_for_each(|cell| write_block(cell, out)),
             Format::Ndjson => self.cells.iter().try_for_each(|cell| write_line(&cell.record, out)),
             Format::Json => {
-                let cells: Vec<&Value> = self.cells.iter().map(|cell| &cell.record).collect();
-                let whole = json!({"schema": SCHEMA, "matrix": cells});
-                write_pretty(&whole, out)
+                let matrix = self.cells.iter().map(|cell| &cell.record).collect();
+                write_pretty(&Document { schema: SCHEMA, matrix }, out)
             }
         }
     }

@@ -28,6 +28,17 @@ pub struct PriceReport<'a> {
     pub view: View,
 }
 
+/// The form that programs read.
+#[derive(Serialize)]
+struct Document<'a> {
+    /// The name and version of this form.
+    schema: &'static str,
+    /// What became of the connections.
+    price: &'a Price,
+    /// Where the packets came from and what became of them.
+    capture: &'a CaptureSummary,
+}
+
 impl PriceReport<'_> {
     /// Writes the report as a screen, as lines, or as one JSON object. The forms with a line a connection
     /// have none to show and are written as JSON, on one line.
@@ -43,13 +54,7 @@ impl PriceReport<'_> {
         }
     }
 
-    fn document(&self) -> impl Serialize {
-        #[derive(Serialize)]
-        struct Document<'a> {
-            schema: &'static str,
-            price: &'a Price,
-            capture: &'a CaptureSummary,
-        }
+    fn document(&self) -> Document<'_> {
         Document { schema: SCHEMA, price: self.price, capture: self.capture }
     }
 

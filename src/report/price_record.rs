@@ -36,7 +36,7 @@ pub struct Price {
     pub others: u64,
     /// How often a port or a descriptor was waited for.
     pub retries: u64,
-    /// The judged ones by how they ended.
+    /// The judged ones by how they ended, the worst first.
     #[serde(serialize_with = "kinds")]
     pub(super) verdicts: Tally,
     /// Of the judged ones, those with something that the capture does not show.
@@ -47,7 +47,7 @@ pub struct Price {
     pub peer_saw: BTreeMap<Saw, u64>,
     /// By how much the counters of the network namespace rose; `None` where it is not private.
     pub counters: Option<BTreeMap<&'static str, u64>>,
-    /// From the first connection to the last close.
+    /// From the first connection to the last close, in seconds.
     pub seconds: f64,
     /// How many were closed by both ends in a second.
     pub connections_per_second: f64,
@@ -55,6 +55,21 @@ pub struct Price {
     pub(super) close_call_seconds: Distribution,
     /// Where the packets and the kernel contradict each other.
     pub findings: Vec<String>,
+}
+
+/// Connections that ended alike.
+#[derive(Serialize)]
+struct Ended {
+    /// The verdict.
+    verdict: Verdict,
+    /// The closer.
+    by: Option<End>,
+    /// Why an RST was sent.
+    cause: Option<Cause>,
+    /// How sure the cause is.
+    confidence: Option<Confidence>,
+    /// How many there are.
+    count: u64,
 }
 
 /// Sockets in TIME-WAIT.
@@ -72,21 +87,32 @@ pub struct TimeWaits {
 /// How long something took, in seconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Distribution {
+    /// How often it was timed.
     pub(super) count: u64,
+    /// The shortest.
     pub(super) min: f64,
+    /// The median: half of them took no longer.
     pub(super) p50: f64,
+    /// What 90 in 100 did not exceed.
     pub(super) p90: f64,
+    /// What 99 in 100 did not exceed.
     pub(super) p99: f64,
+    /// What 999 in 1000 did not exceed.
     pub(super) p999: f64,
+    /// The longest.
     pub(super) max: f64,
+    /// The mean.
     pub(super) mean: f64,
+    /// A bucket for each power of two of a microsecond, from the first to the last in which there is anything.
     pub(super) histogram: Vec<Bucket>,
 }
 
 /// How often it took at the most this long, and longer than the bucket before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Bucket {
+    /// The longest that falls in it, in seconds.
     pub(super) up_to: f64,
+    /// How many do.
     pub(super) count: u64,
 }
 
@@ -192,15 +218,7 @@ fn linger<S: Serializer>(value: &Linger, serializer: S) -> Result<S::Ok, S::Erro
 }
 
 fn kinds<S: Serializer>(tally: &Tally, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Form {
-        verdict: Verdict,
-        by: Option<End>,
-        cause: Option<Cause>,
-        confidence: Option<Confidence>,
-        count: u64,
-    }
-    serializer.collect_seq(tally.kinds().map(|(kind, count)| Form {
+    serializer.collect_seq(tally.kinds().map(|(kind, count)| Ended {
         verdict: kind.verdict,
         by: kind.by(),
         cause: kind.cause.map(|(cause, _)| cause),

@@ -60,12 +60,12 @@ pub struct CaptureSummary {
     pub packets: u64,
     /// Packets that held a TCP segment.
     pub tcp_segments: u64,
-    /// Packets that did not, by reason.
+    /// Packets without a usable TCP segment, by reason; with `tcp_segments` they add up to `packets`.
     pub skipped: BTreeMap<&'static str, u64>,
     /// Packets that the kernel dropped before they could be read; `None` where it does not tell.
     pub dropped: Option<u64>,
-    /// By how much the counters of that namespace rose, those that did; `None` where it is not private or
-    /// they were not asked.
+    /// By how much the counters of that namespace rose, those that did; only of commands that were run in a
+    /// private one, and where a connection was aborted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counters: Option<BTreeMap<&'static str, u64>>,
     /// The link types by name.
@@ -96,9 +96,9 @@ impl CaptureSummary {
 /// Connections by verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Summary {
-    /// All that are listed.
+    /// How many are listed.
     pub connections: u64,
-    /// Those of each verdict that occurs.
+    /// How many there are of each verdict that occurs.
     pub verdicts: BTreeMap<&'static str, u64>,
     /// How many there were, where a rule selected those to be listed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,7 +120,7 @@ pub struct Record {
     /// The server's address and port.
     #[serde(serialize_with = "endpoint")]
     pub server: Endpoint,
-    /// The tunnel that it came in.
+    /// The tunnel that its first packet came in.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "outer")]
     pub outer: Option<Outer>,
     /// `syn` where a SYN told client from server, `guess` otherwise.
@@ -145,7 +145,7 @@ pub struct Record {
     pub bytes: Pair<u64>,
     /// Payload bytes sent and never acknowledged, by sender.
     pub at_risk: Pair<u64>,
-    /// What Zeek would write of it.
+    /// What Zeek would write of it: the row that it would begin in its `conn.log` with the first segment.
     pub zeek: ZeekRecord,
     /// What was seen of it and changed nothing about its end.
     pub notes: Vec<Note>,
@@ -206,7 +206,7 @@ pub struct CloseRecord {
 /// So many of something that changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Note {
-    /// What.
+    /// What it is.
     pub kind: NoteKind,
     /// How often, at least once.
     pub count: u32,
@@ -233,7 +233,7 @@ impl fmt::Display for Note {
 pub struct ZeekRecord {
     /// The state in Zeek's abbreviation.
     pub conn_state: ConnState,
-    /// What happened, a letter each.
+    /// What happened, a letter each, in upper case by the client.
     pub history: String,
 }
 

@@ -87,7 +87,8 @@ pub(super) struct SchemaArgs {
 /// What a schema describes.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(in crate::cli) enum Document {
-    /// The report of connections: of the lab, read, merge, watch, run and matrix.
+    /// The report of connections: of the lab, read, merge, watch, run and matrix, a line of theirs, and the price of
+    /// many connections.
     Record,
     /// What compare writes.
     Compare,
