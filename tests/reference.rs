@@ -161,7 +161,7 @@ fn every_word_is_explained(schema: &str, least: usize, kind_of: &str) {
 fn an_unknown_word_suggests_the_nearest() {
     let asked = run(&mut closecheck(["explain", "time-wat"]));
     asked.exits(2).complains(
-        "closecheck: error: no report has the word `time-wat`\n\
+        "closecheck: error: nothing explains `time-wat`\n\
          (hint: did you mean `TIME-WAIT`? `closecheck explain` lists all words)\n",
     );
     let listed = run(&mut closecheck(["explain"])).succeeded().stdout.clone();
@@ -208,7 +208,7 @@ const COMPLETED: &[(&str, &str)] = &[
     ("schema rec", "record"),
     ("explain TIME", "TIME-WAIT"),
     ("explain idle", "idle-timer-reset"),
-    ("explain conn", "conn_state"),
+    ("explain conn_st", "conn_state"),
     ("explain rst fin-t", "fin-then-rst"),
 ];
 

@@ -84,7 +84,7 @@ pub(super) enum Failure {
     Rules { path: PathBuf, source: Unreadable },
     #[error("cannot write {}: {source}", escape(&.path.display().to_string()))]
     Junit { path: PathBuf, source: io::Error },
-    #[error("no report has the word `{}`", escape(.word))]
+    #[error("nothing explains `{}`", escape(.word))]
     NoSuchWord { word: String, near: Option<String> },
     #[error("there is no command `{}`", escape(.name))]
     NoSuchCommand { name: String, near: Option<String> },

@@ -8,27 +8,27 @@ use std::io::{self, Read, Seek};
 /// numbers each (net/ipv4/proc.c).
 const FILES: [&str; 2] = ["/proc/thread-self/net/netstat", "/proc/thread-self/net/snmp"];
 
-/// The counters that tell how connections end (linux/snmp.h).
-const NAMES: &[&str] = &[
-    "ActiveOpens",
-    "PassiveOpens",
-    "AttemptFails",
-    "EstabResets",
-    "OutRsts",
-    "RetransSegs",
-    "TW",
-    "TWRecycled",
-    "ListenDrops",
-    "TCPAbortOnData",
-    "TCPAbortOnClose",
-    "TCPAbortOnMemory",
-    "TCPAbortOnTimeout",
-    "TCPAbortOnLinger",
-    "TCPAbortFailed",
-    "TCPChallengeACK",
-    "TCPKeepAlive",
-    "TCPTimeouts",
-    "TCPWinProbe",
+/// The counters that tell how connections end, each with what it counts (linux/snmp.h).
+pub(crate) const COUNTERS: &[(&str, &str)] = &[
+    ("ActiveOpens", "Connections that were begun here: sockets that sent a SYN."),
+    ("PassiveOpens", "Connections that a listener here got."),
+    ("AttemptFails", "Connections that came to nothing before they were established."),
+    ("EstabResets", "Connections that went from ESTABLISHED or CLOSE-WAIT to CLOSED at once."),
+    ("OutRsts", "Segments sent with an RST."),
+    ("RetransSegs", "Segments sent again."),
+    ("TW", "Sockets that went to TIME-WAIT."),
+    ("TWRecycled", "Sockets in TIME-WAIT whose ports a new connection from here took over."),
+    ("ListenDrops", "SYNs and new connections that a listener had no room for."),
+    ("TCPAbortOnData", "Aborts by close() under linger 0, and by data that came after a close()."),
+    ("TCPAbortOnClose", "Aborts by close() with input that was not read."),
+    ("TCPAbortOnMemory", "Aborts of sockets nobody owns any more, of which there were too many."),
+    ("TCPAbortOnTimeout", "Connections given up as nothing was acknowledged in time."),
+    ("TCPAbortOnLinger", "Aborts in FIN-WAIT-2, in which TCP_LINGER2 let nothing wait."),
+    ("TCPAbortFailed", "Aborts whose RST could not be sent for want of memory."),
+    ("TCPChallengeACK", "Challenge ACKs sent (RFC 5961)."),
+    ("TCPKeepAlive", "Keep-alive probes sent."),
+    ("TCPTimeouts", "Retransmission timers that ran out."),
+    ("TCPWinProbe", "Probes of a closed window sent."),
 ];
 
 /// The files, open: whoever is confined can still read them.
@@ -76,15 +76,15 @@ impl Counters {
     }
 }
 
-/// The counters of [`NAMES`] in the text of such a file.
+/// The counters of [`COUNTERS`] in the text of such a file.
 fn parse(text: &str) -> BTreeMap<&'static str, u64> {
     let lines: Vec<&str> = text.lines().collect();
     let mut counters = BTreeMap::new();
     for pair in lines.chunks_exact(2) {
         let [names, numbers] = pair else { continue };
         for (name, number) in names.split_whitespace().zip(numbers.split_whitespace()).skip(1) {
-            if let (Some(&name), Ok(number)) =
-                (NAMES.iter().find(|&&known| known == name), number.parse())
+            if let (Some(&(name, _)), Ok(number)) =
+                (COUNTERS.iter().find(|(known, _)| *known == name), number.parse())
             {
                 counters.insert(name, number);
             }
@@ -119,7 +119,8 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn this_kernel_has_every_counter() {
         let counters = CounterFiles::open().unwrap().read().unwrap();
-        let missing: Vec<_> = NAMES.iter().filter(|name| !counters.0.contains_key(*name)).collect();
+        let names = COUNTERS.iter().map(|(name, _)| *name);
+        let missing: Vec<_> = names.filter(|name| !counters.0.contains_key(name)).collect();
         assert!(missing.is_empty(), "{missing:?}");
     }
 }

@@ -19,7 +19,7 @@ mod rights;
 mod seccomp;
 
 pub use confine::{Confined, Confinement, FormerRoot, Missing, Needs, Tcp, confine};
-pub(crate) use counters::{CounterFiles, Counters};
+pub(crate) use counters::{COUNTERS, CounterFiles, Counters};
 pub use namespace::{NamespaceError, Step, allow_low_ports, enter};
 pub use rights::{
     Dropped, RightsError, drop_for_good, may_capture, may_unshare_network, step_down,

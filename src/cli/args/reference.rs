@@ -16,10 +16,13 @@ Examples:
   closecheck explain gap                everything that a capture may lack
   closecheck explain rule 2             what gives a verdict
   closecheck explain RSTO               Zeek's conn_state
+  closecheck explain 2 RSTs after the end
+                                        a note, as the table has it
+  closecheck explain client saw         what a line, a column or the JSON says
 
 Exit status:
   0  explained
-  2  no report has such a word";
+  2  nothing explains such a word";
 
 const SCHEMA_EXAMPLES: &str = "\
 Examples:

@@ -1,5 +1,7 @@
 //! Says what a word of the reports means: a paragraph, where that is written, and a connection that shows it.
 
+mod columns;
+mod properties;
 mod samples;
 mod words;
 
@@ -15,7 +17,7 @@ use super::spelling;
 use super::status::Status;
 use crate::report::{Format, Scope, View, wrap, write_ladder};
 use samples::Shown;
-use words::{Entry, Kind, same};
+use words::{Entry, Kind, notes, same};
 
 /// Columns that are taken where there is room.
 const WIDTH: usize = 80;
@@ -48,25 +50,40 @@ fn find(asked: &[String]) -> Result<Found, Failure> {
         Some(kind) => (std::slice::from_ref(kind), rest.concat()),
         None => (Kind::ALL, asked.concat()),
     };
-    match named(kinds, &word).or_else(|| each(kinds, &asked)) {
+    let found = named(kinds, &word).or_else(|| notes(&asked.join(" ")));
+    match found.or_else(|| each(kinds, &asked)) {
         Some(entries) => Ok(Found::Entries(entries)),
         None => Err(Failure::NoSuchWord { word: asked.join(" "), near: nearest(kinds, &word) }),
     }
 }
 
-/// The meanings of a word, where it has one.
+/// The meanings of a word, where it has one; of a path as CSV has them, `close.by`, those of its last word.
 fn named(kinds: &'static [Kind], word: &str) -> Option<Vec<Entry>> {
-    let entries: Vec<Entry> =
-        kinds.iter().flat_map(Kind::entries).filter(|entry| same(&entry.word, word)).collect();
+    let meanings = |word: &str| -> Vec<Entry> {
+        kinds.iter().flat_map(Kind::entries).filter(|entry| same(&entry.word, word)).collect()
+    };
+    let mut entries = meanings(word);
+    if let (true, Some((_, last))) = (entries.is_empty(), word.rsplit_once('.')) {
+        entries = meanings(last);
+    }
     (!entries.is_empty()).then_some(entries)
 }
 
-/// The same of all words of a phrase as reports have it: `rst by server`, `abort (certain)`.
+/// The same of all words of a phrase as reports and rules have it: `rst by server`, `abort (certain)`, `not rst`. In
+/// these, a word that is a value is not the name of something else.
 fn each(kinds: &'static [Kind], phrase: &[&str]) -> Option<Vec<Entry>> {
     let words = phrase.iter().map(|word| word.trim_matches(['(', ')', ',']));
-    let entries: Option<Vec<_>> =
-        words.filter(|word| *word != "by").map(|word| named(kinds, word)).collect();
-    Some(entries?.into_iter().flatten().collect())
+    let words = words.filter(|word| *word != "by");
+    let entries: Option<Vec<_>> = words
+        .map(|word| {
+            let mut entries = named(kinds, word)?;
+            if entries.iter().any(|entry| !entry.kind.is_of_names()) {
+                entries.retain(|entry| !entry.kind.is_of_names());
+            }
+            Some(entries)
+        })
+        .collect();
+    Some(entries?.into_iter().flatten().collect()).filter(|entries: &Vec<_>| !entries.is_empty())
 }
 
 /// The word, or the kind of words, that is spelt most alike, unless none is alike.
@@ -82,7 +99,9 @@ pub(super) fn vocabulary() -> Vec<PossibleValue> {
     let entries = Kind::ALL.iter().flat_map(Kind::entries);
     let words = entries.map(|entry| (entry.word, entry.meaning));
     let mut seen = HashSet::new();
-    let all = kinds.chain(words).filter(|(word, _)| seen.insert(word.clone()));
+    let is_plain =
+        |word: &str| word.chars().all(|letter| letter.is_alphanumeric() || "-_?".contains(letter));
+    let all = kinds.chain(words).filter(|(word, _)| is_plain(word) && seen.insert(word.clone()));
     all.map(|(word, meaning)| value(word, &meaning)).collect()
 }
 
@@ -148,6 +167,8 @@ fn write_indented(text: &str, view: &View, out: &mut dyn Write) -> io::Result<()
 mod tests {
     use super::*;
     use crate::cli::args::Color;
+    use crate::report::Note;
+    use crate::verdict::NoteKind;
 
     fn entries(words: &[&str]) -> Vec<String> {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
@@ -168,6 +189,31 @@ mod tests {
         assert_eq!(entries(&["rule", "2"]), ["rule 2"]);
         assert_eq!(entries(&["rst by server"]), ["verdict rst", "what rst", "end server"]);
         assert_eq!(entries(&["abort", "(certain)"]), ["cause abort", "confidence certain"]);
+        assert_eq!(entries(&["by"]), ["expectation by", "property by"]);
+        assert_eq!(entries(&["not rst"]), ["expectation not", "verdict rst", "what rst"]);
+        assert_eq!(entries(&["rst", "only"]), ["verdict rst", "what rst", "expectation only"]);
+        assert_eq!(entries(&["client saw"]), ["property client_saw"]);
+        assert_eq!(entries(&["Recv-Q"]), ["property recv_q"]);
+        assert_eq!(entries(&["lab.kernel.samples"]), ["property samples"]);
+        assert_eq!(
+            entries(&["12 RSTs after the end, 1 SYN out of place"]),
+            ["note late-resets", "note stray-syns"]
+        );
+    }
+
+    /// As the table of connections and the lines of the plain form have them.
+    #[test]
+    fn every_note_is_explained_as_reports_write_it() {
+        for &kind in NoteKind::ALL {
+            for count in [1, 2, 1000] {
+                let written = Note { kind, count }.to_string();
+                let word = format!("note {kind}");
+                let without_count = written.split_once(' ').unwrap().1;
+                for text in [written.as_str(), without_count] {
+                    assert_eq!(entries(&[text]), [word.as_str()]);
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Every word of the record, by kind, with what it means: the comments over the words in the code.
 
+use super::columns::COLUMNS;
+use super::properties::properties;
 use crate::cli::pass::{DUPLICATE, FILTERED_OUT};
 use crate::compare::{Field, Level, Outcome, ends};
 use crate::decode::Skip;
 use crate::flow::{ConnState, End, Orientation, State};
 use crate::lab::Scenario;
-use crate::report::{Record, Saw, Topic};
+use crate::report::{Note, Record, Saw, Topic};
+use crate::sandbox::COUNTERS;
 use crate::verdict::{
     Cause, Confidence, Gap, NoteKind, Opening, Pattern, Rule, Shape, Stage, Verdict,
 };
@@ -180,7 +183,36 @@ impl Kind {
             words: list!(ends::What),
             shows: |_, _| false,
         },
+        Kind {
+            name: "expectation",
+            about: "what a rule has beside verdict and end",
+            words: expectations,
+            shows: |_, _| false,
+        },
+        Kind {
+            name: "counter",
+            about: "what the kernel of Linux counts",
+            words: || owned(COUNTERS),
+            shows: |_, _| false,
+        },
+        Kind {
+            name: "column",
+            about: "what a column or a line says",
+            words: || owned(COLUMNS),
+            shows: |_, _| false,
+        },
+        Kind {
+            name: "property",
+            about: "what the JSON, and a column of that name, says",
+            words: properties,
+            shows: |_, _| false,
+        },
     ];
+
+    /// True where its words name what stands beside them, and are no values themselves.
+    pub(super) fn is_of_names(&self) -> bool {
+        matches!(self.name, "column" | "property")
+    }
 
     /// True for the name in singular or plural.
     pub(super) fn is_called(&self, name: &str) -> bool {
@@ -206,12 +238,29 @@ impl Entry {
     }
 }
 
+/// The notes in a text as reports have them: `1 RST after the end, 2 FINs sent again`, with or without the counts.
+pub(super) fn notes(text: &str) -> Option<Vec<Entry>> {
+    let kind = Kind::ALL.iter().find(|kind| kind.name == "note")?;
+    let entry = |part: &str| {
+        let part = part.trim_start_matches(|letter: char| letter.is_ascii_digit() || letter == ',');
+        let is_meant = |&note: &NoteKind| {
+            [1, 2].iter().any(|&count| {
+                let written = Note { kind: note, count }.to_string();
+                same(written.trim_start_matches(|letter: char| letter.is_ascii_digit()), part)
+            })
+        };
+        let note = NoteKind::ALL.iter().copied().find(is_meant)?;
+        kind.entries().into_iter().find(|entry| entry.word == note.word())
+    };
+    text.split(", ").map(entry).collect()
+}
+
 /// True for two spellings of one word: as in `TIME-WAIT`, `time_wait`, `timewait`.
 pub(super) fn same(one: &str, other: &str) -> bool {
     let letters = |word: &str| -> String {
         word.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
     };
-    letters(one) == letters(other)
+    one == other || !letters(one).is_empty() && letters(one) == letters(other)
 }
 
 fn verdicts() -> Vec<(String, String)> {
@@ -243,6 +292,19 @@ fn gaps() -> Vec<(String, String)> {
     Gap::ALL.iter().map(explained).collect()
 }
 
+fn expectations() -> Vec<(String, String)> {
+    let of_rules = [
+        ("not", "The rule is met by every connection that does not end so: `not rst`."),
+        ("only", "`rst` without `fin-then-rst`, which it takes in otherwise: `rst only`."),
+        ("by", "What follows is the end that closed, or whose RST it was: `rst by server`."),
+    ];
+    owned(&of_rules)
+}
+
+fn owned(words: &[(&str, &str)]) -> Vec<(String, String)> {
+    words.iter().map(|&(word, text)| (word.to_owned(), text.to_owned())).collect()
+}
+
 fn skipped() -> Vec<(String, String)> {
     let of_decoding = [
         (Skip::NotTcp, "IP, but another protocol than TCP."),
@@ -268,7 +330,7 @@ fn skipped() -> Vec<(String, String)> {
     ];
     let reason = |(skip, text): (Skip, &'static str)| (skip.reason(), text);
     let all = of_decoding.map(reason).into_iter().chain(of_reading);
-    all.map(|(word, text)| (word.to_owned(), text.to_owned())).collect()
+    owned(&all.collect::<Vec<_>>())
 }
 
 fn scenarios() -> Vec<(String, String)> {

@@ -1,0 +1,61 @@
+//! What columns and lines of the screens are called, where that is no name of the JSON and no word of a list.
+
+/// The headings of columns and the names of lines, each with what stands there.
+pub(super) const COLUMNS: &[(&str, &str)] = &[
+    (
+        "#",
+        "The number: of a connection, in the order in which they began; of a packet, in the capture, its frame.",
+    ),
+    ("connection", "The number of a connection, in the order in which they began."),
+    (
+        "packet",
+        "A packet: its frame, who sent it to whom, its flags, numbers and length, and when.",
+    ),
+    ("UTC", "The time of day of the last packet, in UTC."),
+    ("client, server", "The addresses and ports of both ends, the client's over the server's."),
+    ("remarks", "What a table has no column for: pattern, gaps, notes, tunnel."),
+    ("tunnel", "The tunnel that the first packet came in, and its two ends."),
+    ("client process", "The process that has, or had, the socket at the client."),
+    ("server process", "The process that has, or had, the socket at the server."),
+    ("time", "Seconds from the first packet of the connection."),
+    ("direction", "Who sent a packet, and to whom."),
+    (
+        "seq",
+        "The number of the first byte of a packet, counted from the SYN of its sender unless -S is given.",
+    ),
+    ("ack", "The number of the byte that the sender of a packet expects next (RFC 9293 3.1)."),
+    ("length", "Bytes of payload in a packet."),
+    ("packets left out", "Packets that are not listed."),
+    ("close()", "How long close() took at the end that closed first."),
+    ("closer saw", "How the connection ended for the application that closed first."),
+    ("peer saw", "How the connection ended for the application at the other end."),
+    ("client states", "The states that the client went through (RFC 9293 3.3.2)."),
+    ("server states", "The states that the server went through (RFC 9293 3.3.2)."),
+    ("lost", "Bytes that were written at one end and never read at the other."),
+    ("client lost", "Bytes that the client wrote and the server never read."),
+    ("server lost", "Bytes that the server wrote and the client never read."),
+    (
+        "as doc.",
+        "Documented, where there is little room: whether it came as this operating system documents it.",
+    ),
+    ("documented", "Whether it came as this operating system documents it."),
+    (
+        "by the kernel",
+        "The state of a socket in the kernel's socket table, by seconds from the first look.",
+    ),
+    ("queues before close", "Recv-Q and Send-Q at the end that closed first, just before it did."),
+    (
+        "kernel states of the closing socket",
+        "The states of that end's socket in the kernel's socket table, from just before the close.",
+    ),
+    ("sample", "One end's socket at one moment, by the kernel's socket table."),
+    ("up to", "The longest that falls in a line of the histogram."),
+    ("shortest", "The shortest time."),
+    ("median", "The time that half of them did not exceed."),
+    ("longest", "The longest time."),
+    ("connections a second", "How many connections were closed by both ends in a second."),
+    ("TIME-WAIT by the kernel", "Sockets in TIME-WAIT at the end, by the kernel's socket table."),
+    ("waited", "How often a port or a descriptor was waited for."),
+    ("clocks", "How the two captures' clocks stand to each other."),
+    ("hole", "What a capture lacks although it must have been there."),
+];
