@@ -304,6 +304,23 @@ os.wait()";
     jsonschema::validator_for(&schema).unwrap().validate(&record).unwrap();
 }
 
+/// Only a file that is certain to be there is named.
+#[test]
+fn the_page_names_the_capture_that_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let [capture, page] = ["kept.pcap", "run.html"].map(|name| folder.path().join(name));
+    let files = ["-w".as_ref(), capture.as_os_str(), "--html".as_ref(), page.as_os_str()];
+    for (keep, is_named) in [("always", true), ("failed", false)] {
+        let mut command = closecheck(["run", "--keep", keep]);
+        command.args(files).args(["--", "python3"]).arg(program("connection.py"));
+        run(command.args(["rst", "0"])).exits(0);
+        let text = fs::read_to_string(&page).unwrap();
+        assert_eq!(text.contains(&capture.display().to_string()), is_named, "{keep}");
+        assert_eq!(capture.exists(), is_named, "{keep}");
+        let _ = fs::remove_file(&capture);
+    }
+}
+
 /// More at once than can be looked up, and over before anyone looks: who listens is known all the same.
 #[test]
 fn each_connection_of_a_burst_has_the_server_that_listens() {

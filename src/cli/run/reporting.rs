@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::aborts::{Aborts, Judged};
-use super::args::{Net, RunPlan};
+use super::args::{Keep, Net, RunPlan};
 use super::demands::Demands;
 use super::spool::{Kept, Spool};
 use crate::capture::Output;
@@ -121,7 +121,8 @@ fn shown(plan: &RunPlan, target: Target) -> View {
     view
 }
 
-/// A page that says what was asked for. Wireshark sees the packets that are kept.
+/// A page that says what was asked for, and in which file the packets are where that is certain from the beginning.
+/// Wireshark sees those that are kept.
 fn page(plan: &RunPlan) -> ConnectionsPage {
     let expect = plan.report.expect.clone();
     let mut page = ConnectionsPage::new("closecheck run", plan.numbers, expect, true);
@@ -129,6 +130,9 @@ fn page(plan: &RunPlan) -> ConnectionsPage {
     let rules = [("only", &plan.only), ("expected", &plan.report.expect)];
     for (name, rule) in rules {
         rule.iter().for_each(|rule| page.about(format!("{name}: {rule}")));
+    }
+    if let (Some(path), Keep::Always) = (&plan.write, plan.keep) {
+        page.about_files(vec![path.display().to_string()]);
     }
     page
 }
