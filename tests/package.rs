@@ -8,6 +8,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use support::links::links;
 use support::{PROGRAM, Ran, clean, run};
 
 const PROJECT: &str = env!("CARGO_MANIFEST_DIR");
@@ -79,6 +80,14 @@ fn the_debian_package_installs_works_and_leaves_nothing_behind() {
         "fish/vendor_completions.d/closecheck.fish",
     ] {
         assert!(fs::metadata(system.join("usr/share").join(completions)).unwrap().len() > 1000);
+    }
+    let pages = files(&system).into_iter().map(|path| system.join(path));
+    let pages = pages.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
+    let documents = system.join("usr/share/doc/closecheck").canonicalize().unwrap();
+    let linked: Vec<PathBuf> = pages.flat_map(|page| links(&page)).map(|(to, _)| to).collect();
+    assert!(linked.iter().all(|to| to.starts_with(&documents)), "{linked:?}");
+    for needed in ["docs/record.md", "docs/closecheck.svg", "examples/partials.sh"] {
+        assert!(linked.contains(&documents.join(needed)), "{needed}: {linked:?}");
     }
     assert_eq!(dpkg(&["--verify", "closecheck"]).succeeded().stdout, "");
     dpkg(&["--purge", "closecheck"]).succeeded();
