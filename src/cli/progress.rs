@@ -186,15 +186,16 @@ fn show(line: &str) {
 }
 
 fn line(packets: u64, read: Read) -> String {
+    let packets = counted(packets, "packet");
     let mebibytes = |bytes: u64| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
     match read.total.filter(|&total| total > 0) {
         Some(total) => format!(
-            "closecheck: {packets} packets, {} of {} MiB, {} %",
+            "closecheck: {packets}, {} of {} MiB, {} %",
             mebibytes(read.bytes),
             mebibytes(total),
             read.bytes.min(total).saturating_mul(100) / total
         ),
-        None => format!("closecheck: {packets} packets, {} MiB", mebibytes(read.bytes)),
+        None => format!("closecheck: {packets}, {} MiB", mebibytes(read.bytes)),
     }
 }
 
@@ -217,10 +218,10 @@ mod tests {
     #[test]
     fn a_share_is_shown_where_the_total_is_known() {
         let at = |bytes, total| line(4096, Read { bytes, total });
-        assert_eq!(at(1 << 20, Some(4 << 20)), "closecheck: 4096 packets, 1.0 of 4.0 MiB, 25 %");
-        assert_eq!(at(3 << 19, None), "closecheck: 4096 packets, 1.5 MiB");
+        assert_eq!(at(1 << 20, Some(4 << 20)), "closecheck: 4,096 packets, 1.0 of 4.0 MiB, 25 %");
+        assert_eq!(at(3 << 19, None), "closecheck: 4,096 packets, 1.5 MiB");
         // A file that is still being written grows over what it was.
         assert!(at(9, Some(3)).ends_with("100 %"));
-        assert_eq!(at(0, Some(0)), "closecheck: 4096 packets, 0.0 MiB");
+        assert_eq!(at(0, Some(0)), "closecheck: 4,096 packets, 0.0 MiB");
     }
 }

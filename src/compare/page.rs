@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::table::write_pair;
 use super::{Both, Comparison, Matched, Outcome};
 use crate::report::html::{Detail, Drawn, Ends, Kind, Page, Table, Tone};
-use crate::report::{Numbers, Record, Trace, View};
+use crate::report::{Numbers, Record, Trace, View, grouped};
 
 /// The column of outcomes.
 const OUTCOME: usize = 1;
@@ -98,7 +98,7 @@ impl Comparison {
             page.row(cells, &detail)?;
         }
         if self.matched.len() > DRAWN {
-            let text = format!("the ladders of the first {DRAWN} pairs");
+            let text = format!("the ladders of the first {} pairs", grouped(DRAWN as u64));
             page.notice("drawn", text, Tone::Doubt);
         }
         Ok(page)

@@ -150,12 +150,12 @@ fn conditions(price: &Price, capture: &CaptureSummary) -> String {
         None => "drops unknown".to_owned(),
     };
     format!(
-        "{linger} at the {}, {} at a time; {:.3} s, {:.0} connections a second\n\
+        "{linger} at the {}, {} at a time; {:.3} s, {} connections a second\n\
          {} on {}{place}, {dropped}",
         price.closer,
         grouped(price.concurrency),
         price.seconds,
-        price.connections_per_second,
+        grouped(format_args!("{:.0}", price.connections_per_second)),
         counted(capture.packets, "packet"),
         escape(capture.interface.as_deref().unwrap_or_default()),
     )

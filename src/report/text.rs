@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use comfy_table::{Table, presets};
@@ -40,8 +41,8 @@ pub(super) fn write_wrapped(text: &str, width: usize, out: &mut dyn Write) -> io
     wrap(text, width).iter().try_for_each(|line| writeln!(out, "{line}"))
 }
 
-/// `299,950`
-pub(crate) fn grouped(number: u64) -> String {
+/// `299,950`, of a whole number.
+pub(crate) fn grouped(number: impl Display) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

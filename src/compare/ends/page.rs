@@ -7,8 +7,8 @@ use super::super::page::{DRAWN, Traces, chart, end as ended, weight};
 use super::table::{clock_text, write_connection};
 use super::{Connection, TwoEnded};
 use crate::flow::{End, Pair};
-use crate::report::View;
 use crate::report::html::{Detail, Kind, Page, Table, Tone};
+use crate::report::{View, grouped};
 
 /// The column of outcomes.
 const OUTCOME: usize = 1;
@@ -69,7 +69,7 @@ impl TwoEnded {
             self.row(number, connection, detail, &mut page)?;
         }
         if self.connections.len() > DRAWN {
-            let text = format!("the ladders of the first {DRAWN} connections");
+            let text = format!("the ladders of the first {} connections", grouped(DRAWN as u64));
             page.notice("drawn", text, Tone::Doubt);
         }
         Ok(page)

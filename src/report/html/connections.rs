@@ -81,7 +81,7 @@ impl ConnectionsPage {
             ("#", Kind::Id),
             ("end", Kind::Word),
             ("cause", Kind::Text),
-            ("missing", Kind::Doubt),
+            ("gaps", Kind::Doubt),
             ("client", Kind::End),
             ("server", Kind::End),
             ("began, UTC", Kind::Time),
@@ -180,7 +180,7 @@ impl ConnectionsPage {
         }
         ends.figures(&mut page);
         if incomplete > 0 {
-            page.figure(incomplete, "with something missing", Tone::Doubt);
+            page.figure(incomplete, "with gaps", Tone::Doubt);
         }
         page.total(capture.packets, "packet");
         cases.iter().for_each(|case| super::checks::notice(&mut page, case));
@@ -261,7 +261,7 @@ fn detail(drawn: Drawn<'_>, numbers: Numbers, table: &mut Table) -> Detail {
         record.processes().map(|(end, process)| format!("{end} {process}")).collect();
     let word = |word: Option<&'static str>| word.unwrap_or_default().to_owned();
     for (name, value) in [
-        ("missing", gaps.join("; ")),
+        ("gaps", gaps.join("; ")),
         ("unacknowledged", risks.join(", ")),
         ("noted", notes.join(", ")),
         ("shape", word(close.shape.map(Shape::word))),
