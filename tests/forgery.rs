@@ -75,6 +75,20 @@ fn with(scenario: &Scenario, place: usize, line: &Line) -> Vec<(Connection, Clos
     judged(scenario, &segments)
 }
 
+/// Holds that this segment in this place changes nothing of what was judged without it, and is noted.
+#[track_caller]
+fn assert_only_noted(
+    scenario: &Scenario,
+    whole: &[(Connection, Close)],
+    place: usize,
+    line: &Line,
+) {
+    let after = with(scenario, place, line);
+    let about = format!("{}: {line:?} at {place}", scenario.name);
+    assert_eq!(essence(&after), essence(whole), "{about}");
+    assert!(noted(&after) > noted(whole), "{about}");
+}
+
 /// A number beyond any window, on either side.
 fn far(rng: &mut Rng) -> u32 {
     let distance = rng.i32(2_000_000..=1_000_000_000);
@@ -142,10 +156,7 @@ fn a_segment_outside_of_the_window_changes_no_verdict_and_is_noted() {
                 if fits_another_forgery(scenario, &line) {
                     continue;
                 }
-                let after = with(scenario, place, &line);
-                let about = format!("{}: {line:?} at {place}", scenario.name);
-                assert_eq!(essence(&after), essence(&whole), "{about}");
-                assert!(noted(&after) > noted(&whole), "{about}");
+                assert_only_noted(scenario, &whole, place, &line);
                 forged += 1;
             }
         }
@@ -163,9 +174,7 @@ fn an_rst_that_acknowledges_no_syn_refuses_nothing() {
             let (seq, ack) = (rng.u32(..), far(&mut rng));
             let syn = scenario.segments[0].clone();
             let line = Line { from: End::Server, flags, seq, ack, id: OTHER, ..syn };
-            let after = with(&scenario, 1, &line);
-            assert_eq!(essence(&after), essence(&whole), "{}: {line:?}", scenario.name);
-            assert!(noted(&after) > noted(&whole), "{}: {line:?}", scenario.name);
+            assert_only_noted(&scenario, &whole, 1, &line);
         }
     }
 }
@@ -181,10 +190,7 @@ fn a_fin_that_is_repeated_and_an_rst_behind_the_end_change_no_verdict() {
         for (at, fin) in fins {
             for place in at + 1..=scenario.segments.len() {
                 let again = Line { id: OTHER, ..fin.clone() };
-                let after = with(&scenario, place, &again);
-                let about = format!("{}: {at}, {place}", scenario.name);
-                assert_eq!(essence(&after), essence(&whole), "{about}");
-                assert!(noted(&after) > noted(&whole), "{about}");
+                assert_only_noted(&scenario, &whole, place, &again);
                 repeated += 1;
             }
         }
@@ -193,10 +199,7 @@ fn a_fin_that_is_repeated_and_an_rst_behind_the_end_change_no_verdict() {
             for line in &scenario.segments {
                 for flags in [Flags::RST, Flags::RST | Flags::ACK] {
                     let rst = Line { flags, id: OTHER, len: 0, ..line.clone() };
-                    let after = with(&scenario, place, &rst);
-                    let about = format!("{}: {rst:?} at {place}", scenario.name);
-                    assert_eq!(essence(&after), essence(&whole), "{about}");
-                    assert!(noted(&after) > noted(&whole), "{about}");
+                    assert_only_noted(&scenario, &whole, place, &rst);
                     late += 1;
                 }
             }
@@ -227,10 +230,7 @@ fn an_rst_or_fin_with_a_wrong_checksum_changes_no_verdict() {
                         ..line.clone()
                     };
                     for checksum in [Checksum::Wrong, Checksum::Left] {
-                        let after = with(&scenario, place, &forgery(checksum));
-                        let about = format!("{}: {flags}, {checksum:?}, {place}", scenario.name);
-                        assert_eq!(essence(&after), essence(&whole), "{about}");
-                        assert!(noted(&after) > noted(&whole), "{about}");
+                        assert_only_noted(&scenario, &whole, place, &forgery(checksum));
                         forged += 1;
                     }
                     let after = with(&scenario, place, &forgery(Checksum::Right));
@@ -292,10 +292,7 @@ fn a_fin_in_sequence_that_acknowledges_a_little_too_much_or_too_little_changes_n
                         id: OTHER,
                         ..scenario.segments[2].clone()
                     };
-                    let after = with(&scenario, place, &line);
-                    let about = format!("{}: {line:?} at {place}", scenario.name);
-                    assert_eq!(essence(&after), essence(&whole), "{about}");
-                    assert!(noted(&after) > noted(&whole), "{about}");
+                    assert_only_noted(&scenario, &whole, place, &line);
                     forged += 1;
                 }
             }
@@ -335,10 +332,7 @@ fn a_fin_whose_sender_goes_on_changes_no_verdict_whatever_it_acknowledges() {
                         id: OTHER,
                         ..scenario.segments[2].clone()
                     };
-                    let after = with(&scenario, place, &line);
-                    let about = format!("{}: {line:?} at {place}", scenario.name);
-                    assert_eq!(essence(&after), essence(&whole), "{about}");
-                    assert!(noted(&after) > noted(&whole), "{about}");
+                    assert_only_noted(&scenario, &whole, place, &line);
                     forged += 1;
                 }
             }
@@ -372,10 +366,7 @@ fn an_rst_within_data_that_is_acknowledged_changes_no_verdict() {
                         id: OTHER,
                         ..scenario.segments[2].clone()
                     };
-                    let after = with(&scenario, place, &line);
-                    let about = format!("{}: {line:?} at {place}", scenario.name);
-                    assert_eq!(essence(&after), essence(&whole), "{about}");
-                    assert!(noted(&after) > noted(&whole), "{about}");
+                    assert_only_noted(&scenario, &whole, place, &line);
                     forged += 1;
                 }
             }
@@ -403,10 +394,7 @@ fn a_syn_ack_behind_the_end_opens_no_connection() {
                     id: OTHER,
                     ..scenario.segments[2].clone()
                 };
-                let after = with(&scenario, place, &line);
-                let about = format!("{}: {line:?} at {place}", scenario.name);
-                assert_eq!(essence(&after), essence(&whole), "{about}");
-                assert!(noted(&after) > noted(&whole), "{about}");
+                assert_only_noted(&scenario, &whole, place, &line);
                 forged += 1;
             }
         }
@@ -437,10 +425,7 @@ fn what_acknowledges_no_syn_splits_no_connection_before_the_syn_ack() {
             if is_bare_syn || line.from == End::Client && line.flags.fin() {
                 continue;
             }
-            let after = with(&scenario, 1, &line);
-            let about = format!("{}: {line:?}", scenario.name);
-            assert_eq!(essence(&after), essence(&whole), "{about}");
-            assert!(noted(&after) > noted(&whole), "{about}");
+            assert_only_noted(&scenario, &whole, 1, &line);
             forged += 1;
         }
     }
