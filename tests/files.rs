@@ -108,6 +108,32 @@ fn a_pipe_or_link_that_somebody_else_put_into_a_sticky_folder_is_refused() {
     }
 }
 
+/// Root may write to more than whoever put the link: to a disk, or to somebody's private pipe.
+#[test]
+#[ignore = "needs root"]
+fn root_follows_no_link_of_somebody_else_s_to_a_device_or_pipe() {
+    let public = Public::new();
+    let private = public.folder("private", 0, "700");
+    let pipe = private.join("pipe");
+    run(clean("mkfifo").args(["-m", "600"]).arg(&pipe)).succeeded();
+    for (owner, target) in
+        [(NOBODY, Path::new("/dev/full")), (0, "/dev/full".as_ref()), (NOBODY, &pipe)]
+    {
+        let folder = public.folder("theirs", NOBODY, "755");
+        let link = folder.join("out.pcap");
+        symlink(target, &link).unwrap();
+        run(clean("chown").args(["-h", &owner.to_string()]).arg(&link)).succeeded();
+        let ran = run(&mut writing(false, &link));
+        let error = "a link to no regular file, where somebody else may have put it";
+        assert!(ran.exits(2).stderr.contains(error), "{}", ran.stderr);
+        assert_eq!(ran.stdout, "", "before the exchange");
+        fs::remove_dir_all(&folder).unwrap();
+    }
+    let link = private.join("link");
+    symlink("/dev/null", &link).unwrap();
+    run(&mut writing(false, &link)).exits(0);
+}
+
 /// What is added to what is there cannot take its place.
 #[test]
 #[ignore = "needs root"]

@@ -6,6 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use tempfile::NamedTempFile;
 use thiserror::Error;
@@ -111,8 +112,10 @@ fn open(path: &Path, mode: u32) -> io::Result<Sink> {
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         Ok(metadata) if !metadata.is_file() => {
-            check_owner(&fs::symlink_metadata(path)?, path)?;
-            direct(path).map(Sink::Direct)
+            let found = fs::symlink_metadata(path)?;
+            check_owner(&found, path)?;
+            check_link(&found, path)?;
+            direct(path, found.is_symlink()).map(Sink::Direct)
         }
         _ => {
             let folder = folder(path);
@@ -127,9 +130,11 @@ fn open(path: &Path, mode: u32) -> io::Result<Sink> {
     }
 }
 
-/// Opens what was found to be no regular file: one that has taken its place since is not written over.
-fn direct(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).open(path)?;
+/// Opens what was found to be no regular file: one that has taken its place since is not written over, and a link that
+/// has is not followed.
+fn direct(path: &Path, is_link: bool) -> io::Result<File> {
+    let flags = if is_link { OFlag::empty() } else { OFlag::O_NOFOLLOW };
+    let file = OpenOptions::new().write(true).custom_flags(flags.bits()).open(path)?;
     if file.metadata()?.is_file() {
         return Err(io::Error::other("a file took its place while it was opened"));
     }
@@ -154,6 +159,25 @@ pub(super) fn check_owner(found: &Metadata, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Refuses to root a link that somebody else has put, or could put, before a device or a pipe, where root may write
+/// and they may not. `/dev/stdout` is root's, in a folder of root's.
+fn check_link(found: &Metadata, path: &Path) -> io::Result<()> {
+    const WRITTEN_BY_OTHERS: u32 = 0o022;
+    const STICKY: u32 = 0o1000;
+    if !found.is_symlink() || !geteuid().is_root() {
+        return Ok(());
+    }
+    let folder = fs::metadata(folder(path))?;
+    let is_kept = folder.mode() & STICKY != 0 || folder.mode() & WRITTEN_BY_OTHERS == 0;
+    if found.uid() == 0 && folder.uid() == 0 && is_kept {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        "it is a link to no regular file, where somebody else may have put it",
+    ))
+}
+
 pub(super) fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -165,7 +189,7 @@ pub(super) fn folder(path: &Path) -> &Path {
 /// says which. Without `/proc` it could never get one.
 #[cfg(target_os = "linux")]
 fn unnamed(folder: &Path, mode: u32) -> Option<File> {
-    let flag = nix::fcntl::OFlag::O_TMPFILE.bits();
+    let flag = OFlag::O_TMPFILE.bits();
     let file = OpenOptions::new().write(true).mode(mode).custom_flags(flag).open(folder).ok()?;
     Path::new(&itself(&file)).exists().then_some(file)
 }
@@ -255,7 +279,7 @@ mod tests {
     fn a_file_that_takes_the_place_of_a_pipe_is_not_written_over() {
         let file = NamedTempFile::new().unwrap();
         fs::write(file.path(), "mine").unwrap();
-        let error = direct(file.path()).unwrap_err();
+        let error = direct(file.path(), false).unwrap_err();
         assert_eq!(error.to_string(), "a file took its place while it was opened");
         assert_eq!(fs::read(file.path()).unwrap(), b"mine");
     }
