@@ -1,16 +1,17 @@
-//! Keeps text from outside from acting on the terminal that shows it.
+//! Keeps text from outside from acting on the terminal that shows it, and on a build's log that it gets into.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
 /// `text` with every control character (C0, DEL, C1), line separator and bidirectional override spelt
 /// out as `\u{…}`, so that a file name or an interface name cannot move the cursor, forge lines or
-/// reorder what is read.
+/// reorder what is read; and `##[`, by which GitHub's runner knows a command anywhere in a line.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if is_plain(text) || !text.chars().any(is_active) {
+    if is_harmless(text) || !text.chars().any(is_active) && !text.contains(COMMAND) {
         return Cow::Borrowed(text);
     }
+    let text = text.replace(COMMAND, "##\\u{5b}");
     let mut escaped = String::with_capacity(text.len() + 16);
     for character in text.chars() {
         if is_active(character) {
@@ -27,9 +28,10 @@ pub fn escape(text: &str) -> Cow<'_, str> {
 /// what it meant. Line ends are left, which in JSON are never inside of a string.
 pub(super) fn escape_json(json: &str) -> Cow<'_, str> {
     let acts = |character: char| is_active(character) && character != '\n';
-    if is_plain(json) || !json.chars().any(acts) {
+    if is_harmless(json) || !json.chars().any(acts) && !json.contains(COMMAND) {
         return Cow::Borrowed(json);
     }
+    let json = json.replace(COMMAND, "##\\u005b");
     let mut escaped = String::with_capacity(json.len() + 16);
     for character in json.chars() {
         if acts(character) {
@@ -41,12 +43,14 @@ pub(super) fn escape_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+const COMMAND: &str = "##[";
+
 /// True for text in one line of ASCII that acts on nothing, as nearly all is: found many bytes at a time.
-fn is_plain(text: &str) -> bool {
+fn is_harmless(text: &str) -> bool {
     let is_printable = |byte: &u8| matches!(byte, b' '..=b'~');
     let are_printable =
         |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & is_printable(byte));
-    text.as_bytes().chunks(64).all(are_printable)
+    text.as_bytes().chunks(64).all(are_printable) && !text.contains(COMMAND)
 }
 
 fn is_active(character: char) -> bool {
@@ -69,6 +73,18 @@ mod tests {
     fn nothing_that_acts_on_a_terminal_gets_through() {
         assert_eq!(escape("a\u{1b}[31m\u{9b}\u{202e}b\n"), "a\\u{1b}[31m\\u{9b}\\u{202e}b\\u{a}");
         assert_eq!(escape("fixtures/ü.pcap"), "fixtures/ü.pcap");
+    }
+
+    #[test]
+    fn nothing_is_a_command_to_a_runner() {
+        assert_eq!(escape("a##[error]b"), "a##\\u{5b}error]b");
+        assert_eq!(escape("##[ü"), "##\\u{5b}ü");
+        for name in ["##[error]x", "ü###[\u{9b}"] {
+            let json = serde_json::to_string(name).unwrap();
+            let escaped = escape_json(&json);
+            assert!(!escaped.contains("##["), "{escaped}");
+            assert_eq!(serde_json::from_str::<String>(&escaped).unwrap(), name);
+        }
     }
 
     proptest::proptest! {
