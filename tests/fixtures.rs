@@ -91,11 +91,14 @@ fn json_of_captures_conforms_to_the_schema() {
     one_connection["$ref"] = json!("#/$defs/connection");
     for name in with_ending("pcap") {
         let capture = name.with_extension("pcap");
-        conforms(&schema(), &read(&capture, &["--format", "json"]).succeeded().json());
+        let report = read(&capture, &["--format", "json"]).succeeded().json();
+        conforms(&schema(), &report);
         let lines = read(&capture, &["--format", "ndjson"]);
-        for line in lines.succeeded().stdout.lines() {
-            conforms(&one_connection, &serde_json::from_str(line).unwrap());
-        }
+        let lines =
+            lines.succeeded().stdout.lines().map(|line| serde_json::from_str(line).unwrap());
+        let connections: Vec<Value> = lines.collect();
+        connections.iter().for_each(|connection| conforms(&one_connection, connection));
+        assert_eq!(report["connections"], Value::from(connections), "{}", capture.display());
     }
 }
 

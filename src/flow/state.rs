@@ -77,19 +77,18 @@ impl StatePath {
     /// The state at the end of the path; CLOSED for an end of which nothing was seen.
     #[must_use]
     pub fn last(self) -> State {
-        let number = self.length().checked_sub(1).map_or(0, |last| self.0 >> (last * 4)) as usize;
-        number
-            .checked_sub(1)
-            .and_then(|place| State::ALL.get(place))
-            .map_or(State::Closed, |&last| last)
+        self.length().checked_sub(1).map_or(State::Closed, |last| self.at(last))
     }
 
     /// The states from first to last.
-    pub fn iter(self) -> impl Iterator<Item = State> {
-        (0..8).map_while(move |place| {
-            let number = (self.0 >> (place * 4)) & 0xf;
-            State::ALL.get((number as usize).checked_sub(1)?).copied()
-        })
+    pub fn iter(self) -> impl ExactSizeIterator<Item = State> {
+        (0..self.length()).map(move |place| self.at(place))
+    }
+
+    fn at(self, place: u32) -> State {
+        let number = (self.0 >> (place * 4) & 0xf) as usize;
+        let state = number.checked_sub(1).and_then(|place| State::ALL.get(place));
+        state.copied().unwrap_or(State::Closed)
     }
 
     /// A path of this state and those after it.

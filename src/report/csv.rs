@@ -3,13 +3,14 @@
 //! Lists are put together in one field: words by spaces, evidence and notes by semicolons. What is `null` or not
 //! there is empty.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Display;
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use super::time::add_time;
-use super::{CloseRecord, Lab, Record, Sample, escape};
+use super::{CloseRecord, Lab, Record, Sample, append, escape};
 use crate::flow::{End, Pair};
-use crate::verdict::{Cause, Confidence, Pattern, Shape, Stage};
+use crate::verdict::{Cause, Confidence, Evidence, Pattern, Shape, Stage};
 
 /// Bytes that most lines have room in.
 const LINE: usize = 512;
@@ -87,12 +88,12 @@ pub(super) fn write_header(out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes one connection.
 pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
-    let mut line = Line { text: String::with_capacity(LINE), begun: false };
+    let mut line = Line { text: Vec::with_capacity(LINE), begun: false };
     line.word(record.schema);
     line.number(record.id);
     line.text(record.file.as_deref().unwrap_or_default());
     for end in [record.client, record.server] {
-        line.add(end.ip);
+        line.address(end.ip);
         line.number(end.port);
     }
     let outer = record.outer.as_ref();
@@ -133,8 +134,8 @@ pub(super) fn write(record: &Record, out: &mut dyn Write) -> io::Result<()> {
             columns.for_each(|_| line.word(""));
         }
     }
-    line.text.push_str("\r\n");
-    out.write_all(line.text.as_bytes())
+    line.text.extend_from_slice(b"\r\n");
+    out.write_all(&line.text)
 }
 
 fn add_close(close: &CloseRecord, line: &mut Line) {
@@ -148,13 +149,7 @@ fn add_close(close: &CloseRecord, line: &mut Line) {
     line.word(if close.complete { "true" } else { "false" });
     line.words(close.gaps.iter().map(|gap| gap.word()));
     line.option(close.seconds);
-    let mut evidence = String::with_capacity(LINE);
-    for (place, each) in close.evidence.iter().enumerate() {
-        // Writing to a String cannot fail.
-        let between = if place > 0 { "; " } else { "" };
-        let _ = write!(evidence, "{between}{} {}", each.frame, each.fact);
-    }
-    line.text(&evidence);
+    line.evidence(&close.evidence);
     line.number(close.rule.id);
     line.text(close.rule.citation);
 }
@@ -194,7 +189,7 @@ fn sample(sample: &Sample) -> String {
 
 /// A line in the making.
 struct Line {
-    text: String,
+    text: Vec<u8>,
     begun: bool,
 }
 
@@ -202,15 +197,19 @@ impl Line {
     /// Begins a field.
     fn begin(&mut self) {
         if self.begun {
-            self.text.push(',');
+            self.text.push(b',');
         }
         self.begun = true;
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.extend_from_slice(text.as_bytes());
     }
 
     /// A field of our own words, none of which has to be quoted.
     fn word(&mut self, word: &str) {
         self.begin();
-        self.text.push_str(word);
+        self.push(word);
     }
 
     /// The same of several.
@@ -218,27 +217,32 @@ impl Line {
         self.begin();
         for (place, word) in words.enumerate() {
             if place > 0 {
-                self.text.push(' ');
+                self.push(" ");
             }
-            self.text.push_str(word);
+            self.push(word);
         }
     }
 
     fn number(&mut self, number: impl Into<u64>) {
-        self.word(itoa::Buffer::new().format(number.into()));
+        self.begin();
+        append::number(number, &mut self.text);
+    }
+
+    fn address(&mut self, ip: IpAddr) {
+        self.begin();
+        append::address(ip, &mut self.text);
     }
 
     /// A field of our own words and numbers.
     fn add(&mut self, value: impl Display) {
         self.begin();
-        // Writing to a String cannot fail.
-        let _ = write!(self.text, "{value}");
+        append::any(value, &mut self.text);
     }
 
     fn option(&mut self, value: Option<impl Display>) {
-        match value {
-            Some(value) => self.add(value),
-            None => self.word(""),
+        self.begin();
+        if let Some(value) = value {
+            append::any(value, &mut self.text);
         }
     }
 
@@ -252,15 +256,35 @@ impl Line {
         self.add(words.join(between));
     }
 
+    /// Frames and facts. Their words are ours, and may have a comma.
+    fn evidence(&mut self, evidence: &[Evidence]) {
+        self.begin();
+        let begin = self.text.len();
+        for (place, each) in evidence.iter().enumerate() {
+            if place > 0 {
+                self.push("; ");
+            }
+            append::frame(each.frame, &mut self.text);
+            self.push(" ");
+            append::any(&each.fact, &mut self.text);
+        }
+        if self.text.get(begin..).is_some_and(|field| field.contains(&b',')) {
+            self.text.insert(begin, b'"');
+            self.push("\"");
+        }
+    }
+
     /// A field of text: harmless to terminals and to spreadsheets, and quoted where it must be.
     fn text(&mut self, value: &str) {
         let value = escape(value);
         // A spreadsheet takes a field that begins like this for a formula.
         let guard = if value.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
-        if value.contains([',', '"', '\r', '\n']) {
-            self.add(format_args!("\"{guard}{}\"", value.replace('"', "\"\"")));
+        self.begin();
+        if value.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) {
+            append::any(format_args!("\"{guard}{}\"", value.replace('"', "\"\"")), &mut self.text);
         } else {
-            self.add(format_args!("{guard}{value}"));
+            self.push(guard);
+            self.push(&value);
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn escape_json(json: &str) -> Cow<'_, str> {
 const COMMAND: &str = "##[";
 
 /// True for text in one line of ASCII that acts on nothing, as nearly all is: found many bytes at a time.
-fn is_harmless(text: &str) -> bool {
+pub(super) fn is_harmless(text: &str) -> bool {
     let is_printable = |byte: &u8| matches!(byte, b' '..=b'~');
     let are_printable =
         |bytes: &[u8]| bytes.iter().fold(true, |all, byte| all & is_printable(byte));

@@ -6,7 +6,8 @@ use super::lines::Lines;
 use super::table::{self, Screen};
 use super::tally::{Kind, Tally};
 use super::{
-    CaptureSummary, Drawing, Format, Record, Trace, View, csv, json, ladder, packet_list, plain,
+    CaptureSummary, Drawing, Format, Record, Trace, View, csv, json, ladder, ndjson, packet_list,
+    plain,
 };
 use crate::verdict::Close;
 
@@ -130,7 +131,7 @@ impl Listing {
             Form::Lines(lines) => lines.write(&record, &self.view, out),
             Form::Plain => write_plain(&record, packets.as_ref(), &self.view, out),
             Form::Json(document) => document.connection(&record, out),
-            Form::Ndjson => json::write_line(&record, out),
+            Form::Ndjson => ndjson::write(&record, out),
             Form::Svg(drawings) => {
                 drawings.add(&record, &packets.unwrap_or_default());
                 Ok(())

@@ -5,6 +5,7 @@
 //! Connections are written as they come by a [`Listing`], and forgotten.
 
 mod answer;
+mod append;
 pub mod cases;
 mod csv;
 mod escape;
@@ -18,6 +19,7 @@ mod ladder;
 mod lines;
 mod listing;
 mod matrix;
+mod ndjson;
 mod packet_list;
 mod packets;
 #[cfg(feature = "parquet")]

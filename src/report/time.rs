@@ -7,35 +7,31 @@ const DAY: i64 = 86_400;
 
 /// A time in UTC, with microseconds; nanoseconds only where they are not zero.
 pub(in crate::report) fn time_text(time: Timestamp) -> String {
-    let mut text = String::with_capacity(32);
+    let mut text = Vec::with_capacity(32);
     add_time(time, &mut text);
-    text
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The same at the end of a text. By hand, since there are two in every record.
-pub(super) fn add_time(time: Timestamp, text: &mut String) {
+pub(super) fn add_time(time: Timestamp, text: &mut Vec<u8>) {
     let seconds = time.nanoseconds().div_euclid(SECOND);
     let fraction = time.nanoseconds().rem_euclid(SECOND);
     let (year, month, day) = date(seconds.div_euclid(DAY));
     let second = seconds.rem_euclid(DAY);
-    add_digits(year, 4, text);
-    for (before, number) in [
-        ('-', month),
-        ('-', day),
-        ('T', second / 3600),
-        (':', second / 60 % 60),
-        (':', second % 60),
-    ] {
-        text.push(before);
-        add_digits(number, 2, text);
+    let [[a, b], [c, d]] = [two_digits(year / 100), two_digits(year)];
+    let [[e, f], [g, h]] = [two_digits(month), two_digits(day)];
+    text.extend_from_slice(&[a, b, c, d, b'-', e, f, b'-', g, h, b'T']);
+    let [a, b] = two_digits(second / 3600);
+    let [[c, d], [e, f]] = [two_digits(second / 60 % 60), two_digits(second % 60)];
+    text.extend_from_slice(&[a, b, b':', c, d, b':', e, f, b'.']);
+    let of_microseconds = [10_000_000, 100_000, 1000].map(|unit| two_digits(fraction / unit));
+    text.extend_from_slice(of_microseconds.as_flattened());
+    if fraction % 1000 != 0 {
+        let [a, b] = two_digits(fraction / 10);
+        let [_, c] = two_digits(fraction);
+        text.extend_from_slice(&[a, b, c]);
     }
-    text.push('.');
-    if fraction % 1000 == 0 {
-        add_digits(fraction / 1000, 6, text);
-    } else {
-        add_digits(fraction, 9, text);
-    }
-    text.push('Z');
+    text.push(b'Z');
 }
 
 /// Year, month and day by the days since 1970, in the Gregorian calendar: days are counted from 1 March of year 0,
@@ -54,12 +50,10 @@ fn date(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// The last `count` digits of a number.
-fn add_digits(number: i64, count: u32, text: &mut String) {
-    for place in (0..count).rev() {
-        let digit = number / 10_i64.pow(place) % 10;
-        text.push(u8::try_from(digit).map_or('0', |digit| char::from(b'0' + digit)));
-    }
+/// The last two digits of a number.
+fn two_digits(number: i64) -> [u8; 2] {
+    let digit = |number: i64| u8::try_from(number % 10).map_or(b'0', |digit| b'0' + digit);
+    [digit(number / 10), digit(number)]
 }
 
 #[cfg(test)]
