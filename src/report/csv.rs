@@ -266,7 +266,7 @@ impl Line {
             }
             append::frame(each.frame, &mut self.text);
             self.push(" ");
-            append::any(&each.fact, &mut self.text);
+            append::any(each.fact, &mut self.text);
         }
         if self.text.get(begin..).is_some_and(|field| field.contains(&b',')) {
             self.text.insert(begin, b'"');

@@ -119,7 +119,7 @@ impl Line {
         self.add(r#""frame":"#);
         self.number(evidence.frame.number());
         self.add(r#","text":""#);
-        append::any(&evidence.fact, &mut self.0);
+        append::any(evidence.fact, &mut self.0);
         self.add(r#""}"#);
     }
 
