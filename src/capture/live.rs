@@ -22,7 +22,7 @@ const NANOSECONDS: bool = cfg!(target_os = "linux");
 const SLL2: Linktype = Linktype(276);
 
 /// The name of Linux's device for all interfaces at once.
-const ANY: &str = "any";
+pub const ANY: &str = "any";
 
 /// How packets come from the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub use file::{
     ReadError,
 };
 pub use filter::{Filter, FilterError};
-pub use live::{Delivery, LOOPBACK, Live, LiveError};
+pub use live::{ANY, Delivery, LOOPBACK, Live, LiveError};
 pub use merged::{Merged, OpenError, Origin};
 pub use output::{Output, OutputError};
 pub use pcap_writer::PcapWriter;

@@ -85,7 +85,7 @@ pub struct Prepared {
     pub(super) exchange: Exchange,
     pub(super) isolated: bool,
     pub(super) live: Live,
-    pub(super) changes: Option<LinkWatch>,
+    pub(super) links: LinkWatch,
     pub(super) listener: Socket,
     pub(super) client: Socket,
     pub(super) server_address: SocketAddr,
@@ -108,7 +108,7 @@ impl Exchange {
         self.check()?;
         let isolated = self.enter_network()?;
         // Before the capture, lest the interface go down in between.
-        let changes = LinkWatch::open(self.interface()).ok();
+        let links = LinkWatch::of(self.interface());
         let mut live = self.open_capture(SNAP_LEN, BUFFER, Delivery::AtOnce)?;
         let listener = self.socket().map_err(LabError::socket("make the server's socket"))?;
         let server_address = self.bind_server(&listener)?;
@@ -137,7 +137,7 @@ impl Exchange {
             exchange: self,
             isolated,
             live,
-            changes,
+            links,
             listener,
             client,
             server_address,
@@ -304,7 +304,8 @@ impl Prepared {
             ends::start(&setting, equipment).map_err(LabError::socket("start the two ends"))?;
         let mut live = self.live;
         let mut seen = watch::watch(&mut live, &setting, &running, stop, sampler.as_mut())?;
-        seen.was_away = self.changes.is_some_and(|changes| changes.was_away());
+        let mut links = self.links;
+        links.changes().iter().for_each(|change| seen.outages.note(change));
         let counters = before.zip(read_counters()).map(|(before, after)| after.since(&before));
         let kernel = outcome::KernelView { sampler, counters };
         Ok(outcome::assemble(&setting, seen, &live, &running.progress(), kernel))

@@ -68,7 +68,7 @@ pub(super) fn assemble(
         if seen.dropped > 0 {
             close.add_gap(Gap::Dropped);
         }
-        if seen.was_away {
+        if seen.outages.has_any() {
             close.add_gap(Gap::InterfaceAway);
         }
         if seen.ended != Ended::Quiet {
@@ -168,9 +168,7 @@ fn shortcomings(seen: &Seen, close: Option<&Close>, setting: &Setting, live: &Li
     if seen.dropped > 0 {
         reasons.push(format!("the kernel dropped {} packets", seen.dropped));
     }
-    if seen.was_away {
-        reasons.push(format!("{} was down during the exchange", live.interface()));
-    }
+    reasons.extend(seen.outages.reasons());
     let limit = setting.limit.as_secs_f64();
     let stopped = seen.ended == Ended::Stopped;
     let out_of_time = seen.ended == Ended::OutOfTime;

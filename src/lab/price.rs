@@ -21,7 +21,7 @@ use super::{Exchange, LabError};
 use crate::capture::{Delivery, Live, Stop};
 use crate::decode::{Frame, LinkType, Skip, decode};
 use crate::flow::{Connection, Pushed, Table};
-use crate::netlink::SocketTable;
+use crate::netlink::{LinkWatch, Outages, SocketTable};
 use crate::report::{CaptureSummary, Price as Report};
 use crate::sandbox::{CounterFiles, Needs, Tcp};
 use crate::verdict::{Close, Gap, judge};
@@ -45,7 +45,7 @@ const QUIET: Duration = Duration::from_millis(20);
 const QUIET_UNFINISHED: Duration = Duration::from_millis(1500);
 /// The longest sleep while connections are opened: the driver waits for what is read, packets or none.
 const TICK: Duration = Duration::from_millis(2);
-/// Between two questions to the kernel how many packets it dropped.
+/// Between two questions to the kernel how many packets it dropped and what became of the interface.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// How long connections that are open may still take once a stop was requested.
 const TO_STOP: Duration = Duration::from_millis(100);
@@ -71,6 +71,7 @@ pub struct PreparedPrice {
     listener: Socket,
     isolated: bool,
     live: Live,
+    links: LinkWatch,
     sockets: Option<SocketTable>,
     counters: Option<CounterFiles>,
 }
@@ -95,6 +96,8 @@ impl Price {
     pub fn prepare(self) -> Result<PreparedPrice, LabError> {
         let exchange = &self.exchange;
         let isolated = exchange.enter_network()?;
+        // Before the capture, lest the interface go down in between.
+        let links = LinkWatch::of(exchange.interface());
         let mut live = exchange.open_capture(SNAP_LEN, BUFFER, Delivery::AtOnce)?;
         let listener = exchange.socket().map_err(LabError::socket("make the server's socket"))?;
         let server = exchange.bind_server(&listener)?;
@@ -113,7 +116,7 @@ impl Price {
         // Where others raise them as well, they say nothing of these connections.
         let counters = isolated.then(|| CounterFiles::open().ok()).flatten();
         let sockets = SocketTable::open().ok();
-        Ok(PreparedPrice { plan, listener, isolated, live, sockets, counters })
+        Ok(PreparedPrice { plan, listener, isolated, live, links, sockets, counters })
     }
 }
 
@@ -141,13 +144,15 @@ impl PreparedPrice {
         stop: &Stop,
         witness: &mut impl Witness,
     ) -> Result<(Report, CaptureSummary), LabError> {
-        let PreparedPrice { plan, listener, isolated, live, sockets, counters } = self;
+        let PreparedPrice { plan, listener, isolated, live, links, sockets, counters } = self;
         let read_counters = || counters.as_ref().and_then(|counters| counters.read().ok());
         let before = read_counters();
         let driver = Driver::start(plan.clone(), listener)
             .map_err(LabError::socket("start the two ends of each connection"))?;
         let mut watch = Watch {
             live,
+            links,
+            outages: Outages::default(),
             table: Table::with_limit(HELD),
             account: Account::new(driver.ports()),
             capture: CaptureSummary { private_namespace: Some(isolated), ..Default::default() },
@@ -180,6 +185,8 @@ impl PreparedPrice {
 /// The capture while connections are opened and closed.
 struct Watch<'a, W> {
     live: Live,
+    links: LinkWatch,
+    outages: Outages,
     table: Table,
     account: Account,
     capture: CaptureSummary,
@@ -204,7 +211,7 @@ impl<W: Witness> Watch<'_, W> {
             }
             driver.has_read(finished);
             if now() - self.looked >= BETWEEN_LOOKS {
-                self.look_for_drops()?;
+                self.look_for_losses()?;
             }
             let quiet = now() - last_packet;
             if ends_done && (quiet >= QUIET_UNFINISHED || quiet >= QUIET && self.is_over()) {
@@ -224,7 +231,7 @@ impl<W: Witness> Watch<'_, W> {
             }
         }
         self.drain()?;
-        self.look_for_drops()
+        self.look_for_losses()
     }
 
     fn drain(&mut self) -> Result<u64, LabError> {
@@ -260,6 +267,9 @@ impl<W: Witness> Watch<'_, W> {
         if self.dropped > 0 {
             close.add_gap(Gap::Dropped);
         }
+        if self.outages.has_any() {
+            close.add_gap(Gap::InterfaceAway);
+        }
         if self.stopped.is_some() && !connection.is_over() {
             close.add_gap(Gap::Interrupted);
         }
@@ -268,8 +278,9 @@ impl<W: Witness> Watch<'_, W> {
         true
     }
 
-    fn look_for_drops(&mut self) -> Result<(), LabError> {
+    fn look_for_losses(&mut self) -> Result<(), LabError> {
         self.looked = now();
+        self.links.changes().iter().for_each(|change| self.outages.note(change));
         let dropped = self.live.dropped()?;
         if dropped > self.dropped {
             self.dropped = dropped;
@@ -340,8 +351,10 @@ impl<W: Witness> Watch<'_, W> {
                 format!("interrupted after {} of {} connections", report.opened, plan.connections),
             ),
         ];
-        capture.incomplete =
-            lacks.into_iter().filter_map(|(lacks, words)| lacks.then_some(words)).collect();
+        capture.incomplete = self.outages.reasons();
+        capture
+            .incomplete
+            .extend(lacks.into_iter().filter_map(|(lacks, words)| lacks.then_some(words)));
         capture.audit(capture.packets);
         (report, capture)
     }

@@ -13,6 +13,7 @@ use super::kernel::Sampler;
 use crate::capture::{Live, OwnedFrame, Stop};
 use crate::decode::{Endpoint, decode};
 use crate::flow::{Connection, End, Pair, Table};
+use crate::netlink::Outages;
 use crate::report::{Packet, Trace};
 
 /// How long the wire must be quiet once the connection is over and both ends are done.
@@ -44,8 +45,8 @@ pub(super) struct Seen {
     pub(super) watched: Duration,
     /// Packets that the kernel dropped.
     pub(super) dropped: u64,
-    /// True where the interface was not up all the time.
-    pub(super) was_away: bool,
+    /// Of the interface.
+    pub(super) outages: Outages,
 }
 
 /// Why the watch ended.
@@ -76,7 +77,7 @@ pub(super) fn watch(
         ended: Ended::Quiet,
         watched: Duration::ZERO,
         dropped: 0,
-        was_away: false,
+        outages: Outages::default(),
     };
     // The ends keep to the limit themselves; a moment more lets the capture see how they end.
     let begun = now();

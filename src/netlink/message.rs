@@ -103,6 +103,19 @@ pub(super) fn notices(mut datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])>
     })
 }
 
+/// The value of the first attribute of a kind in a list of them: each has a `struct rtattr` (linux/rtnetlink.h),
+/// its length and its kind, then the value, padded to four bytes. The list ends at a length that contradicts it.
+pub(super) fn attribute(mut list: &[u8], kind: u16) -> Option<&[u8]> {
+    loop {
+        let length = usize::from(ne16(list, 0)?);
+        let value = list.get(4..length)?;
+        if ne16(list, 2)? == kind {
+            return Some(value);
+        }
+        list = list.get(length.next_multiple_of(4)..)?;
+    }
+}
+
 /// A part of the list that request `sequence` asked for, in a datagram of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -191,6 +204,25 @@ mod tests {
             assert!(notices(&datagram[..cut]).count() < 2);
         }
         assert_eq!(notices(&[0; 64]).count(), 0);
+    }
+
+    #[test]
+    fn an_attribute_is_found_behind_others_as_far_as_lengths_agree() {
+        let one = |kind: u16, value: &[u8]| {
+            let length = u16::try_from(value.len() + 4).unwrap();
+            let mut bytes = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+            bytes
+        };
+        let list = [one(1, b"five."), one(3, b"lo\0"), one(3, b"later")].concat();
+        assert_eq!(attribute(&list, 3), Some(&b"lo\0"[..]));
+        assert_eq!(attribute(&list, 2), None);
+        for cut in 0..list.len() {
+            assert_eq!(attribute(&list[..cut], 3).is_some(), cut >= 12 + 7, "{cut} bytes");
+        }
+        for length in 0..4u8 {
+            assert_eq!(attribute(&[length, 0, 3, 0, 0, 0, 0, 0], 3), None);
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod channel;
 mod channel;
 pub mod link;
 mod message;
+pub mod outages;
 pub mod sock_diag;
 
 use std::cell::Cell;
@@ -22,6 +23,7 @@ use channel::Channel;
 use message::{Answer, Part, Request, each_answer, find_answer};
 
 pub use link::{LinkChange, LinkWatch};
+pub use outages::Outages;
 pub use sock_diag::{SocketEntry, SocketTable};
 
 /// More than any single answer to the requests made here takes, in bytes.

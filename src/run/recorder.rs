@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::capture::{Delivery, LOOPBACK, Live, LiveError};
 use crate::decode::{Frame, LinkType, Segment, decode};
 use crate::flow::{Connection, Pushed, Table};
-use crate::netlink::{LinkChange, LinkWatch};
+use crate::netlink::{LinkChange, LinkWatch, Outages};
 use crate::report::CaptureSummary;
 use crate::verdict::Gap;
 
@@ -42,10 +42,12 @@ pub struct Recorder {
     table: Table,
     tcp_segments: u64,
     skipped: BTreeMap<&'static str, u64>,
-    changes: Option<LinkWatch>,
-    /// Times that the interface was away, and the last frame before that was known to be over.
-    outages: u64,
+    links: LinkWatch,
+    /// Of the interface, and the last frame before the last one was known to begin or to be over.
+    outages: Outages,
     away_until: u64,
+    /// True where packets may wait that came before that.
+    is_unsettled: bool,
 }
 
 impl Recorder {
@@ -56,7 +58,7 @@ impl Recorder {
     pub fn open(recording: &Recording) -> Result<Recorder, LiveError> {
         let interface = recording.interface.as_deref().unwrap_or(LOOPBACK);
         // Before the capture, lest it go down in between.
-        let changes = LinkWatch::open(interface).ok();
+        let links = LinkWatch::of(interface);
         let mut live = Live::open(interface, recording.snap_len.into(), BUFFER, Delivery::AtOnce)?;
         if let Some(filter) = &recording.filter {
             live.set_filter(filter)?;
@@ -66,22 +68,22 @@ impl Recorder {
             table: Table::default(),
             tcp_segments: 0,
             skipped: BTreeMap::new(),
-            changes,
-            outages: 0,
+            links,
+            outages: Outages::default(),
             away_until: 0,
+            is_unsettled: false,
         })
     }
 
-    /// Whether the interface was away since this was asked last: connections that have begun by now may lack
-    /// packets.
-    pub fn was_away(&mut self) -> bool {
-        let changes: Vec<LinkChange> = self.changes.iter().flat_map(LinkWatch::changes).collect();
-        let outages = changes.iter().filter(|&&change| change != LinkChange::Up).count() as u64;
-        self.outages += outages;
-        if self.outages > 0 && !changes.is_empty() {
-            self.away_until = self.live.frames();
+    /// What became of the interface since this was asked last: connections that have begun when the capture is
+    /// drained next may lack packets.
+    pub fn look_for_outages(&mut self) -> Vec<LinkChange> {
+        let changes = self.links.changes();
+        for change in &changes {
+            self.outages.note(change);
+            self.is_unsettled |= !matches!(change, LinkChange::Unheard { .. });
         }
-        outages > 0
+        changes
     }
 
     /// What the capture lacks of a connection for want of its interface.
@@ -94,7 +96,7 @@ impl Recorder {
     /// Readable when something became of the interface.
     #[must_use]
     pub fn link_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.changes.as_ref().map(AsFd::as_fd)
+        self.links.fd()
     }
 
     /// The interface's name.
@@ -110,7 +112,7 @@ impl Recorder {
     /// [`LiveError`] where the capture breaks.
     pub fn drain(&mut self, observer: &mut dyn Observer) -> Result<u64, LiveError> {
         let Recorder { live, table, tcp_segments, skipped, .. } = self;
-        live.drain(|frame| {
+        let drained = live.drain(|frame| {
             observer.frame(frame);
             match decode(frame) {
                 Ok(segment) => match table.push(&segment) {
@@ -124,7 +126,11 @@ impl Recorder {
                 },
                 Err(skip) => *skipped.entry(skip.reason()).or_insert(0) += 1,
             }
-        })
+        });
+        if std::mem::take(&mut self.is_unsettled) {
+            self.away_until = self.live.frames();
+        }
+        drained
     }
 
     /// The connections to which nothing more can come, each once.
@@ -167,13 +173,7 @@ impl Recorder {
         if let Some(dropped) = dropped.filter(|&dropped| dropped > 0) {
             capture.incomplete.push(format!("the kernel dropped {dropped} packets"));
         }
-        if self.outages > 0 {
-            let name = self.live.interface();
-            capture.incomplete.push(match self.outages {
-                1 => format!("{name} was away once"),
-                outages => format!("{name} was away {outages} times"),
-            });
-        }
+        capture.incomplete.extend(self.outages.reasons());
         if self.table.evicted() > 0 {
             capture.incomplete.push(format!(
                 "more than {} connections were open at once: {} were given up before their end",

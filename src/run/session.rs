@@ -181,10 +181,10 @@ fn read(
     let mut stopping: Option<(Instant, Option<SocketAddr>)> = None;
     let mut last_packet = now();
     loop {
+        recorder.look_for_outages();
         if recorder.drain(&mut ())? > 0 {
             last_packet = now();
         }
-        recorder.was_away();
         let over: Vec<Connection> = recorder.take_finished().collect();
         finished.extend(over.into_iter().map(|connection| (recorder.gap(&connection), connection)));
         if let Some((deadline, server)) = stopping {

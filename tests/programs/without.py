@@ -1,6 +1,6 @@
-"""Runs a command on a kernel that lacks Landlock or seccomp, as far as the command can tell.
+"""Runs a command on a kernel that lacks Landlock, seccomp or netlink, as far as the command can tell.
 
-usage: without.py landlock|seccomp COMMAND...
+usage: without.py landlock|seccomp|netlink COMMAND...
 """
 import ctypes
 import os
@@ -9,16 +9,24 @@ import sys
 
 # The numbers are x86-64's (asm/unistd_64.h).
 CALLS = {"landlock": [444, 445, 446], "seccomp": [317]}
-ENOSYS = 38
+SOCKET, AF_NETLINK = 41, 16
+EACCES, ENOSYS = 13, 38
 LOAD, JUMP_IF_EQUAL, RETURN = 0x20, 0x15, 0x06
 RETURN_ERRNO, RETURN_ALLOW = 0x00050000, 0x7FFF0000
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, SECCOMP_MODE_FILTER = 22, 38, 2
 
-calls = CALLS[sys.argv[1]]
 program = [(LOAD, 0, 0, 0)]  # the number of the system call
-for place, call in enumerate(calls):
-    program.append((JUMP_IF_EQUAL, len(calls) - place, 0, call))
-program += [(RETURN, 0, 0, RETURN_ALLOW), (RETURN, 0, 0, RETURN_ERRNO | ENOSYS)]
+if sys.argv[1] == "netlink":
+    program.append((JUMP_IF_EQUAL, 0, 2, SOCKET))
+    program.append((LOAD, 0, 0, 16))  # its first argument
+    program.append((JUMP_IF_EQUAL, 1, 0, AF_NETLINK))
+    error = EACCES
+else:
+    calls = CALLS[sys.argv[1]]
+    for place, call in enumerate(calls):
+        program.append((JUMP_IF_EQUAL, len(calls) - place, 0, call))
+    error = ENOSYS
+program += [(RETURN, 0, 0, RETURN_ALLOW), (RETURN, 0, 0, RETURN_ERRNO | error)]
 code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
 buffer = ctypes.create_string_buffer(code)
 header = struct.pack("HxxxxxxP", len(program), ctypes.addressof(buffer))

@@ -105,9 +105,21 @@ impl Course<'_> {
     }
 
     fn drain(&mut self) -> Result<(), Failure> {
-        if self.broken.is_some() {
-            return Ok(());
+        for change in self.recorder.look_for_outages() {
+            warn(&escape(&change.to_string()));
         }
+        if self.broken.is_none() {
+            self.read();
+        }
+        let finished: Vec<Connection> = self.recorder.take_finished().collect();
+        for connection in finished {
+            self.reporting.connection(&connection, self.recorder.gap(&connection))?;
+        }
+        self.reporting.look_up_processes();
+        Ok(())
+    }
+
+    fn read(&mut self) {
         let drained = self.recorder.drain(&mut self.reporting);
         match drained.and_then(|count| Ok((count, self.recorder.dropped()?))) {
             Ok((count, dropped)) => {
@@ -121,15 +133,6 @@ impl Course<'_> {
                 self.broken = Some(without_error_numbers(&error.to_string()).into_owned());
             }
         }
-        if self.recorder.was_away() {
-            warn(&format!("{} is or was down", escape(self.recorder.interface())));
-        }
-        let finished: Vec<Connection> = self.recorder.take_finished().collect();
-        for connection in finished {
-            self.reporting.connection(&connection, self.recorder.gap(&connection))?;
-        }
-        self.reporting.look_up_processes();
-        Ok(())
     }
 
     fn is_done(&self) -> bool {

@@ -117,11 +117,17 @@ impl Watch<'_, '_> {
         let now = now();
         let elapsed = now.saturating_duration_since(self.told);
         self.told = now;
-        for news in self.source.look() {
-            warn(&self.telling.note(news, self.source));
-        }
+        self.look();
         self.telling.tick(elapsed)?;
         Ok(if self.source.is_lost() { Some(Ended::Lost) } else { self.telling.ended() })
+    }
+
+    /// Tells what became of the capture.
+    fn look(&mut self) {
+        for news in self.source.look(now()) {
+            warn(&self.telling.note(&news, self.source));
+        }
+        self.telling.doubt_until(self.source.away_until());
     }
 
     /// Takes the packets that came before now.
@@ -132,9 +138,7 @@ impl Watch<'_, '_> {
                 self.wait_for_packets(until)?;
             }
         }
-        for news in self.source.look() {
-            warn(&self.telling.note(news, self.source));
-        }
+        self.look();
         Ok(())
     }
 

@@ -1,33 +1,27 @@
 //! The packets of an interface, through its outages, and what was lost of them.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Instant;
 
 use super::super::args::WatchPlan;
 use super::super::failure::Failure;
-use crate::capture::{Delivery, Live, LiveError};
+use super::LAST_BATCH;
+use crate::capture::{ANY, Delivery, Live, LiveError};
 use crate::decode::{Frame, LinkType};
 use crate::netlink::{LinkChange, LinkWatch};
 
 /// Memory for packets that wait to be read, in bytes.
 const BUFFER: i32 = 64 << 20;
-/// The interface where none is named: all of them, so that the loopback is among them.
-const ALL: &str = "any";
 
 /// What became of a capture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum News {
     /// The kernel dropped so many packets more.
     Dropped(u64),
-    /// The interface was set down.
-    Down,
-    /// The interface is gone.
-    Gone,
-    /// It is captured on again.
-    Back,
+    /// An interface is away, or back.
+    Link(LinkChange),
     /// It may not be captured on any more, or not as before.
     Lost,
-    /// It may have been away: the kernel had more to say than there was room for.
-    Unsure,
 }
 
 /// A capture that outlives its interface.
@@ -37,10 +31,15 @@ pub(super) struct Source {
     snap_len: u32,
     link: LinkType,
     live: Option<Live>,
-    changes: Option<LinkWatch>,
+    links: LinkWatch,
     is_up: bool,
     is_gone: bool,
     is_lost: bool,
+    /// The last frame that may be older than what was noticed of an outage.
+    away_until: u64,
+    /// When that was, while more such frames may come.
+    noticed: Option<Instant>,
+    is_drained: bool,
     /// Of the captures before the current one.
     frames_before: u64,
     dropped_before: u64,
@@ -51,11 +50,12 @@ impl Source {
     pub(super) fn open(plan: &WatchPlan) -> Result<Source, Failure> {
         let interface = match &plan.interface {
             Some(name) => name.clone(),
-            None if cfg!(target_os = "linux") => ALL.to_owned(),
+            // So that the loopback is among them.
+            None if cfg!(target_os = "linux") => ANY.to_owned(),
             None => Live::first_interface()?,
         };
         // Before the capture, lest it go down in between.
-        let changes = LinkWatch::open(&interface).ok();
+        let links = LinkWatch::of(&interface);
         let live = open(&interface, plan.snap_len, plan.filter.as_deref())?;
         let link = live.link();
         if !LinkType::SUPPORTED.contains(&link) {
@@ -67,10 +67,13 @@ impl Source {
             snap_len: plan.snap_len,
             link,
             live: Some(live),
-            changes,
+            links,
             is_up: true,
             is_gone: false,
             is_lost: false,
+            away_until: 0,
+            noticed: None,
+            is_drained: false,
             frames_before: 0,
             dropped_before: 0,
             dropped: 0,
@@ -102,7 +105,7 @@ impl Source {
 
     /// Readable when something became of an interface.
     pub(super) fn link_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.changes.as_ref().map(AsFd::as_fd)
+        self.links.fd()
     }
 
     /// Hands packets over, `most` at the most, and gives their number. A capture that breaks ends here; the
@@ -116,11 +119,19 @@ impl Source {
             self.dropped_before += live.dropped().unwrap_or_default();
             self.live = None;
         }
-        self.frames() - before
+        let taken = self.frames() - before;
+        self.is_drained = taken == 0;
+        taken
+    }
+
+    /// The last frame that came before an interface was back, or may have: the connections that had begun by then
+    /// may lack something.
+    pub(super) fn away_until(&self) -> u64 {
+        self.away_until
     }
 
     /// What has happened since it was asked last.
-    pub(super) fn look(&mut self) -> Vec<News> {
+    pub(super) fn look(&mut self, now: Instant) -> Vec<News> {
         let mut news = Vec::new();
         let current = self.live.as_mut().and_then(|live| live.dropped().ok()).unwrap_or_default();
         let dropped = self.dropped_before + current;
@@ -128,36 +139,46 @@ impl Source {
             news.push(News::Dropped(dropped - self.dropped));
             self.dropped = dropped;
         }
-        for change in self.changes.iter().flat_map(LinkWatch::changes).collect::<Vec<_>>() {
-            news.extend(self.note(change));
+        for change in self.links.changes() {
+            self.note(&change, now);
+            news.push(News::Link(change));
         }
         if self.live.is_none() {
             if self.is_up {
                 self.is_up = false;
-                news.push(News::Gone);
+                let name = self.interface.clone();
+                let change = LinkChange::Gone { name, was_up: true };
+                self.note(&change, now);
+                news.push(News::Link(change));
             }
             news.extend(self.open_again());
         }
+        self.settle(now);
         news
     }
 
-    fn note(&mut self, change: LinkChange) -> Option<News> {
+    /// Packets that came before an outage was noticed may be handed over later.
+    fn settle(&mut self, now: Instant) {
+        let Some(noticed) = self.noticed else { return };
+        self.away_until = self.frames();
+        if self.is_drained && now >= noticed + LAST_BATCH {
+            self.noticed = None;
+        }
+    }
+
+    fn note(&mut self, change: &LinkChange, now: Instant) {
+        if !matches!(change, LinkChange::Unheard { .. }) {
+            self.noticed = Some(now);
+        }
+        // A capture on all interfaces outlives each of them.
+        if self.interface == ANY {
+            return;
+        }
         match change {
-            LinkChange::Up if !self.is_up && !self.is_gone => {
-                self.is_up = true;
-                Some(News::Back)
-            }
-            LinkChange::Down if self.is_up => {
-                self.is_up = false;
-                Some(News::Down)
-            }
-            LinkChange::Gone if !self.is_gone => {
-                self.is_gone = true;
-                self.is_up = false;
-                Some(News::Gone)
-            }
-            LinkChange::Up | LinkChange::Down | LinkChange::Gone => None,
-            LinkChange::Missed => Some(News::Unsure),
+            LinkChange::Down(_) => self.is_up = false,
+            LinkChange::Gone { .. } => (self.is_up, self.is_gone) = (false, true),
+            LinkChange::Back(_) => self.is_up = true,
+            LinkChange::Missed { .. } | LinkChange::Unheard { .. } => {}
         }
     }
 
@@ -166,14 +187,17 @@ impl Source {
         if self.is_lost {
             return None;
         }
-        let changes = LinkWatch::open(&self.interface).ok();
+        let links = LinkWatch::of(&self.interface);
         match open(&self.interface, self.snap_len, self.filter.as_deref()) {
             Ok(live) if live.link() == self.link => {
                 self.live = Some(live.numbered_behind(self.frames_before));
-                self.changes = changes;
+                self.links = links;
                 self.is_up = true;
                 self.is_gone = false;
-                Some(News::Back)
+                // Nothing of the old capture is left to come.
+                self.away_until = self.frames_before;
+                self.noticed = None;
+                Some(News::Link(LinkChange::Back(self.interface.clone())))
             }
             Ok(_) | Err(LiveError::Denied { .. }) => {
                 self.is_lost = true;

@@ -15,6 +15,7 @@ use super::source::{News, Source};
 use crate::capture::{OutputError, Savefiles, Written};
 use crate::decode::{Frame, Segment, Skip, decode};
 use crate::flow::{Connection, Crossings, Pushed, Table};
+use crate::netlink::Outages;
 use crate::report::{CaptureSummary, Listing, Numbers, Record, View, escape};
 use crate::verdict::{Gap, judge};
 
@@ -44,10 +45,9 @@ pub(super) struct Telling<'a> {
 struct Losses {
     dropped: u64,
     dropped_until: u64,
-    outages: u64,
+    outages: Outages,
     away_until: u64,
     is_lost: bool,
-    is_unsure: bool,
 }
 
 impl<'a> Telling<'a> {
@@ -98,30 +98,32 @@ impl<'a> Telling<'a> {
     }
 
     /// Takes note of what became of the capture, and gives words for it.
-    pub(super) fn note(&mut self, news: News, source: &Source) -> String {
+    pub(super) fn note(&mut self, news: &News, source: &Source) -> String {
         let name = escape(source.interface());
         let losses = &mut self.losses;
-        if let News::Dropped(count) = news {
-            losses.dropped += count;
-            losses.dropped_until = source.frames();
-            self.capture.dropped = Some(losses.dropped);
-            return format!("{name}: the kernel dropped {count} packets");
-        }
-        losses.away_until = source.frames();
         match news {
-            News::Down | News::Gone => losses.outages += 1,
-            News::Lost => losses.is_lost = true,
-            News::Unsure => losses.is_unsure = true,
-            News::Back | News::Dropped(_) => {}
+            News::Dropped(count) => {
+                losses.dropped += count;
+                losses.dropped_until = source.frames();
+                self.capture.dropped = Some(losses.dropped);
+                format!("{name}: the kernel dropped {count} packets")
+            }
+            News::Link(change) => {
+                losses.outages.note(change);
+                escape(&change.to_string()).into_owned()
+            }
+            News::Lost => {
+                losses.is_lost = true;
+                format!(
+                    "{name} cannot be captured on again: the right to capture on it was given up"
+                )
+            }
         }
-        let words = match news {
-            News::Down => "is down",
-            News::Gone => "is gone",
-            News::Back => "is back",
-            News::Lost => "cannot be captured on again: the right to capture on it was given up",
-            News::Unsure | News::Dropped(_) => "may have been away",
-        };
-        format!("{name} {words}")
+    }
+
+    /// Takes the connections that had begun by this frame for ones that may lack what an interface did not take.
+    pub(super) fn doubt_until(&mut self, frame: u64) {
+        self.losses.away_until = frame;
     }
 
     /// Lets time pass, and tells what has ended.
@@ -248,14 +250,11 @@ impl<'a> Telling<'a> {
     fn capture_so_far(&self, ended: Option<Ended>) -> CaptureSummary {
         let mut capture = self.capture.clone();
         let name = capture.interface.as_deref().unwrap_or_default();
-        let Losses { dropped, outages, is_lost, is_unsure, .. } = self.losses;
+        let Losses { dropped, is_lost, .. } = self.losses;
         let evicted = self.table.evicted();
         let reasons = [
             (dropped > 0, format!("{dropped} packets were dropped by the kernel")),
-            (outages == 1, format!("{name} was away once")),
-            (outages > 1, format!("{name} was away {outages} times")),
             (is_lost, format!("{name} could not be captured on again")),
-            (is_unsure, format!("{name} may have been down: messages of the kernel were lost")),
             (
                 evicted > 0,
                 format!(
@@ -269,8 +268,10 @@ impl<'a> Telling<'a> {
                 "interrupted before the end that was asked for".to_owned(),
             ),
         ];
-        capture.incomplete =
-            reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect();
+        capture.incomplete = self.losses.outages.reasons();
+        capture
+            .incomplete
+            .extend(reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason));
         capture.audit(capture.packets);
         capture
     }
