@@ -177,14 +177,44 @@ fn a_file_that_is_written_again_is_another() {
     }
     site.settle().succeeded();
     site.hold(&site.moved());
-    let first = site.path("captures/out1.pcap");
     let told = site.records();
-    let again = fs::read(&first).unwrap();
-    site.complete(&again);
-    fs::rename(site.path("captures/out7.pcap"), &first).unwrap();
+    let other = rotated(2, 11, &site).remove(1);
+    site.complete(&other);
+    fs::rename(site.path("captures/out7.pcap"), site.path("captures/out1.pcap")).unwrap();
     site.settle().succeeded();
     assert!(site.records().starts_with(&told));
     assert!(site.records().len() > told.len());
+}
+
+#[test]
+fn a_file_that_goes_on_after_it_was_read_is_told_and_one_that_was_touched_is_not_read_again() {
+    let mut site = Site::new();
+    let capture = rotated(1, 12, &site).remove(0);
+    let half = packet_boundary(&capture, capture.len() / 2);
+    site.complete(&capture[..half]);
+    site.settle().succeeded();
+    let told = site.records();
+    let put = |site: &mut Site, bytes| {
+        site.complete(bytes);
+        let made = site.moved().pop().unwrap();
+        fs::rename(site.path(&made), site.path("captures/out1.pcap")).unwrap();
+    };
+    put(&mut site, &capture[..half]);
+    site.settle().succeeded();
+    assert_eq!(site.records(), told);
+    put(&mut site, &capture);
+    let words = "out1.pcap: it was written to after it had been read, and is not read again\n";
+    let ran = site.settle();
+    assert!(ran.exits(3).stderr.contains(words), "{}", ran.stderr);
+    assert_eq!(site.records(), told);
+    site.settle().exits(3);
+}
+
+/// Where the first packet ends that ends behind so many bytes of a capture.
+fn packet_boundary(capture: &[u8], behind: usize) -> usize {
+    let length = |at: usize| u32::from_le_bytes(capture[at + 8..at + 12].try_into().unwrap());
+    let next = |&at: &usize| Some(at + 16 + usize::try_from(length(at)).unwrap());
+    std::iter::successors(Some(24), next).find(|&at| at > behind).unwrap()
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::super::failure::Failure;
 use super::super::pass::Losses;
 use super::folder::Savefile;
 use crate::capture::{Output, OutputError, regular};
+use crate::decode::Timestamp;
 use crate::flow::Table;
 
 /// Name and version of the form of checkpoints.
@@ -33,7 +34,7 @@ pub(super) struct Checkpoint {
     /// Bytes of records that belong to the files taken.
     pub(super) written: u64,
     /// The files taken, in order.
-    pub(super) files: Vec<Savefile>,
+    pub(super) files: Vec<Taken>,
     pub(super) losses: Losses,
     /// A file could not be read to its end.
     pub(super) cut_off: bool,
@@ -41,6 +42,17 @@ pub(super) struct Checkpoint {
     pub(super) incomplete: bool,
     /// The connections that are open.
     pub(super) table: Table,
+}
+
+/// A file that was taken.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Taken {
+    pub(super) file: Savefile,
+    /// Bytes that it had.
+    pub(super) bytes: u64,
+    /// The time of its first packet.
+    pub(super) begins: Option<Timestamp>,
 }
 
 /// What decides on the records.

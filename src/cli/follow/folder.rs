@@ -13,6 +13,7 @@ use nix::sys::stat::Mode;
 use serde::{Deserialize, Serialize};
 
 use crate::capture::OpenInput;
+use crate::decode::Timestamp;
 
 /// A file as it stands; one that is written again is another. They are in the order in which they were last written
 /// to; within one tick of the clock, in that of their numbers, which are longer the higher they are.
@@ -28,6 +29,11 @@ pub(super) struct Savefile {
 impl Savefile {
     pub(super) fn path(&self, folder: &Path) -> PathBuf {
         folder.join(&self.name)
+    }
+
+    /// True where both have one name: the other may be what became of this one.
+    pub(super) fn has_name_of(&self, other: &Savefile) -> bool {
+        self.name == other.name
     }
 
     /// True where this is the file, open.
@@ -92,9 +98,11 @@ impl Folder {
     }
 }
 
-/// How many of these files are complete: those that were last written to before the newest was.
-pub(super) fn complete(files: &[Savefile]) -> usize {
-    let newest = files.last().map(|newest| newest.modified);
+/// How many of these files are complete: those that were last written to before the newest was. What lies in the future
+/// was dated so, or the clock was set back: it tells nothing of what is written now.
+pub(super) fn complete(files: &[Savefile], now: Timestamp) -> usize {
+    let is_past = |(seconds, nanoseconds)| Timestamp::new(seconds, nanoseconds) <= now;
+    let newest = files.iter().map(|file| file.modified).filter(|&time| is_past(time)).max();
     files.iter().take_while(|file| Some(file.modified) < newest).count()
 }
 
@@ -120,8 +128,16 @@ mod tests {
 
     #[test]
     fn what_is_as_old_as_the_newest_may_still_be_written_to() {
+        let complete = |files: &[Savefile]| complete(files, Timestamp::new(8, 0));
         assert_eq!(complete(&[]), 0);
         assert_eq!(complete(&[file(6, "a")]), 0);
         assert_eq!(complete(&[file(6, "a"), file(7, "b"), file(7, "c")]), 1);
+    }
+
+    #[test]
+    fn a_file_of_the_future_makes_none_complete() {
+        let files = [file(6, "a"), file(7, "b"), file(9, "c")];
+        let complete = |now| complete(&files, Timestamp::new(now, 0));
+        assert_eq!([5, 6, 7, 8, 9].map(complete), [0, 0, 1, 1, 2]);
     }
 }

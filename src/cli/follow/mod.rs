@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::args::{FollowPlan, ReadPlan};
 use super::command::warn;
@@ -22,9 +22,9 @@ use super::pass::{End, Sink, evicted_words, fault_words, warn_of_times};
 use super::progress::Waiting;
 use super::status::Status;
 use crate::capture::{Filter, Frames, Input, Merged, OpenError, ReadError, Stop};
-use crate::decode::{Skip, decode};
+use crate::decode::{Skip, Timestamp, decode};
 use crate::sandbox::Needs;
-use checkpoint::Checkpoint;
+use checkpoint::{Checkpoint, Taken};
 use folder::{Folder, Savefile, complete, parent};
 use records::Records;
 
@@ -45,8 +45,8 @@ pub(super) fn run(
     let found = Checkpoint::open(plan, follow)?;
     records.go_on_behind(found.as_ref().map(|found| found.written))?;
     let checkpoint = found.unwrap_or_else(|| Checkpoint::first(plan, follow));
-    for file in &checkpoint.files {
-        records.begin_file(file.path(&follow.folder).display().to_string());
+    for taken in &checkpoint.files {
+        records.begin_file(taken.file.path(&follow.folder).display().to_string());
     }
     checkpoint.store(&follow.checkpoint)?;
     let filter = plan.filter.as_deref().map(Filter::prepare);
@@ -57,7 +57,7 @@ pub(super) fn run(
         ..Needs::default()
     })?;
 
-    let taken = checkpoint.files.iter().cloned().collect();
+    let taken = checkpoint.files.iter().map(|taken| taken.file.clone()).collect();
     let max_open = plan.max_open;
     let mut following = Following { follow, max_open, stop, filter, checkpoint, records, taken };
     let (mut quiet, mut before) = (Duration::ZERO, Vec::new());
@@ -68,9 +68,11 @@ pub(super) fn run(
         quiet = if waiting == before { quiet + PAUSE } else { Duration::ZERO };
         let is_settled = follow.settle.is_some_and(|settle| quiet >= settle);
         let files: Vec<Savefile> = waiting.iter().map(|(file, _)| file.clone()).collect();
-        let ready = if is_settled { files.len() } else { complete(&files) };
-        for file in files.into_iter().take(ready) {
-            if following.take(file)?.is_break() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = Timestamp::default().plus(now);
+        let ready = if is_settled { files.len() } else { complete(&files, now) };
+        for (file, bytes) in waiting.iter().take(ready).cloned() {
+            if following.take(file, bytes)?.is_break() {
                 return following.leave();
             }
         }
@@ -100,13 +102,13 @@ struct Following<'a> {
 
 impl Following<'_> {
     /// Reads a file to its end, and makes that last; breaks off where a signal comes before.
-    fn take(&mut self, file: Savefile) -> Result<ControlFlow<()>, Failure> {
+    fn take(&mut self, file: Savefile, bytes: u64) -> Result<ControlFlow<()>, Failure> {
         let path = file.path(&self.follow.folder);
-        if self.checkpoint.files.last().is_some_and(|newest| file < *newest) {
+        if self.checkpoint.files.last().is_some_and(|newest| file < newest.file) {
             self.lose(&path, "it is older than a file that was read before it");
         }
         self.taken.insert(file.clone());
-        self.checkpoint.files.push(file.clone());
+        self.checkpoint.files.push(Taken { file: file.clone(), bytes, begins: None });
         self.records.begin_file(path.display().to_string());
         match self.open(&file, &path) {
             Ok(Some(captures)) => {
@@ -128,6 +130,21 @@ impl Following<'_> {
             true => Merged::read(opened).map(Some),
             false => Ok(None),
         }
+    }
+
+    /// True where the newest file taken is one that was read before and was not complete then, or was only touched since:
+    /// it begins at the same time. What was added is lost, since connections were judged without it.
+    fn was_read_before(&mut self, path: &Path, begins: Timestamp) -> bool {
+        let Some((newest, before)) = self.checkpoint.files.split_last_mut() else { return false };
+        newest.begins = Some(begins);
+        let namesake = before.iter().rfind(|taken| taken.file.has_name_of(&newest.file));
+        let Some(same) = namesake.filter(|taken| taken.begins == newest.begins) else {
+            return false;
+        };
+        if same.bytes != newest.bytes {
+            self.lose(path, "it was written to after it had been read, and is not read again");
+        }
+        true
     }
 
     /// Takes note of what was there at the last look, was not read, and is lost by what is there now.
@@ -156,6 +173,9 @@ impl Following<'_> {
                 captures.stop();
             }
             let Some((_, frame)) = captures.next_frame() else { break };
+            if frame.number == 1 && self.was_read_before(path, frame.time) {
+                return Ok(ControlFlow::Continue(()));
+            }
             let filter = self.filter.as_mut();
             if !filter.map_or(Ok(true), |filter| filter.accepts(&frame))? {
                 continue;
