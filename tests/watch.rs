@@ -6,41 +6,14 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde_json::Value;
-use socket2::SockRef;
-use support::live::{Watch, ip, private_network};
-use support::{Public, closecheck, eventually, proc, run, syns, tcpdump, words};
-
-/// One connection with one byte from the client, who closes it, with an RST if so wanted.
-fn exchange(listener: &TcpListener, address: SocketAddr, abort: bool) {
-    let mut client = TcpStream::connect(address).unwrap();
-    let (mut server, _) = listener.accept().unwrap();
-    client.write_all(b"?").unwrap();
-    server.read_exact(&mut [0]).unwrap();
-    if abort {
-        SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
-    }
-    drop(client);
-    let _ = server.read(&mut [0]);
-}
-
-/// A listener on the loopback, and its address.
-fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
-
-fn ended(record: &Value) -> String {
-    let close = &record["close"];
-    format!("{} by {}", close["verdict"].as_str().unwrap(), close["by"].as_str().unwrap_or("-"))
-}
+use support::live::{Watch, ended, exchange, ip, listen, private_network};
+use support::{Public, closecheck, eventually, proc, run, syns, words};
 
 #[test]
 #[ignore = "needs root"]
@@ -360,45 +333,6 @@ fn packets_that_the_kernel_drops_are_told_at_once_and_make_it_incomplete() {
     let (code, _, said) = watch.stop();
     assert_eq!(code, Some(3), "{said}");
     assert!(said.contains(" packets were dropped by the kernel\n"), "{said}");
-}
-
-#[test]
-#[ignore = "needs root"]
-fn packets_are_written_to_files_that_change_by_size() {
-    private_network();
-    let folder = tempfile::tempdir().unwrap();
-    let name = folder.path().join("out");
-    let watch = Watch::start(&format!("-i lo -w {} -C 1k -W 3", name.display()));
-    let (listener, address) = listen();
-    for _ in 0..10 {
-        exchange(&listener, address, false);
-        watch.connection();
-    }
-    assert_eq!(watch.stop().0, Some(0));
-    let mut names: Vec<String> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    assert_eq!(names, ["out0", "out1", "out2"]);
-    assert!(names.iter().all(|name| !tcpdump(&folder.path().join(name)).is_empty()));
-}
-
-#[test]
-#[ignore = "needs root"]
-fn a_file_that_fails_fails_the_watch_and_takes_nothing_from_the_report() {
-    private_network();
-    let watch = Watch::start("-i lo -w /dev/full");
-    let (listener, address) = listen();
-    for _ in 0..200 {
-        exchange(&listener, address, false);
-    }
-    for _ in 0..200 {
-        assert_eq!(ended(&watch.connection()), "fin by client");
-    }
-    let (code, _, said) = watch.stop();
-    assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("cannot write /dev/full: No space left on device"), "{said}");
 }
 
 #[test]

@@ -1,0 +1,46 @@
+//! The packets that `closecheck watch` keeps: in one file or several, and what becomes of the watch where one fails.
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use support::live::{Watch, ended, exchange, listen, private_network};
+use support::tcpdump;
+
+#[test]
+#[ignore = "needs root"]
+fn packets_are_written_to_files_that_change_by_size() {
+    private_network();
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().join("out");
+    let watch = Watch::start(&format!("-i lo -w {} -C 1k -W 3", name.display()));
+    let (listener, address) = listen();
+    for _ in 0..10 {
+        exchange(&listener, address, false);
+        watch.connection();
+    }
+    assert_eq!(watch.stop().0, Some(0));
+    let mut names: Vec<String> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["out0", "out1", "out2"]);
+    assert!(names.iter().all(|name| !tcpdump(&folder.path().join(name)).is_empty()));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_file_that_fails_fails_the_watch_and_takes_nothing_from_the_report() {
+    private_network();
+    let watch = Watch::start("-i lo -w /dev/full");
+    let (listener, address) = listen();
+    for _ in 0..200 {
+        exchange(&listener, address, false);
+    }
+    for _ in 0..200 {
+        assert_eq!(ended(&watch.connection()), "fin by client");
+    }
+    let (code, _, said) = watch.stop();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("cannot write /dev/full: No space left on device"), "{said}");
+}
