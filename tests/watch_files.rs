@@ -3,8 +3,12 @@
 
 mod support;
 
+use std::fs::File;
+use std::io::pipe;
+use std::process::Stdio;
+
 use support::live::{Watch, ended, exchange, listen, private_network};
-use support::tcpdump;
+use support::{Running, closecheck, proc, tcpdump, words};
 
 #[test]
 #[ignore = "needs root"]
@@ -43,4 +47,27 @@ fn a_file_that_fails_fails_the_watch_and_takes_nothing_from_the_report() {
     let (code, _, said) = watch.stop();
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("cannot write /dev/full: No space left on device"), "{said}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_watch_that_nobody_hears_leaves_its_file() {
+    private_network();
+    let (listener, address) = listen();
+    let folder = tempfile::tempdir().unwrap();
+    for is_full in [true, false] {
+        let file = folder.path().join(format!("{is_full}.pcap"));
+        let (reader, gone) = pipe().unwrap();
+        drop(reader);
+        let mut command = closecheck(words("watch -i lo --count 1 -w"));
+        command.arg(&file).stderr(match is_full {
+            true => Stdio::from(File::options().write(true).open("/dev/full").unwrap()),
+            false => Stdio::from(gone),
+        });
+        let mut running = Running::start(&mut command);
+        proc::until_confined(&mut running);
+        exchange(&listener, address, true);
+        assert!(running.end().exits(0).stdout.contains(r#""verdict":"rst""#));
+        assert!(tcpdump(&file).len() >= 5);
+    }
 }
