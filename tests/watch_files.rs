@@ -8,7 +8,7 @@ use std::io::pipe;
 use std::process::Stdio;
 
 use support::live::{Watch, ended, exchange, listen, private_network};
-use support::{Running, closecheck, proc, tcpdump, words};
+use support::{PROGRAM, Running, clean, closecheck, proc, tcpdump, words};
 
 #[test]
 #[ignore = "needs root"]
@@ -47,6 +47,28 @@ fn a_file_that_fails_fails_the_watch_and_takes_nothing_from_the_report() {
     let (code, _, said) = watch.stop();
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("cannot write /dev/full: No space left on device"), "{said}");
+}
+
+/// Where SIGXFSZ would end the watch.
+#[test]
+#[ignore = "needs root"]
+fn a_file_that_may_not_grow_fails_the_watch_and_takes_nothing_from_the_report() {
+    private_network();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("out.pcap");
+    // 10 KiB, of which a connection takes about one.
+    let mut command = clean("sh");
+    command.args(["-c", r#"ulimit -f 20; exec "$0" "$@""#, PROGRAM]);
+    command.args(words("watch -i lo --count 50 -w")).arg(&file);
+    let mut running = Running::start(&mut command);
+    proc::until_confined(&mut running);
+    let (listener, address) = listen();
+    (0..50).for_each(|_| exchange(&listener, address, false));
+    let ran = running.end();
+    let error = format!("cannot write {}: File too large\n", file.display());
+    assert!(ran.exits(2).stderr.contains(&error), "{}", ran.stderr);
+    assert_eq!(ran.stdout.lines().count(), 50, "{}", ran.stdout);
+    assert!(!file.exists());
 }
 
 #[test]
