@@ -154,6 +154,17 @@ pub(crate) fn until_it_waits(running: &mut Running) {
     });
 }
 
+/// Waits until the program waits for a file to be opened, as it does for a named pipe that nobody has at the other end.
+#[track_caller]
+pub(crate) fn until_it_opens(running: &mut Running) {
+    let open = format!("{} ", nix::libc::SYS_openat);
+    eventually("it waits for a file to be opened", || {
+        assert!(!running.has_ended(), "it has ended instead");
+        let call = fs::read_to_string(format!("/proc/{}/syscall", running.pid()));
+        call.is_ok_and(|call| call.starts_with(&open))
+    });
+}
+
 /// Each thread with how often it has waited; `None` where one is at work.
 fn sleeping(pid: u32) -> Option<Vec<(PathBuf, String)>> {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
