@@ -160,6 +160,37 @@ fn a_chroot_without_proc_denies_namespaces_to_nobody_and_nothing_to_root() {
     assert!(std::fs::metadata(file).is_ok_and(|found| found.len() > 500));
 }
 
+/// A user other than root and nobody, whom no one else is.
+const SOMEBODY: &str = "54321";
+
+/// This process is the only one that the user may have.
+#[test]
+#[ignore = "needs root"]
+fn without_another_thread_a_read_takes_its_time_and_others_say_what_is_missing() {
+    let public = Public::new();
+    let capture = public.path("capture.pcap");
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linux-linger-0.pcap");
+    run(clean("install").args(["-m", "644", fixture]).arg(&capture)).succeeded();
+    let alone = |arguments: &str| {
+        let mut command = clean("setpriv");
+        command.args(["--reuid", SOMEBODY, "--regid", SOMEBODY, "--clear-groups"]);
+        command.args(["prlimit", "--nproc=1"]).arg(public.program()).args(words(arguments));
+        run(command.current_dir("/"))
+    };
+    for options in ["--expect rst", "--format json", "--packets", "--filter tcp"] {
+        let arguments = format!("read {options} {}", capture.display());
+        let shared = run(&mut closecheck(words(&arguments)));
+        let ran = alone(&arguments);
+        assert_eq!(ran.exits(0).complains("").stdout, shared.exits(0).stdout, "{options}");
+    }
+    for arguments in ["--isolate always", "matrix --scenario drained", "run -- true"] {
+        let ran = alone(arguments);
+        let words = "Resource temporarily unavailable\n";
+        assert!(ran.exits(2).stderr.ends_with(words), "{arguments}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "", "{arguments}");
+    }
+}
+
 /// What is set up again a moment later has been down all the same.
 #[test]
 #[ignore = "needs root"]

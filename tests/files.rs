@@ -234,6 +234,39 @@ fn a_full_file_system_takes_no_report_and_gives_no_0() {
     }
 }
 
+/// Where SIGXFSZ would end the process, and everything with it.
+#[test]
+fn a_limit_on_the_size_of_files_takes_no_verdict_and_gives_no_0() {
+    const TOO_LARGE: &str =
+        "File too large\n(hint: allow the process larger files with `ulimit -f`)\n";
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linux-linger-0.pcap");
+    let folder = tempfile::tempdir().unwrap();
+    let limited = |arguments: &str| {
+        let script = format!(r#"ulimit -f 0; exec "$0" {arguments}"#);
+        run(clean("sh").args(["-c", &script, PROGRAM]).current_dir(folder.path()))
+    };
+    for (arguments, report) in [
+        (format!("read --expect rst --junit junit.xml {fixture}"), "1 connection: 1 rst "),
+        (format!("read --html page.html {fixture}"), "1 connection: 1 rst "),
+        (format!("verify --junit junit.xml {fixture}"), ""),
+        ("--isolate always --linger 0 -w out.pcap".to_owned(), "RST, sent by the server\n"),
+        ("run --report report.json --format json -- echo ran".to_owned(), "ran\n"),
+        ("run --report - -w out.pcap -- echo ran".to_owned(), "ran\n"),
+        (format!("read {fixture} >out"), ""),
+    ] {
+        let ran = limited(&arguments);
+        assert!(ran.exits(2).stderr.ends_with(TOO_LARGE), "{arguments}: {}", ran.stderr);
+        assert!(ran.stdout.starts_with(report), "{arguments}: {}", ran.stdout);
+        let left = names(folder.path());
+        assert!(left.is_empty() || left == ["out"], "{arguments}: {left:?}");
+    }
+    // A command has the signal as it was: it ends the shell, unless that was started to ignore it.
+    limited("run -- sh -c 'echo lost >out'").exits(128 + Signal::SIGXFSZ as i32);
+    let script = r#"trap '' XFSZ; ulimit -f 0; exec "$0" run -- sh -c 'echo lost >out'"#;
+    let ran = run(clean("sh").args(["-c", script, PROGRAM]).current_dir(folder.path()));
+    assert!(ran.code() < 128 && ran.stderr.contains("echo: I/O error"), "{}", ran.stderr);
+}
+
 #[test]
 fn a_kill_leaves_the_old_file_and_nothing_beside_it() {
     let folder = tempfile::tempdir().unwrap();

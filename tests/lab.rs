@@ -4,13 +4,17 @@
 
 mod support;
 
-use std::net::{TcpListener, TcpStream};
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
+use std::thread;
 
 use nix::sys::ptrace;
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
+use support::live::private_network;
 use support::traffic::Traffic;
 use support::{Public, Ran, Running, closecheck, eventually, proc, run, words};
 
@@ -151,6 +155,39 @@ fn stopping_and_continuing_the_program_changes_nothing() {
         running.signal(Signal::SIGCONT);
         judge(&running.end(), linger, closer, true);
     }
+}
+
+/// Its own packets are few; those of a stranger with the same ports and other addresses pass the capture's filter too.
+#[test]
+#[ignore = "needs root"]
+fn stopped_while_more_comes_than_the_kernel_has_room_for_it_tells_what_was_dropped() {
+    private_network();
+    let mut command = closecheck(words("--isolate never --hold 2s --format json --expect rst"));
+    let mut running = Running::start(command.args(["--linger", "0"]));
+    proc::until_established(&mut running, 8000);
+    let port = proc::port_of_client(&running, 8000);
+    running.signal(Signal::SIGSTOP);
+    eventually("it is stopped", || proc::status(&running, "State").starts_with('T'));
+    let listener = TcpListener::bind("127.0.0.2:8000").unwrap();
+    let client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    client.bind(&SocketAddr::from(([127, 0, 0, 3], port)).into()).unwrap();
+    client.connect(&listener.local_addr().unwrap().into()).unwrap();
+    let (mut server, _) = listener.accept().unwrap();
+    // Sixty times the buffer of 4 MiB, of which a packet of 64 KiB takes 2 KiB.
+    let sent = 256 << 20;
+    let sending = thread::spawn(move || {
+        let data = vec![0; 1 << 20];
+        (0..sent / data.len()).for_each(|_| (&client).write_all(&data).unwrap());
+    });
+    assert_eq!(io::copy(&mut server, &mut io::sink()).unwrap(), sent as u64);
+    sending.join().unwrap();
+    running.signal(Signal::SIGCONT);
+    let ran = running.end();
+    let report = ran.exits(3).json();
+    let dropped = report["capture"]["dropped"].as_u64().unwrap();
+    assert!(dropped > 0, "{report:#}");
+    let words = format!("incomplete: the kernel dropped {dropped} packets\n");
+    assert!(ran.stderr.contains(&words), "{}", ran.stderr);
 }
 
 /// Holds the peer's thread back until its kernel, tired of waiting, has acknowledged the FIN alone.

@@ -1,5 +1,5 @@
-//! Reports and files with nowhere to go: standard output full or without a reader, files that cannot be
-//! written.
+//! Reports and files with nowhere to go: standard output or standard error full, closed or without a reader, files that
+//! cannot be written.
 #![cfg(target_os = "linux")]
 
 mod support;
@@ -56,6 +56,70 @@ fn a_standard_output_that_is_closed_is_an_error_in_every_command() {
     // Thrown away it is none.
     let script = format!("exec {} read {fixture} 1<>/dev/null", support::PROGRAM);
     run(support::clean("sh").args(["-c", &script])).exits(0).complains("");
+}
+
+const FIXTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linux-linger-0.pcap");
+/// What can be wrong with a standard error.
+const UNHEARD: [&str; 3] = ["2>/dev/full", "2>&-", "2</dev/null"];
+
+/// Runs the program by a shell that redirects this.
+fn redirected(arguments: &str, redirection: &str) -> Ran {
+    let script = format!("exec {} {arguments} {redirection}", support::PROGRAM);
+    run(support::clean("sh").args(["-c", &script]))
+}
+
+#[test]
+fn a_standard_error_that_takes_nothing_changes_no_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let cut = folder.path().join("cut.pcap");
+    let whole = std::fs::read(FIXTURE).unwrap();
+    std::fs::write(&cut, &whole[..whole.len() - 1]).unwrap();
+    let cases = [
+        (format!("read --format json {}", cut.display()), 3),
+        (format!("read --format json --expect fin {FIXTURE}"), 1),
+        (format!("verify --annotations github {}", cut.display()), 3),
+        ("read no-such-file".to_owned(), 2),
+        ("no-such-command".to_owned(), 2),
+    ];
+    for (arguments, status) in cases {
+        let heard = redirected(&arguments, "");
+        assert!(!heard.exits(status).stderr.is_empty(), "{arguments}");
+        for redirection in UNHEARD {
+            let unheard = redirected(&arguments, redirection);
+            assert_eq!(unheard.exits(status).stdout, heard.stdout, "{arguments} {redirection}");
+        }
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let unheard = run(closecheck(words(&arguments)).stderr(writer));
+        assert_eq!(unheard.exits(status).stdout, heard.stdout, "{arguments}");
+    }
+}
+
+/// There the report goes. The packets are kept all the same.
+#[test]
+fn a_standard_error_that_does_not_take_the_report_of_a_run_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let connection = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/programs/connection.py");
+    for (number, redirection) in UNHEARD.into_iter().enumerate() {
+        for format in ["table", "ndjson"] {
+            // A command that fails has its own status whatever becomes of the report.
+            for (of_command, status) in [(0, 2), (7, 7)] {
+                let file = folder.path().join(format!("{number}-{format}-{of_command}.pcap"));
+                let arguments = format!(
+                    "run --expect rst --format {format} -w {} -- python3 {connection} rst {of_command}",
+                    file.display()
+                );
+                redirected(&arguments, redirection).exits(status);
+                assert!(!support::tcpdump(&file).is_empty(), "{arguments} {redirection}");
+            }
+        }
+        redirected("run -- true", redirection).exits(2);
+        redirected("run --report - -- true", redirection).exits(0);
+    }
+    // One who has seen enough is none.
+    let (reader, writer) = pipe().unwrap();
+    drop(reader);
+    run(closecheck(words("run -- true")).stderr(writer)).exits(0);
 }
 
 /// The report of a run goes elsewhere, and the command finds its standard output as closed as it is.

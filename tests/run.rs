@@ -11,8 +11,9 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use support::{NOBODY, Public, Ran, clean, closecheck, run, words};
+use support::{NOBODY, Public, Ran, Running, clean, closecheck, eventually, proc, run, words};
 
 fn program(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name)
@@ -273,6 +274,48 @@ fn a_file_that_cannot_be_written_gives_2_where_the_command_succeeded() {
         let error = "closecheck: error: cannot write /dev/full: No space left on device";
         assert!(ran.exits(code).stderr.contains(error), "{}", ran.stderr);
     }
+}
+
+/// While closecheck is stopped its command sends twice what the kernel has room for.
+#[test]
+fn packets_that_the_kernel_drops_leave_the_expectation_open() {
+    const SENDER: &str = r#"
+import socket, sys, threading
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+server, _ = listener.accept()
+def take():
+    while server.recv(1 << 20): pass
+def say(word):
+    print(word, flush=True)
+    sys.stdin.readline()
+say("connected")
+taking = threading.Thread(target=take)
+taking.start()
+for _ in range(256):
+    client.sendall(bytes(1 << 20))
+say("sent")
+client.close()
+taking.join()
+"#;
+    let mut command = closecheck(words("run -s 65535 --expect fin --report - --format json"));
+    command.args(["--", "python3", "-c", SENDER]).stdin(Stdio::piped());
+    let mut running = Running::start(&mut command);
+    assert_eq!(running.line(), "connected");
+    running.signal(Signal::SIGSTOP);
+    eventually("it is stopped", || proc::status(&running, "State").starts_with('T'));
+    running.tell("");
+    assert_eq!(running.line(), "sent");
+    running.signal(Signal::SIGCONT);
+    running.tell("");
+    let ran = running.end();
+    let report = ran.exits(3).json();
+    let dropped = report["capture"]["dropped"].as_u64().unwrap();
+    assert!(dropped > 0, "{report:#}");
+    let gaps = report["connections"][0]["close"]["gaps"].as_array().unwrap();
+    assert!(gaps.contains(&"dropped".into()), "{report:#}");
+    let words = format!("incomplete: the kernel dropped {dropped} packets\n");
+    assert!(ran.stderr.contains(&words), "{}", ran.stderr);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Write, pipe};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -235,6 +236,33 @@ fn a_named_pipe_that_nobody_writes_to_holds_no_signal_up() {
         let report = ran.exits(3).complains(INTERRUPTED).json();
         assert_eq!(report["connections"], json!([]));
     }
+}
+
+/// Until its reader comes there is nothing to report, and one signal is enough.
+#[test]
+fn a_named_pipe_to_write_to_that_nobody_reads_holds_no_signal_up() {
+    let capture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linux-linger-0.pcap");
+    for arguments in [
+        format!("read {capture} --html"),
+        format!("read {capture} --expect rst --junit"),
+        format!("compare {capture} {capture} --html"),
+        format!("verify {capture} --junit"),
+        format!("verify {capture} --html"),
+    ] {
+        for signal in SIGNALS {
+            let pipe = NamedPipe::new();
+            let mut running = Running::start(closecheck(words(&arguments)).arg(pipe.path()));
+            proc::until_it_opens(&mut running);
+            let ran = signalled(running, signal, &arguments);
+            assert_eq!(ran.status.signal(), Some(signal as i32), "{arguments}");
+        }
+    }
+    // With a reader, all is as usual.
+    let pipe = NamedPipe::new();
+    let mut command = closecheck(["read", capture, "--html"]);
+    let running = Running::start(command.arg(pipe.path()));
+    assert!(fs::read_to_string(pipe.path()).unwrap().ends_with("</html>\n"));
+    running.end().exits(0);
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub use file::{
 pub use filter::{Filter, FilterError};
 pub use live::{ANY, Delivery, LOOPBACK, Live, LiveError};
 pub use merged::{Merged, OpenError, Origin};
-pub use output::{Output, OutputError};
+pub use output::{Output, OutputError, outlast_size_limit};
 pub use pcap_writer::PcapWriter;
 pub use savefiles::{Rotation, Savefiles, Written};
 #[cfg(target_os = "linux")]

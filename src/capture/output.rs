@@ -5,11 +5,29 @@ use std::io::{self, BufWriter, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
+use signal_hook::consts::SIGXFSZ;
+use signal_hook::flag;
 use tempfile::NamedTempFile;
 use thiserror::Error;
+
+use super::stop::is_ignored;
+
+/// Has what is written beyond the limit on the size of files (RLIMIT_FSIZE) fail as on a full disk, where SIGXFSZ would
+/// end the process (setrlimit(2)). A program that is executed finds the signal as it was.
+///
+/// # Errors
+/// Whatever the system says where a handler cannot be had.
+pub fn outlast_size_limit() -> io::Result<()> {
+    if !is_ignored(SIGXFSZ) {
+        // That it is caught is all there is to it.
+        flag::register(SIGXFSZ, Arc::default())?;
+    }
+    Ok(())
+}
 
 /// A file being written without a name where the file system can do that, so that nothing is left of it
 /// whatever ends the process, and beside its target elsewhere, to be put in its place at the end. A target

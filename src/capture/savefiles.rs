@@ -7,6 +7,7 @@
 use std::num::NonZeroU32;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -65,6 +66,15 @@ struct Current {
     path: PathBuf,
     writer: PcapWriter<Output>,
     bytes: u64,
+}
+
+impl Current {
+    /// Finishes the file and puts it in its place.
+    fn place(self) -> Result<(), OutputError> {
+        let Current { path, writer, .. } = self;
+        let output = writer.finish().map_err(|source| OutputError::new(&path, source))?;
+        output.commit()
+    }
 }
 
 impl Savefiles {
@@ -175,12 +185,19 @@ impl Savefiles {
     /// Finishes the current file, while the next one may begin.
     fn place_current(&mut self) -> Result<(), OutputError> {
         self.wait_for_placing()?;
-        let Some(Current { path, writer, .. }) = self.current.take() else { return Ok(()) };
-        self.placing = Some(thread::spawn(move || {
-            let output = writer.finish().map_err(|source| OutputError::new(&path, source))?;
-            output.commit()
-        }));
-        Ok(())
+        let Some(current) = self.current.take() else { return Ok(()) };
+        // Handed over once there is a thread, which without one would lose it.
+        let (hand, handed) = channel::<Current>();
+        let place = move || handed.recv().map_or(Ok(()), Current::place);
+        match thread::Builder::new().name("placing".to_owned()).spawn(place) {
+            Ok(placing) => {
+                // It waits for that.
+                let _ = hand.send(current);
+                self.placing = Some(placing);
+                Ok(())
+            }
+            Err(_) => current.place(),
+        }
     }
 
     fn wait_for_placing(&mut self) -> Result<(), OutputError> {

@@ -41,24 +41,34 @@ impl Stop {
     /// # Errors
     /// Whatever the system says where a pipe or a handler cannot be had.
     pub fn on_signals() -> io::Result<Stop> {
-        let (reader, writer) = UnixStream::pair()?;
-        // One for all: the second signal need not be the same as the first.
-        let requested = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)) {
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&requested))?;
-            flag::register(signal, Arc::clone(&requested))?;
-            low_level::pipe::register(signal, writer.try_clone()?)?;
-        }
-        Ok(Stop { pipe: Arc::new(Pipe { reader, writer }), requested })
+        let stop = Stop::never()?;
+        stop.obey_signals()?;
+        Ok(stop)
     }
 
-    /// Never stops: for a program that handles its signals itself.
+    /// Never stops unless it comes to [`obey`](Stop::obey_signals) the signals: for a program that handles them itself.
     ///
     /// # Errors
     /// Whatever the system says where a pipe cannot be had.
     pub fn never() -> io::Result<Stop> {
         let (reader, writer) = UnixStream::pair()?;
         Ok(Stop { pipe: Arc::new(Pipe { reader, writer }), requested: Arc::default() })
+    }
+
+    /// Takes the signals over from now on, but for those that the process was started to ignore. Up to here, one ends
+    /// the process, whatever that waits for.
+    ///
+    /// # Errors
+    /// Whatever the system says where a handler cannot be had.
+    pub fn obey_signals(&self) -> io::Result<()> {
+        // One for all: the second signal need not be the same as the first.
+        let requested = &self.requested;
+        for signal in [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|&signal| !is_ignored(signal)) {
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(requested))?;
+            flag::register(signal, Arc::clone(requested))?;
+            low_level::pipe::register(signal, self.pipe.writer.try_clone()?)?;
+        }
+        Ok(())
     }
 
     /// Makes the request as a signal would: who waits for a capture waits no longer.

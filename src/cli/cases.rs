@@ -1,5 +1,4 @@
 //! Where cases go: standard output, a JUnit file, and GitHub's annotations and step summary.
-#![expect(clippy::print_stderr, reason = "annotations are no part of the report")]
 
 use std::env;
 use std::fs::File;
@@ -7,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::args::{Annotations, CaseFilesArgs, CasesArgs, CasesFormat};
+use super::command::say;
 use super::failure::Failure;
 use super::html::{HtmlArgs, HtmlFile};
 use super::judge::Conclusion;
@@ -211,7 +211,7 @@ impl Github {
     fn group(&mut self, name: &str, cases: &[Case]) {
         let room = annotations::SHOWN - self.annotated;
         for line in cases.iter().filter_map(|case| annotation(name, case)).take(room) {
-            eprintln!("{line}");
+            say(&line);
             self.annotated += 1;
         }
         self.summary.group(name, cases);

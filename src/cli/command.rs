@@ -1,8 +1,7 @@
 //! What all commands say on standard error: warnings, and errors in one shape.
-#![expect(clippy::print_stderr, reason = "errors and warnings belong on standard error")]
 
 use std::error::Error;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -12,14 +11,20 @@ use super::out::is_closed;
 use super::status::Status;
 use crate::report::{CaptureSummary, Format, escape, without_error_numbers};
 
+/// Writes a line on standard error, in one piece. Where that takes nothing, the line is lost: whatever is said there,
+/// the exit status tells it too.
+pub(super) fn say(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}
+
 /// A line on standard error for something that does not end the command.
 pub(super) fn warn(text: &str) {
-    eprintln!("closecheck: warning: {}", escape(&without_error_numbers(text)));
+    say(&format!("closecheck: warning: {}", escape(&without_error_numbers(text))));
 }
 
 /// A line on standard error for something that goes as it should.
 pub(super) fn note(text: &str) {
-    eprintln!("closecheck: {}", escape(&without_error_numbers(text)));
+    say(&format!("closecheck: {}", escape(&without_error_numbers(text))));
 }
 
 /// Says on standard error what makes the capture incomplete, unless the same terminal shows it in the
@@ -36,9 +41,9 @@ pub(super) fn warn_incomplete(capture: &CaptureSummary, format: Format) {
 /// Shows why a command failed, and what to do.
 pub(super) fn show_failure(failure: &Failure) -> Status {
     // The words of libraries and of files that were read are in it.
-    eprintln!("closecheck: error: {}", escape(&causes(failure)));
+    say(&format!("closecheck: error: {}", escape(&causes(failure))));
     if let Some(hint) = failure.hint() {
-        eprintln!("(hint: {hint})");
+        say(&format!("(hint: {hint})"));
     }
     Status::Error
 }
@@ -112,12 +117,12 @@ fn where_to_look(error: &clap::Error, called: &str) -> String {
 pub(super) fn show_usage(error: &clap::Error, called: &str) -> ExitCode {
     if error.use_stderr() {
         let (what, hint) = complaint(error, called);
-        eprintln!("closecheck: {}", escape(&what));
-        eprintln!("(hint: {})", escape(&hint));
+        say(&format!("closecheck: {}", escape(&what)));
+        say(&format!("(hint: {})", escape(&hint)));
         return Status::Error.into();
     }
     match error.print() {
-        _ if is_closed() => Status::Error.into(),
+        _ if is_closed(io::stdout()) => Status::Error.into(),
         Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Status::Error.into(),
         _ => Status::AsExpected.into(),
     }

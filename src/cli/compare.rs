@@ -23,9 +23,11 @@ const GRACE: Duration = Duration::from_millis(100);
 /// Reads both captures and reports.
 pub(super) fn run(plan: &ComparePlan, confining: &Confining) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
-    let stop = Stop::on_signals().map_err(Failure::Signals)?;
+    // Until everything is open a signal ends the process: a named pipe waits for its reader in the kernel.
+    let stop = Stop::never().map_err(Failure::Signals)?;
     let (a, b) = (open(&plan.a, &stop)?, open(&plan.b, &stop)?);
     let html = plan.html.begin()?;
+    stop.obey_signals().map_err(Failure::Signals)?;
     confine(confining, dropped, &placing([html.as_ref().and_then(HtmlFile::place)]))?;
     let keep = html.is_some().then_some(PACKETS);
     let (mut a, mut b) = (gather(a, keep)?, gather(b, keep)?);

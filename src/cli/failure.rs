@@ -74,8 +74,8 @@ pub(super) enum Failure {
     Temporary(io::Error),
     #[error("interrupted before everything was merged")]
     Interrupted,
-    #[error("cannot write the report to standard output: {0}")]
-    Report(io::Error),
+    #[error("cannot write the report to {stream}: {source}")]
+    Report { stream: &'static str, source: io::Error },
     #[cfg_attr(
         not(target_os = "linux"),
         expect(dead_code, reason = "commands are run on Linux only")
@@ -93,6 +93,11 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// The report could not be written to standard output.
+    pub(super) fn report(source: io::Error) -> Failure {
+        Failure::Report { stream: "standard output", source }
+    }
+
     /// What to do about it.
     pub(super) fn hint(&self) -> Option<String> {
         match self {
@@ -148,7 +153,7 @@ impl Failure {
             Failure::Follow { .. } => {
                 Some("--follow takes the folder that captures are written to".to_owned())
             }
-            Failure::Report(source)
+            Failure::Report { source, .. }
             | Failure::Junit { source, .. }
             | Failure::StepSummary { source, .. } => hint(hints::to_write(source)),
             Failure::NotStarted { name, .. } if name.starts_with('-') => {

@@ -35,6 +35,7 @@ pub(super) fn to_write(error: &io::Error) -> Option<&'static str> {
         ),
         ErrorKind::IsADirectory => Some("name a file in it"),
         ErrorKind::StorageFull => Some("make room there, or choose another place"),
+        ErrorKind::FileTooLarge => Some("allow the process larger files with `ulimit -f`"),
         ErrorKind::ReadOnlyFilesystem => Some("choose a place that can be written to"),
         _ => None,
     }

@@ -1,6 +1,6 @@
 //! What the rules of `--only` and `--expect` come to, connection by connection.
-#![expect(clippy::print_stderr, reason = "broken expectations belong on standard error")]
 
+use super::command::say;
 use super::status::Status;
 use crate::verdict::{Close, Expectation, Outcome};
 
@@ -98,7 +98,7 @@ impl<'a> Judge<'a> {
             reasons.push(format!("no connection{selected} was seen"));
         }
         for reason in &reasons {
-            eprintln!("closecheck: expected `{rule}`: {reason}");
+            say(&format!("closecheck: expected `{rule}`: {reason}"));
         }
         let status = match (evidence, self.broken, self.undecided, self.considered) {
             (Evidence::Doubtful, ..) => Status::Incomplete,

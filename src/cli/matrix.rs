@@ -92,7 +92,11 @@ fn run_all(plan: &MatrixPlan, confinement: Confinement) -> Result<Vec<Output>, F
     };
     thread::scope(|scope| {
         let jobs = plan.jobs.min(plan.cells.len());
-        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        let start =
+            |job| thread::Builder::new().name(format!("job-{job}")).spawn_scoped(scope, work);
+        let workers: Vec<_> = (1..jobs).map_while(|job| start(job).ok()).collect();
+        // However many threads there were to be had, this is one more.
+        work();
         // The scope itself would not wait for the threads to be gone, and those that are left keep their rights.
         for worker in workers {
             let _ = worker.join();

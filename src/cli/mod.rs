@@ -37,10 +37,15 @@ use std::process::ExitCode;
 pub use args::Args;
 pub use status::Status;
 
+use crate::capture::outlast_size_limit;
 use confine::Confining;
+use failure::Failure;
 
 /// Runs closecheck with these arguments (the first is the program's name) and gives its exit status.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    if let Err(error) = outlast_size_limit() {
+        return command::show_failure(&Failure::Signals(error)).into();
+    }
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let called = Args::called(&arguments);
     let arguments = Args::read(arguments);
@@ -59,7 +64,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         args::Plan::Matrix(plan) => matrix::run(&plan, &confining),
         args::Plan::Doctor(plan) => doctor::run(&plan),
         args::Plan::HoldSocket => {
-            crate::lab::hold().map(|()| Status::AsExpected).map_err(failure::Failure::HoldSocket)
+            crate::lab::hold().map(|()| Status::AsExpected).map_err(Failure::HoldSocket)
         }
         args::Plan::Watch(plan) => watch::run(&plan, &confining),
         args::Plan::Run(plan) => run::run(&plan, &confining),

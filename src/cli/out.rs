@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -102,6 +103,14 @@ impl Target {
         }
     }
 
+    fn name(self) -> &'static str {
+        match self {
+            Target::StandardOutput => "standard output",
+            Target::StandardError => "standard error",
+            Target::File => "a file",
+        }
+    }
+
     fn width(self) -> usize {
         let size = match self {
             Target::StandardOutput | Target::File => terminal_size::terminal_size(),
@@ -112,18 +121,19 @@ impl Target {
 
     fn open(self) -> Box<dyn Write> {
         match self {
-            Target::StandardOutput if is_closed() => Box::new(Closed),
+            Target::StandardOutput if is_closed(io::stdout()) => Box::new(Closed),
             Target::StandardOutput => Box::new(io::stdout().lock()),
+            Target::StandardError if is_closed(io::stderr()) => Box::new(Closed),
             Target::StandardError => Box::new(io::stderr()),
             Target::File => Box::new(io::sink()),
         }
     }
 }
 
-/// True where standard output cannot be written to: it is closed, or open for reading only. Rust's library would
+/// True where a standard stream cannot be written to: it is closed, or open for reading only. Rust's library would
 /// take what is written there, and lose it.
-pub(super) fn is_closed() -> bool {
-    let flags = fcntl(io::stdout(), FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
+pub(super) fn is_closed(stream: impl AsFd) -> bool {
+    let flags = fcntl(stream, FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
     flags.map_or(true, |flags| flags & OFlag::O_ACCMODE == OFlag::O_RDONLY)
 }
 
@@ -159,6 +169,7 @@ impl Pace {
 
 /// A standard stream for a report that is written as it comes.
 pub(super) struct Out {
+    target: Target,
     out: BufWriter<Box<dyn Write>>,
     pace: Pace,
     reader_is_gone: bool,
@@ -167,7 +178,7 @@ pub(super) struct Out {
 impl Out {
     pub(super) fn new(target: Target, pace: Pace) -> Out {
         let out = BufWriter::with_capacity(BUFFER, target.open());
-        Out { out, pace, reader_is_gone: false }
+        Out { target, out, pace, reader_is_gone: false }
     }
 
     /// Writes a part of the report, or nothing once the reader is gone.
@@ -207,7 +218,7 @@ impl Out {
                 self.reader_is_gone = true;
                 Ok(())
             }
-            Err(error) => Err(Failure::Report(error)),
+            Err(source) => Err(Failure::Report { stream: self.target.name(), source }),
         }
     }
 }

@@ -158,7 +158,9 @@ impl Countdown {
                 }
             }
         };
-        Countdown { shown: Some((ended, thread::spawn(count))) }
+        // Where there is no thread to be had, nobody counts.
+        let counting = thread::Builder::new().name("countdown".to_owned()).spawn(count);
+        Countdown { shown: counting.ok().map(|thread| (ended, thread)) }
     }
 }
 

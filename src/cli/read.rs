@@ -23,17 +23,21 @@ const LADDER: usize = 32;
 /// Reads the captures to their ends, or as far as they go before a signal comes, and reports.
 pub(super) fn run(plan: &ReadPlan, confining: &Confining) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
-    let stop = Stop::on_signals().map_err(Failure::Signals)?;
+    // Until everything is open a signal ends the process: a named pipe waits for its reader in the kernel.
+    let stop = Stop::never().map_err(Failure::Signals)?;
     if let Some(form) = plan.partial {
+        stop.obey_signals().map_err(Failure::Signals)?;
         return partial::run(plan, form, &stop, |needs| confine(confining, dropped, needs));
     }
     if let Some(followed) = &plan.follow {
+        stop.obey_signals().map_err(Failure::Signals)?;
         return follow::run(plan, followed, &stop, |needs| confine(confining, dropped, needs));
     }
     let pass = Pass::open(&plan.inputs, plan.filter.as_deref(), plan.max_open, &stop)?;
     let expected = plan.report.expect.as_ref();
     let cases = expected.map(|_| CaseFiles::begin(NAME, &plan.cases)).transpose()?;
     let html = plan.html.begin()?;
+    stop.obey_signals().map_err(Failure::Signals)?;
     let places =
         [cases.as_ref().and_then(CaseFiles::place), html.as_ref().and_then(HtmlFile::place)];
     confine(confining, dropped, &placing(places))?;

@@ -94,7 +94,7 @@ impl<'a> Reporting<'a> {
         let record = Record::new(connection, close, file);
         let Reporting { listing, page, out, .. } = self;
         if let Some((page, listed)) = page.as_mut().zip(in_page) {
-            page.list(&record, listed, packets.as_ref()).map_err(Failure::Report)?;
+            page.list(&record, listed, packets.as_ref()).map_err(Failure::report)?;
         }
         match in_report {
             true => out.write(|out| listing.connection(record, packets, out)),
@@ -132,7 +132,7 @@ impl<'a> Reporting<'a> {
 fn listing(plan: &Plan<'_>) -> Result<Listing, Failure> {
     #[cfg(feature = "parquet")]
     if plan.columns {
-        return Listing::columns(plan.view).map_err(Failure::Report);
+        return Listing::columns(plan.view).map_err(Failure::report);
     }
     Ok(Listing::new(plan.view))
 }

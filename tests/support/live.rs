@@ -1,6 +1,7 @@
 //! A watch at work in a private network, and what it writes while it does.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use socket2::SockRef;
 
 use super::{NOBODY, clean, closecheck, run, words};
 
@@ -25,6 +27,35 @@ pub(crate) fn private_network() {
 #[track_caller]
 pub(crate) fn ip(arguments: &str) {
     run(clean("ip").args(words(arguments))).succeeded();
+}
+
+/// One connection with one byte from the client, who closes it, with an RST if so wanted.
+#[track_caller]
+pub(crate) fn exchange(listener: &TcpListener, address: SocketAddr, abort: bool) {
+    let mut client = TcpStream::connect(address).expect("someone listens");
+    let (mut server, _) = listener.accept().expect("someone has called");
+    client.write_all(b"?").expect("room for a byte");
+    server.read_exact(&mut [0]).expect("a byte");
+    if abort {
+        SockRef::from(&client).set_linger(Some(Duration::ZERO)).expect("a socket");
+    }
+    drop(client);
+    let _ = server.read(&mut [0]);
+}
+
+/// A listener on the loopback, and its address.
+#[track_caller]
+pub(crate) fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    (listener, address)
+}
+
+/// How a connection ended, and by whom.
+pub(crate) fn ended(record: &Value) -> String {
+    let close = &record["close"];
+    let word = |name: &str| close[name].as_str().unwrap_or("-");
+    format!("{} by {}", word("verdict"), word("by"))
 }
 
 /// `closecheck watch`, capturing.

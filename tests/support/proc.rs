@@ -48,6 +48,16 @@ pub(crate) fn until_established(running: &mut Running, port: u16) {
     });
 }
 
+/// The port of the client whose server has this one, in a network with this one exchange.
+#[track_caller]
+pub(crate) fn port_of_client(running: &Running, server: u16) -> u16 {
+    let remote = format!("0100007F:{server:04X}");
+    let ends = ends(running.pid(), ESTABLISHED, |_, columns| columns.get(2) == Some(&&*remote));
+    let [client] = ends.as_slice() else { panic!("no one client: {ends:?}") };
+    let (_, port) = client.split_once(':').expect("an address");
+    u16::from_str_radix(port, 16).expect("a port")
+}
+
 /// The same wherever the exchange is, by the sockets that the program holds, and the port it listens on.
 /// Takes root, as the program may have changed its user.
 #[track_caller]
@@ -151,6 +161,17 @@ pub(crate) fn until_it_waits(running: &mut Running) {
         assert!(!running.has_ended(), "it has ended instead");
         let now = sleeping(running.pid());
         now.is_some() && std::mem::replace(&mut before, now.clone()) == now
+    });
+}
+
+/// Waits until the program waits for a file to be opened, as it does for a named pipe that nobody has at the other end.
+#[track_caller]
+pub(crate) fn until_it_opens(running: &mut Running) {
+    let open = format!("{} ", nix::libc::SYS_openat);
+    eventually("it waits for a file to be opened", || {
+        assert!(!running.has_ended(), "it has ended instead");
+        let call = fs::read_to_string(format!("/proc/{}/syscall", running.pid()));
+        call.is_ok_and(|call| call.starts_with(&open))
     });
 }
 

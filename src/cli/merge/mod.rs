@@ -28,11 +28,13 @@ use sorter::{Keyed, Sorter};
 /// Reads all partial records, then replays their packets.
 pub(super) fn run(plan: &MergePlan, confining: &Confining) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
-    let stop = Stop::on_signals().map_err(Failure::Signals)?;
+    // Until everything is open a signal ends the process: a named pipe waits for its reader in the kernel.
+    let stop = Stop::never().map_err(Failure::Signals)?;
     let opened = open(&plan.partials, &stop)?;
     let expected = plan.expect.as_ref();
     let begin = |rule| CaseFiles::begin("closecheck merge", &plan.cases).map(|files| (rule, files));
     let cases = expected.map(begin).transpose()?;
+    stop.obey_signals().map_err(Failure::Signals)?;
     let sorting = std::env::temp_dir();
     let place = cases.as_ref().and_then(|(_, files)| files.place()).map(Path::to_owned);
     let needs = Needs {

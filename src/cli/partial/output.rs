@@ -29,7 +29,7 @@ impl PartialOut {
     pub(in crate::cli) fn new(form: PartialForm) -> Result<PartialOut, Failure> {
         let columns = match form {
             PartialForm::Lines => None,
-            PartialForm::Columns => Some(Columns::begin().map_err(Failure::Report)?),
+            PartialForm::Columns => Some(Columns::begin().map_err(Failure::report)?),
         };
         Ok(PartialOut { out: Out::new(Target::StandardOutput, Pace::Buffered), columns })
     }

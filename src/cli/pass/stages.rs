@@ -4,7 +4,8 @@
 //! They are as far apart as a few batches at most, so that memory stays bounded. Captures that come from a pipe are
 //! handed on as far as they have arrived, before anything is waited for.
 
-use std::thread::{self, ScopedJoinHandle};
+use std::io;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use super::super::failure::Failure;
 use super::super::progress::Progress;
@@ -60,7 +61,14 @@ struct Sorted {
     evicted: u64,
 }
 
+/// What has become of the connections.
+struct Judged {
+    sorted: Sorted,
+    broken_off: bool,
+}
+
 impl Course<'_> {
+    /// All of it is done by the caller's thread where no other can be had.
     pub(super) fn in_stages(
         self,
         captures: Merged,
@@ -68,34 +76,50 @@ impl Course<'_> {
         sink: &mut impl Sink,
     ) -> Result<Passed, Failure> {
         let table = Table::with_limit(self.max_open);
-        let keys = table.keys();
         let (found, to_sort) = belt(WAITING);
         let (sorted, to_judge) = belt(WAITING);
-        thread::scope(|scope| {
-            let reader = Reader {
-                pass: self,
-                captures,
-                filter,
-                keys,
-                batch: Batch::default(),
-                losses: Losses::default(),
-                skipped: Skipped::default(),
-                failure: None,
-            };
-            let reading = scope.spawn(move || reader.run(&found));
-            let sorting = scope.spawn(move || sort(table, to_sort, &sorted));
-            self.judge(reading, sorting, to_judge, sink)
+        let mut reader = Reader {
+            pass: self,
+            captures,
+            filter,
+            keys: table.keys(),
+            batch: Batch::default(),
+            losses: Losses::default(),
+            skipped: Skipped::default(),
+            failure: None,
+        };
+        let reads = &mut reader;
+        let judged = thread::scope(|scope| {
+            // This one waits for what is read, so that nothing is lost where the other cannot be started.
+            let sorting = start(scope, "sorter", move || sort(table, to_sort, &sorted))?;
+            let reading = start(scope, "reader", move || reads.run(&found))?;
+            io::Result::Ok(self.judge(reading, sorting, to_judge, sink))
+        });
+        let Reader { captures, filter, batch, skipped: Skipped(mut skipped), failure, .. } = reader;
+        let Ok(judged) = judged else { return self.alone(captures, filter, sink) };
+        let Judged { sorted, broken_off } = judged?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        skipped.push((DUPLICATE, sorted.duplicates));
+        Ok(Passed {
+            captures,
+            packets: batch.packets,
+            tcp_segments: sorted.used,
+            skipped,
+            evicted: sorted.evicted,
+            broken_off,
         })
     }
 
     /// Judges what the table gives, and hands it to `sink`.
     fn judge<'scope>(
         self,
-        reading: ScopedJoinHandle<'scope, Reader<'_>>,
+        reading: ScopedJoinHandle<'scope, &'scope mut Reader<'_>>,
         sorting: ScopedJoinHandle<'scope, Sorted>,
         mut to_judge: Taker<GivenBatch>,
         sink: &mut impl Sink,
-    ) -> Result<Passed, Failure> {
+    ) -> Result<Judged, Failure> {
         let mut progress = Progress::new();
         let mut losses = Losses::default();
         let mut reading = Stage::AtWork(reading);
@@ -146,23 +170,19 @@ impl Course<'_> {
         if matches!(reading, Stage::AtWork(_)) && !matches!(outcome, Ok(false)) {
             self.stop.request();
         }
-        let reader = reading.end();
+        reading.end();
         let sorted = Stage::AtWork(sorting).end();
-        let broken_off = outcome?;
-        if let Some(failure) = reader.failure {
-            return Err(failure);
-        }
-        let mut skipped = reader.skipped.0;
-        skipped.push((DUPLICATE, sorted.duplicates));
-        Ok(Passed {
-            captures: reader.captures,
-            packets: reader.batch.packets,
-            tcp_segments: sorted.used,
-            skipped,
-            evicted: sorted.evicted,
-            broken_off,
-        })
+        Ok(Judged { sorted, broken_off: outcome? })
     }
+}
+
+/// Starts a stage in a thread of its own.
+fn start<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    stage: impl FnOnce() -> T + Send + 'scope,
+) -> io::Result<ScopedJoinHandle<'scope, T>> {
+    thread::Builder::new().name(name.to_owned()).spawn_scoped(scope, stage)
 }
 
 /// A stage, or what it gave at its end.
@@ -198,7 +218,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// Reads to the end, or until nobody takes any more.
-    fn run(mut self, found: &Giver<Batch>) -> Self {
+    fn run(&mut self, found: &Giver<Batch>) -> &mut Self {
         loop {
             if self.pass.stop.is_requested() {
                 self.captures.stop();

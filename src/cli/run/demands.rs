@@ -1,8 +1,8 @@
 //! The rules of a file, held against the connections of a run.
-#![expect(clippy::print_stderr, reason = "broken rules belong on standard error")]
 
 use std::path::Path;
 
+use crate::cli::command::say;
 use crate::cli::failure::Failure;
 use crate::cli::judge::Evidence;
 use crate::cli::rules;
@@ -40,7 +40,7 @@ impl<'a> Demands<'a> {
         let shown = path.display().to_string();
         for Finding { name, line, reasons, .. } in &findings {
             for reason in reasons {
-                eprintln!("closecheck: {}:{line}: {name}: {reason}", escape(&shown));
+                say(&format!("closecheck: {}:{line}: {name}: {reason}", escape(&shown)));
             }
         }
         let status = status(&findings, evidence);

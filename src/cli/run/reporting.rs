@@ -1,5 +1,4 @@
 //! The report of a run while its connections come, and what is said behind it.
-#![expect(clippy::print_stderr, reason = "standard output is the command's")]
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,7 +10,7 @@ use super::demands::Demands;
 use super::spool::{Kept, Spool};
 use crate::capture::Output;
 use crate::cli::cases::{CaseFiles, of_expectation};
-use crate::cli::command::{show_failure, warn, warn_incomplete};
+use crate::cli::command::{say, show_failure, warn, warn_incomplete};
 use crate::cli::failure::Failure;
 use crate::cli::html::{HtmlFile, warn_left_out};
 use crate::cli::judge::{Evidence, Judge};
@@ -222,8 +221,8 @@ impl Reporting<'_> {
             write(&mut listing, &mut sink, &mut html, judged)?;
         }
         let selected_from = judge.selected_from();
-        sink.write(|out| listing.finish(&capture, selected_from, out))?;
-        sink.finish()?;
+        sink.write(|out| listing.finish(&capture, selected_from, out));
+        let reported = sink.finish();
         if target != Target::StandardError || format != Format::Table {
             warn_incomplete(&capture, format);
         }
@@ -241,25 +240,23 @@ impl Reporting<'_> {
             }
             (None, None) => (judge.conclude(evidence).status, Vec::new()),
         };
-        let written =
-            cases.map_or(Ok(()), |files| files.finish_with(&plan.command_line(), &reached));
-        let written = written.and(html.map_or(Ok(()), |(file, page)| {
+        let cases = cases.map_or(Ok(()), |files| files.finish_with(&plan.command_line(), &reached));
+        let page = html.map_or(Ok(()), |(file, page)| {
             warn_left_out(&page);
             file.write(Ok(page.finish(&capture, selected_from, &reached)))
-        }));
-        let status = of_command.unwrap_or(judged);
-        match spool.finish(status != Status::AsExpected) {
-            Ok(kept) => tell(&kept),
-            Err(error) => {
-                let failed = show_failure(&error.into());
-                return Ok(of_command.unwrap_or(failed));
-            }
+        });
+        let written = [reported, cases, page];
+        let has_failed = written.iter().any(Result::is_err) || judged != Status::AsExpected;
+        // Where one of them takes nothing, the others are written all the same.
+        let kept = spool.finish(has_failed || of_command.is_some());
+        let kept = kept.map(|kept| tell(&kept)).map_err(Failure::from);
+        let failures: Vec<Failure> =
+            written.into_iter().chain([kept]).filter_map(Result::err).collect();
+        for failure in &failures {
+            show_failure(failure);
         }
-        if let Err(failure) = written {
-            let failed = show_failure(&failure);
-            return Ok(of_command.unwrap_or(failed));
-        }
-        Ok(status)
+        let of_report = if failures.is_empty() { judged } else { Status::Error };
+        Ok(of_command.unwrap_or(of_report))
     }
 }
 
@@ -276,7 +273,8 @@ fn write(
     sink.write(|out| match only_counts {
         true => listing.count(record, out),
         false => listing.connection(record, packets, out),
-    })
+    });
+    Ok(())
 }
 
 /// Says where the packets are and how to look at them.
@@ -285,7 +283,7 @@ fn tell(kept: &Kept) {
         Kept::Not => {}
         Kept::At(path) => {
             let path = path.display().to_string();
-            eprintln!("closecheck: packets kept: closecheck read --ladder {}", quoted(&path));
+            say(&format!("closecheck: packets kept: closecheck read --ladder {}", quoted(&path)));
         }
         Kept::TooMany => {
             warn("the packets are not kept, as they are over 1 GiB (-w FILE keeps them all)");
@@ -324,6 +322,8 @@ impl Observer for Reporting<'_> {
 enum Sink {
     Stream(Out),
     File(Output),
+    /// Nowhere any more, and why. The command goes on.
+    Failed(Failure),
 }
 
 impl Sink {
@@ -334,27 +334,31 @@ impl Sink {
         }
     }
 
-    fn write(
-        &mut self,
-        render: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-    ) -> Result<(), Failure> {
-        match self {
+    fn write(&mut self, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
+        let written = match self {
             Sink::Stream(out) => out.write(render),
             Sink::File(file) => render(file).map_err(|source| Failure::Output(file.failed(source))),
+            Sink::Failed(_) => return,
+        };
+        if let Err(failure) = written {
+            *self = Sink::Failed(failure);
         }
     }
 
     fn place(&self) -> Option<&Path> {
         match self {
-            Sink::Stream(_) => None,
+            Sink::Stream(_) | Sink::Failed(_) => None,
             Sink::File(file) => file.place(),
         }
     }
 
+    /// # Errors
+    /// The first [`Failure`] there was.
     fn finish(self) -> Result<(), Failure> {
         match self {
             Sink::Stream(mut out) => out.flush(),
             Sink::File(file) => Ok(file.commit()?),
+            Sink::Failed(failure) => Err(failure),
         }
     }
 }

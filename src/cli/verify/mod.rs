@@ -22,9 +22,10 @@ const NAME: &str = "closecheck verify";
 /// Checks every capture under the paths, or records what it gives.
 pub(super) fn run(plan: &VerifyPlan, confining: &Confining) -> Result<Status, Failure> {
     let dropped = sandbox::drop_for_good()?;
-    let stop = Stop::on_signals().map_err(Failure::Signals)?;
     let found = Found::under(&plan.paths)?;
     let mut cases = Cases::begin(NAME, &plan.report)?.with_page(&plan.html, &shown(&plan.paths))?;
+    // Before that, a signal ends the process: a named pipe waits for its reader in the kernel.
+    let stop = Stop::on_signals().map_err(Failure::Signals)?;
     let mut needs = placing(cases.places());
     needs.readable = found.files().map(Path::to_owned).collect();
     if plan.bless {
