@@ -8,6 +8,8 @@ mod support;
 
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -41,12 +43,13 @@ impl Taken {
 
     /// Makes a system call; what it gives, below 0 an error.
     #[track_caller]
-    fn call(&self, number: libc::c_long, arguments: [u64; 4]) -> i64 {
-        let [rdi, rsi, rdx, r10] = arguments;
+    fn call<const N: usize>(&self, number: libc::c_long, arguments: [u64; N]) -> i64 {
+        let mut six = [0; 6];
+        six[..N].copy_from_slice(&arguments);
+        let [rdi, rsi, rdx, r10, r8, r9] = six;
         let rax = number.cast_unsigned();
         // Nothing is to be restarted; and once more the instruction that it waits in.
         let (orig_rax, rip) = (u64::MAX, self.registers.rip - 2);
-        let (r8, r9) = (0, 0);
         let set = libc::user_regs_struct {
             rdi,
             rsi,
@@ -100,8 +103,14 @@ impl Playground {
     fn new() -> Playground {
         let public = Public::new();
         let folder = public.folder("open", NOBODY, "777");
+        std::fs::write(folder.join("there"), "").unwrap();
+        let all = std::fs::Permissions::from_mode(0o666);
+        std::fs::set_permissions(folder.join("there"), all).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let victim = Running::start(clean("sleep").arg("1000"));
+        // Of the user that root becomes, and a process group of its own.
+        let mut victim = clean("sleep");
+        victim.arg("1000").uid(NOBODY).gid(NOBODY).process_group(0);
+        let victim = Running::start(&mut victim);
         Playground { public, folder, listener, victim }
     }
 
@@ -154,16 +163,28 @@ fn attack(running: &Running, playground: &Playground) -> Outcomes {
     note("make a file", inside.call(libc::SYS_openat, [here, path, flags, 0o600]));
     let packets = [libc::AF_PACKET as u64, libc::SOCK_RAW as u64, 0, 0];
     note("make a packet socket", inside.call(libc::SYS_socket, packets));
+    let path = inside.put_path(playground.folder.join("there"));
+    let flags = (libc::O_RDWR | libc::O_APPEND) as u64;
+    note("open a file to write", inside.call(libc::SYS_openat, [here, path, flags, 0]));
+    note("empty a file", inside.call(libc::SYS_openat, [here, path, libc::O_TRUNC as u64, 0]));
     let stream = [libc::AF_INET as u64, libc::SOCK_STREAM as u64, 0, 0];
     let socket = inside.call(libc::SYS_socket, stream);
     note("make a TCP socket", socket);
     let address = inside.put(0, &playground.address());
     let connect = [socket.cast_unsigned(), address, 16, 0];
     note("connect", inside.call(libc::SYS_connect, connect));
+    let on = libc::SIGCONT as u64;
+    note("signal", inside.call(libc::SYS_kill, [victim, on, 0, 0]));
+    note("signal otherwise", inside.call(libc::SYS_kill, [victim, 0, 0, 0]));
+    note("signal a group", inside.call(libc::SYS_kill, [victim.wrapping_neg(), on, 0, 0]));
+    note("signal a thread", inside.call(libc::SYS_tgkill, [victim, victim, 0, 0]));
+    // From here on a signal to it would be told to its tracer first.
     let seize = [u64::from(libc::PTRACE_SEIZE), victim, 0, 0];
     note("trace", inside.call(libc::SYS_ptrace, seize));
-    note("signal", inside.call(libc::SYS_kill, [victim, 0, 0, 0]));
-    note("signal a thread", inside.call(libc::SYS_tgkill, [victim, victim, 0, 0]));
+    let own = [0, libc::F_SETOWN as u64, victim];
+    note("have another get signals", inside.call(libc::SYS_fcntl, own));
+    let inherit = [libc::PR_SET_PDEATHSIG as u64, libc::SIGKILL as u64];
+    note("end with its parent", inside.call(libc::SYS_prctl, inherit));
     let (place, kind) = (inside.put_path(&playground.folder), inside.put(1, b"tmpfs\0"));
     note("mount", inside.call(libc::SYS_mount, [kind, place, kind, 0]));
     note("unshare", inside.call(libc::SYS_unshare, [libc::CLONE_NEWNS as u64, 0, 0, 0]));
@@ -216,7 +237,32 @@ fn what_one_of_landlock_and_seccomp_is_for_is_refused_without_the_other() {
     refused(&attack(&reading, &playground), &[]);
     let reading = playground.reading(&["python3", without, "seccomp"], "");
     let outcomes = attack(&reading, &playground);
-    refused(&outcomes, &["make a TCP socket", "make code"]);
+    refused(
+        &outcomes,
+        &["make a TCP socket", "have another get signals", "end with its parent", "make code"],
+    );
+}
+
+/// A limit of processor time ends a process (getrlimit(2)); root's own rights would be in the way of this attack.
+#[test]
+#[ignore = "needs root"]
+fn the_limits_of_another_process_of_the_same_user_are_not_set() {
+    let playground = Playground::new();
+    let pipe = playground.public.path("pipe");
+    mkfifo(&pipe, Mode::from_bits_truncate(0o666)).unwrap();
+    let pipe = pipe.to_str().unwrap();
+    let victim = u64::from(playground.victim.pid());
+    for (sandbox, errno) in [("off", 0), ("auto", Errno::EPERM as i64)] {
+        let mut command = playground.public.as_nobody(["read", "--sandbox", sandbox, pipe]);
+        let running = waiting(&mut command);
+        let inside = Taken::over(&running);
+        let none = inside.put(0, &[0; 16]);
+        let limit = [victim, u64::from(libc::RLIMIT_CORE), none, 0];
+        assert_eq!(inside.call(libc::SYS_prlimit64, limit), -errno, "{sandbox}");
+        let found = inside.put(1, &[0; 16]);
+        let asked = inside.call(libc::SYS_prlimit64, [0, limit[1], 0, found]);
+        assert_eq!(asked, 0, "its own may be asked for");
+    }
 }
 
 #[test]
@@ -245,21 +291,119 @@ fn inside_a_watch_every_attack_is_refused() {
     // Files that follow are made in their folder, and nowhere else.
     let mut command = closecheck(words(&format!("watch -i lo port 1 -G 60 -w {folder}/out.pcap")));
     let outcomes = attack(&waiting(&mut command), &playground);
-    refused(&outcomes, &["make a file"]);
+    refused(&outcomes, &["make a file", "open a file to write", "empty a file"]);
 }
 
-/// There the processes of the command are looked at in `/proc`, which Landlock would hide: files are what the
-/// user's rights give.
+/// There the processes of the command are looked at in `/proc`, which Landlock would hide: what the user's
+/// rights let it read is read. They are ended as well, where their guard is not there to do so.
 #[test]
 #[ignore = "needs root"]
-fn inside_a_run_all_but_opening_files_is_refused() {
+fn inside_a_run_all_but_reading_files_and_ending_processes_is_refused() {
     let playground = Playground::new();
     let mut command = closecheck(["run", "--", "sleep", "1000"]);
     let mut running = Running::start(&mut command);
     proc::until_confined(&mut running);
     support::eventually("it waits", || proc::status(&running, "State").starts_with('S'));
-    refused(
-        &attack(&running, &playground),
-        &["open a file", "make a file", "signal", "become root"],
-    );
+    refused(&attack(&running, &playground), &["open a file", "signal"]);
+}
+
+/// Attacks by way of the socket that a program captures with.
+#[track_caller]
+fn attack_by_capture(running: &Running) -> Outcomes {
+    let socket = packet_socket(running);
+    let inside = Taken::over(running);
+    let mut outcomes = Outcomes::new();
+    let mut note = |attack, result: i64| {
+        let errno = (result < 0).then(|| Errno::from_raw(i32::try_from(-result).unwrap()));
+        outcomes.push((attack, errno));
+    };
+    // A frame for nobody, of a protocol for experiments (IEEE 802).
+    let frame = inside.put(0, &[&[0; 12][..], &[0x88, 0xb5], &[0; 46]].concat());
+    note("send a frame", inside.call(libc::SYS_sendto, [socket, frame, 60]));
+    note("write a frame", inside.call(libc::SYS_write, [socket, frame, 60]));
+    let parts = inside.put(1, &[frame.to_ne_bytes(), 60_u64.to_ne_bytes()].concat());
+    note("write a frame in parts", inside.call(libc::SYS_writev, [socket, parts, 1]));
+    let message = [0, 0, parts, 1, 0, 0, 0].map(u64::to_ne_bytes).concat();
+    let message = inside.put(2, &message);
+    note("send a message", inside.call(libc::SYS_sendmsg, [socket, message, 0]));
+    let lo = nix::net::if_::if_nametoindex("lo").unwrap().to_ne_bytes();
+    let short = |number: i32| u16::try_from(number).unwrap();
+    let family = short(libc::AF_PACKET).to_ne_bytes();
+    let all = short(libc::ETH_P_ALL).to_be_bytes();
+    let address = inside.put(3, &[&family[..], &all, &lo, &[0; 12]].concat());
+    note("bind it to an interface", inside.call(libc::SYS_bind, [socket, address, 20]));
+    let mut set = |attack, level: i32, option: i32, value| {
+        let [level, option] = [level, option].map(|number| i64::from(number).cast_unsigned());
+        note(attack, inside.call(libc::SYS_setsockopt, [socket, level, option, value, 16]));
+    };
+    let promiscuous = short(libc::PACKET_MR_PROMISC).to_ne_bytes();
+    let member = inside.put(4, &[&lo[..], &promiscuous, &[0; 10]].concat());
+    set("hear all", libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, member);
+    set("set an option", libc::SOL_SOCKET, libc::SO_RCVBUF, member);
+    let instruction = inside.put(5, &[6, 0, 0, 0, 255, 255, 0, 0]);
+    let program = inside.put(6, &[1_u64.to_ne_bytes(), instruction.to_ne_bytes()].concat());
+    set("change its filter", libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program);
+    set("take its filter away", libc::SOL_SOCKET, libc::SO_DETACH_FILTER, member);
+    note("copy it", inside.call(libc::SYS_dup, [socket]));
+    note("copy it to another number", inside.call(libc::SYS_dup2, [socket, 1000]));
+    let copy = |number| inside.call(libc::SYS_fcntl, [socket, number, 0]);
+    note("copy it by fcntl", copy(libc::F_DUPFD as u64));
+    note("copy it by fcntl to be closed", copy(libc::F_DUPFD_CLOEXEC as u64));
+    let (owner, own) = (inside.put(7, &[0; 4]), 0x8901);
+    note("have another get its signals", inside.call(libc::SYS_ioctl, [socket, own, owner]));
+    outcomes
+}
+
+/// The descriptor of the one packet socket that a program has.
+#[track_caller]
+fn packet_socket(running: &Running) -> u64 {
+    let process = PathBuf::from(format!("/proc/{}", running.pid()));
+    let table = std::fs::read_to_string(process.join("net/packet")).unwrap();
+    let inodes = table.lines().skip(1).filter_map(|line| line.split_whitespace().last());
+    let sockets: Vec<_> = inodes.map(|inode| PathBuf::from(format!("socket:[{inode}]"))).collect();
+    let descriptors = std::fs::read_dir(process.join("fd")).unwrap().flatten();
+    let mut found = descriptors
+        .filter(|each| std::fs::read_link(each.path()).is_ok_and(|to| sockets.contains(&to)));
+    let one = found.next().unwrap().file_name().to_str().unwrap().parse().unwrap();
+    assert!(found.next().is_none(), "one packet socket");
+    one
+}
+
+/// But those on its filter, which is there for good once it is set.
+#[test]
+#[ignore = "needs root"]
+fn without_a_sandbox_every_attack_by_the_capture_succeeds() {
+    let mut command = closecheck(words("watch -i lo --sandbox off port 1"));
+    let outcomes = attack_by_capture(&waiting(&mut command));
+    for (attack, errno) in outcomes {
+        let is_locked = ["change its filter", "take its filter away"].contains(&attack);
+        assert_eq!(errno, is_locked.then_some(Errno::EPERM), "{attack}");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn inside_a_watch_every_attack_by_the_capture_is_refused() {
+    let mut command = closecheck(words("watch -i lo port 1"));
+    refused(&attack_by_capture(&waiting(&mut command)), &[]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn inside_an_exchange_every_attack_by_the_capture_is_refused() {
+    for scenario in ["drained", "fork", "time-wait-reuse"] {
+        let options = format!("--scenario {scenario} --hold 60s --port 0");
+        let mut running = Running::start(&mut closecheck(words(&options)));
+        proc::until_established_anywhere(&mut running);
+        refused(&attack_by_capture(&running), &[]);
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn inside_a_run_every_attack_by_the_capture_is_refused() {
+    let mut running = Running::start(&mut closecheck(["run", "--", "sleep", "1000"]));
+    proc::until_confined(&mut running);
+    support::eventually("it waits", || proc::status(&running, "State").starts_with('S'));
+    refused(&attack_by_capture(&running), &[]);
 }

@@ -253,6 +253,23 @@ fn a_kernel_without_landlock_or_seccomp_gets_a_note_unless_both_are_asked_for() 
     }
 }
 
+/// Landlock would hide the processes of the command.
+#[test]
+#[ignore = "needs root"]
+fn a_run_that_is_to_be_confined_strictly_says_what_is_not_in_force() {
+    let read = "closecheck: no Landlock in a run: this user's files can still be read";
+    for (options, expected) in [
+        ("--sandbox strict --keep never", read.to_owned() + "\n"),
+        ("--sandbox strict", read.to_owned() + ", replaced and removed\n"),
+        ("--sandbox auto", String::new()),
+    ] {
+        let ran = run(&mut closecheck(words(&format!("run {options} -- true"))));
+        let lines = ran.exits(0).stderr.split_inclusive('\n');
+        let told: String = lines.filter(|line| line.contains("Landlock")).collect();
+        assert_eq!(told, expected, "{options}");
+    }
+}
+
 #[test]
 fn a_linger_that_cannot_be_set_is_refused_with_the_reason() {
     for value in ["-2", "65536", "99999999999999999999"] {

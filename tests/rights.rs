@@ -135,6 +135,26 @@ fn variables_that_name_no_user_are_not_believed() {
     }
 }
 
+/// Whatever is wrong with SUDO_GID: the group is the user's own then. Root would keep a right to write the file.
+#[test]
+#[ignore = "needs root"]
+fn a_user_without_a_usable_group_is_the_user_who_called_all_the_same() {
+    let public = Public::new();
+    let file = public.folder("of-nobody", NOBODY, "700").join("out.pcap");
+    for gid in [Some("0"), Some(""), Some("-1"), Some("nogroup"), None] {
+        let mut command = under_sudo(&format!("{HELD} never -w"));
+        command.arg(&file);
+        match gid {
+            Some(gid) => command.env("SUDO_GID", gid),
+            None => command.env_remove("SUDO_GID"),
+        };
+        let running = held(&mut command);
+        has_no_rights(running.pid());
+        dismiss(running);
+        assert_eq!(std::fs::metadata(&file).unwrap().uid(), NOBODY);
+    }
+}
+
 /// Its files are root's, and it has to get to where they are to be; of all that root may it keeps just that.
 #[test]
 #[ignore = "needs root"]

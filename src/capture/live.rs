@@ -186,14 +186,18 @@ impl Live {
         self
     }
 
-    /// Lets only packets through that match the BPF expression, from now on.
+    /// Lets only packets through that match the BPF expression, from now on and, on Linux, for good.
     ///
     /// # Errors
     /// [`LiveError::Filter`] where it does not compile or the kernel refuses it.
     pub fn set_filter(&mut self, filter: &str) -> Result<(), LiveError> {
         self.handle
             .filter(filter, true)
-            .map_err(|source| LiveError::Filter { filter: filter.to_owned(), source })
+            .map_err(|source| LiveError::Filter { filter: filter.to_owned(), source })?;
+        // What confines the process keeps the filter where it is too: this is for where there is less of that.
+        #[cfg(target_os = "linux")]
+        let _ = nix::sys::socket::setsockopt(&self.handle, linux::LockFilter, &1);
+        Ok(())
     }
 
     /// Hands over every packet that has arrived, without waiting for more, and returns their number.
@@ -271,6 +275,23 @@ impl AsFd for Live {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.handle.as_fd()
     }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use nix::libc;
+    use nix::sys::socket::sockopt::SetStruct;
+    use nix::{setsockopt_impl, sockopt_impl};
+
+    sockopt_impl!(
+        /// SO_LOCK_FILTER (socket(7)): a filter is neither taken away nor another put in its place.
+        LockFilter,
+        SetOnly,
+        libc::SOL_SOCKET,
+        libc::SO_LOCK_FILTER,
+        i32,
+        SetStruct<i32>
+    );
 }
 
 fn is_denial(message: &str) -> bool {

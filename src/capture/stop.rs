@@ -1,14 +1,14 @@
 //! Requests made by signals: to stop, as a descriptor that can be polled and a flag for who is busy, and to tell
 //! how things stand.
 
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::{flag, low_level};
@@ -25,9 +25,9 @@ pub struct Stop {
 
 #[derive(Debug)]
 struct Pipe {
-    reader: UnixStream,
+    reader: PipeReader,
     /// Keeps the pipe open where no signal handler does: at its end it would be readable.
-    writer: UnixStream,
+    writer: PipeWriter,
 }
 
 /// What was being read was given up because a [`Stop`] was requested.
@@ -51,7 +51,7 @@ impl Stop {
     /// # Errors
     /// Whatever the system says where a pipe cannot be had.
     pub fn never() -> io::Result<Stop> {
-        let (reader, writer) = UnixStream::pair()?;
+        let (reader, writer) = pipe()?;
         Ok(Stop { pipe: Arc::new(Pipe { reader, writer }), requested: Arc::default() })
     }
 
@@ -130,6 +130,15 @@ impl Stopped {
     }
 }
 
+/// A pipe neither end of which waits: no pair of sockets, through which descriptors could be passed.
+fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = io::pipe()?;
+    for end in [reader.as_fd(), writer.as_fd()] {
+        fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    }
+    Ok((reader, writer))
+}
+
 /// True for a signal that the process was started to ignore, as nohup(1) and a shell's background jobs want
 /// it; false where there is no `/proc` to tell.
 pub(crate) fn is_ignored(signal: i32) -> bool {
@@ -142,9 +151,9 @@ pub(crate) fn is_ignored(signal: i32) -> bool {
 /// Readable once SIGUSR1 has come, until that is [taken](Inquiry::take) note of.
 #[derive(Debug)]
 pub struct Inquiry {
-    asked: UnixStream,
+    asked: PipeReader,
     /// Keeps the pipe open where no signal handler does.
-    _writer: UnixStream,
+    _writer: PipeWriter,
 }
 
 impl Inquiry {
@@ -153,8 +162,7 @@ impl Inquiry {
     /// # Errors
     /// Whatever the system says where a pipe or a handler cannot be had.
     pub fn on_signal() -> io::Result<Inquiry> {
-        let (asked, writer) = UnixStream::pair()?;
-        asked.set_nonblocking(true)?;
+        let (asked, writer) = pipe()?;
         if !is_ignored(SIGUSR1) {
             low_level::pipe::register(SIGUSR1, writer.try_clone()?)?;
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -273,8 +274,14 @@ impl Prepared {
     pub fn needs(&self) -> Needs {
         let makes_sockets = self.exchange.scenario.meets_again();
         let binds = makes_sockets.then(|| self.client_address.port());
-        let tcp = Tcp { calls: self.server_address.port(), binds, makes_sockets };
-        Needs { tcp: Some(tcp), ..Needs::default() }
+        let tcp = Tcp {
+            calls: self.server_address.port(),
+            binds,
+            makes_sockets,
+            hands_over: self.holder.is_some(),
+        };
+        let captures = vec![self.live.as_fd().as_raw_fd()];
+        Needs { captures, tcp: Some(tcp), ..Needs::default() }
     }
 
     /// Runs the exchange, until both ends are done and the wire is quiet, the time is up, or `stop`

@@ -90,7 +90,8 @@ impl Drop for Holder {
 pub(crate) fn hold() -> io::Result<()> {
     let mut control = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let dropped = sandbox::drop_for_good().map_err(io::Error::other)?;
-    sandbox::confine(Confinement::Auto, dropped, &Needs::default()).map_err(io::Error::other)?;
+    let needs = Needs { sends: true, ..Needs::default() };
+    sandbox::confine(Confinement::Auto, dropped, &needs).map_err(io::Error::other)?;
     let Some(_socket) = receive(&control)? else { return Ok(()) };
     control.write_all(&[HERE])?;
     let mut told = [0];

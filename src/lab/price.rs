@@ -9,7 +9,7 @@ mod account;
 mod drive;
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -130,8 +130,10 @@ impl PreparedPrice {
     /// What it still needs to do: to call the server's port again and again.
     #[must_use]
     pub fn needs(&self) -> Needs {
-        let tcp = Tcp { calls: self.plan.server.port(), binds: None, makes_sockets: true };
-        Needs { tcp: Some(tcp), ..Needs::default() }
+        let calls = self.plan.server.port();
+        let tcp = Tcp { calls, binds: None, makes_sockets: true, hands_over: false };
+        let captures = vec![self.live.as_fd().as_raw_fd()];
+        Needs { captures, tcp: Some(tcp), ..Needs::default() }
     }
 
     /// Opens and closes the connections, until all are judged, one of them cannot be opened, or `stop`

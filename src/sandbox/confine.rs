@@ -1,6 +1,7 @@
 //! What is left to a command once its capture and its files are open, and the rest given up.
 
 use std::fmt;
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use super::rights::{self, Dropped, RightsError};
@@ -31,12 +32,17 @@ impl fmt::Display for Confinement {
 /// What a command still does once it is confined. Nothing, unless said otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
+    /// Captures that are open, by their descriptors: these are read from, and nothing else is done with them.
+    pub captures: Vec<RawFd>,
     /// Files that are still to be opened, to be read.
     pub readable: Vec<PathBuf>,
     /// Folders in which files are still to get their names.
     pub places: Vec<PathBuf>,
     /// True where files are still to be made there.
     pub makes_files: bool,
+    /// True where something is still sent through a socket that is open: to the kernel, which is asked for its
+    /// sockets, or to a process of closecheck's own.
+    pub sends: bool,
     /// Connections that are still to be made.
     pub tcp: Option<Tcp>,
     /// True where other processes are looked at in `/proc`, and ended. Landlock has to be left out then,
@@ -53,6 +59,8 @@ pub struct Tcp {
     pub binds: Option<u16>,
     /// True where it has to make sockets for that.
     pub makes_sockets: bool,
+    /// True where a process of its own is given one of the sockets.
+    pub hands_over: bool,
 }
 
 impl Needs {

@@ -189,6 +189,7 @@ fn decision() -> Dropped {
         Process { uid: getuid().as_raw(), gid: getgid().as_raw(), euid: geteuid().as_raw() },
         variable("SUDO_UID").as_deref(),
         variable("SUDO_GID").as_deref(),
+        primary_group,
     )
 }
 
@@ -218,20 +219,36 @@ struct Process {
     euid: u32,
 }
 
-/// What is to become of a process with these ids and these values of SUDO_UID and SUDO_GID.
+/// What is to become of a process with these ids and these values of SUDO_UID and SUDO_GID, on a system where
+/// users have these groups.
 ///
 /// 1. Not root: the capabilities go.
 /// 2. Root by the set-user-ID bit: back to the real user, whose environment proves nothing.
-/// 3. Root with both variables naming a user other than root: that user.
+/// 3. Root with SUDO_UID naming a user other than root: that user, in the group of SUDO_GID, and where that
+///    names none but root's, in the user's own.
 /// 4. Root otherwise: nothing.
-fn decide(process: Process, sudo_uid: Option<&str>, sudo_gid: Option<&str>) -> Dropped {
+fn decide(
+    process: Process,
+    sudo_uid: Option<&str>,
+    sudo_gid: Option<&str>,
+    group_of: impl FnOnce(u32) -> u32,
+) -> Dropped {
     let by_set_user_id = process.uid != 0;
-    match (process.euid, unprivileged_id(sudo_uid), unprivileged_id(sudo_gid)) {
-        (1.., _, _) => Dropped::Capabilities,
-        (0, _, _) if by_set_user_id => Dropped::ToUser { uid: process.uid, gid: process.gid },
-        (0, Some(uid), Some(gid)) => Dropped::ToUser { uid, gid },
-        (0, None, _) | (0, _, None) => Dropped::StillRoot,
+    match (process.euid, unprivileged_id(sudo_uid)) {
+        (1.., _) => Dropped::Capabilities,
+        (0, _) if by_set_user_id => Dropped::ToUser { uid: process.uid, gid: process.gid },
+        (0, Some(uid)) => {
+            let gid = unprivileged_id(sudo_gid).unwrap_or_else(|| group_of(uid));
+            Dropped::ToUser { uid, gid }
+        }
+        (0, None) => Dropped::StillRoot,
     }
+}
+
+/// A user's group by the system's user database, which may be root's; nobody's where it has no such user.
+fn primary_group(uid: u32) -> u32 {
+    let user = nix::unistd::User::from_uid(Uid::from_raw(uid)).ok().flatten();
+    user.map_or_else(|| unprivileged_ids().1, |user| user.gid).as_raw()
 }
 
 /// An id in plain digits that is neither root's nor −1, which setresuid(2) takes for "leave it".
@@ -416,34 +433,66 @@ mod tests {
 
     const ROOT: Process = Process { uid: 0, gid: 0, euid: 0 };
 
+    /// Root's id, and what is none.
+    const UNUSABLE: [&str; 13] = [
+        "0",
+        "00",
+        "",
+        "-1",
+        "+1000",
+        " 1000",
+        "1000 ",
+        "0x3e8",
+        "user",
+        "١٠",
+        "4294967295",
+        "4294967296",
+        "99999999999999999999",
+    ];
+
+    /// Decided where every user's group is 8.
+    fn decided(process: Process, sudo_uid: Option<&str>, sudo_gid: Option<&str>) -> Dropped {
+        decide(process, sudo_uid, sudo_gid, |_| 8)
+    }
+
     #[test]
     fn root_under_sudo_becomes_the_user_who_called_it() {
         let user = Dropped::ToUser { uid: 1000, gid: 100 };
-        assert_eq!(decide(ROOT, Some("1000"), Some("100")), user);
+        assert_eq!(decided(ROOT, Some("1000"), Some("100")), user);
+    }
+
+    #[test]
+    fn a_user_without_a_usable_group_has_the_own_one() {
+        for gid in UNUSABLE.into_iter().map(Some).chain([None]) {
+            let user = Dropped::ToUser { uid: 1000, gid: 8 };
+            assert_eq!(decided(ROOT, Some("1000"), gid), user, "{gid:?}");
+        }
+    }
+
+    #[test]
+    fn the_group_of_a_user_is_the_database_s_and_that_of_none_is_nobody_s() {
+        let user = nix::unistd::User::from_name("daemon").unwrap().unwrap();
+        assert_eq!(primary_group(user.uid.as_raw()), user.gid.as_raw());
+        assert_eq!(primary_group(4_000_000_000), unprivileged_ids().1.as_raw());
     }
 
     #[test]
     fn root_without_a_usable_user_stays_root() {
-        let root = ["0", "00"];
-        let malformed = ["", "-1", "+1000", " 1000", "1000 ", "0x3e8", "user", "١٠"];
-        let out_of_range = ["4294967295", "4294967296", "99999999999999999999"];
-        for text in root.iter().chain(&malformed).chain(&out_of_range) {
-            assert_eq!(decide(ROOT, Some(text), Some("100")), Dropped::StillRoot, "{text:?}");
-            assert_eq!(decide(ROOT, Some("1000"), Some(text)), Dropped::StillRoot, "{text:?}");
+        for text in UNUSABLE {
+            assert_eq!(decided(ROOT, Some(text), Some("100")), Dropped::StillRoot, "{text:?}");
         }
-        assert_eq!(decide(ROOT, None, None), Dropped::StillRoot);
-        assert_eq!(decide(ROOT, Some("1000"), None), Dropped::StillRoot);
-        assert_eq!(decide(ROOT, None, Some("100")), Dropped::StillRoot);
+        assert_eq!(decided(ROOT, None, None), Dropped::StillRoot);
+        assert_eq!(decided(ROOT, None, Some("100")), Dropped::StillRoot);
     }
 
     #[test]
     fn without_root_the_environment_decides_nothing() {
         let user = Process { uid: 1000, gid: 1000, euid: 1000 };
-        assert_eq!(decide(user, None, None), Dropped::Capabilities);
-        assert_eq!(decide(user, Some("7"), Some("7")), Dropped::Capabilities);
+        assert_eq!(decided(user, None, None), Dropped::Capabilities);
+        assert_eq!(decided(user, Some("7"), Some("7")), Dropped::Capabilities);
         let set_user_id = Process { euid: 0, ..user };
         let back = Dropped::ToUser { uid: 1000, gid: 1000 };
-        assert_eq!(decide(set_user_id, Some("7"), Some("7")), back);
+        assert_eq!(decided(set_user_id, Some("7"), Some("7")), back);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 //! The lists are of what is allowed, so that a call that a later kernel brings is not. They hold what Rust's
 //! library, libpcap and the C library make of reading, writing, waiting and threads; each need adds its
 //! own. Nothing here executes a program, maps a file to be executed, opens a packet or netlink socket,
-//! traces, mounts, or makes a namespace.
+//! traces, mounts, or makes a namespace. A capture's descriptor is read from: nothing is sent through it, and
+//! it stays on its interface, with its filter. No call acts on another process, but for those of a run.
 
 use std::collections::BTreeMap;
 
-use nix::libc;
+use nix::libc::{self, c_int};
 use nix::unistd::getpid;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
@@ -20,9 +21,7 @@ use super::{Needs, Tcp};
 const ALWAYS: &[i64] = &[
     // Descriptors that are open.
     libc::SYS_read,
-    libc::SYS_write,
     libc::SYS_readv,
-    libc::SYS_writev,
     libc::SYS_pread64,
     libc::SYS_pwrite64,
     libc::SYS_lseek,
@@ -31,23 +30,15 @@ const ALWAYS: &[i64] = &[
     libc::SYS_fstat,
     libc::SYS_newfstatat,
     libc::SYS_statx,
-    libc::SYS_fcntl,
-    libc::SYS_dup,
-    libc::SYS_dup3,
     libc::SYS_pipe2,
     libc::SYS_ppoll,
     libc::SYS_fsync,
     libc::SYS_fdatasync,
-    libc::SYS_ftruncate,
     libc::SYS_getcwd,
     // Sockets that are open.
     libc::SYS_recvfrom,
     libc::SYS_recvmsg,
-    libc::SYS_sendto,
-    libc::SYS_sendmsg,
-    libc::SYS_shutdown,
     libc::SYS_getsockopt,
-    libc::SYS_setsockopt,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
     // Memory.
@@ -65,7 +56,6 @@ const ALWAYS: &[i64] = &[
     libc::SYS_sched_getaffinity,
     libc::SYS_gettid,
     libc::SYS_getpid,
-    libc::SYS_prctl,
     libc::SYS_exit,
     libc::SYS_exit_group,
     // Signals.
@@ -88,7 +78,6 @@ const ALWAYS: &[i64] = &[
     libc::SYS_uname,
     libc::SYS_sysinfo,
     libc::SYS_getrusage,
-    libc::SYS_prlimit64,
     libc::SYS_getuid,
     libc::SYS_geteuid,
     libc::SYS_getgid,
@@ -100,7 +89,6 @@ const ALWAYS: &[i64] = &[
 const ALWAYS_OLD: &[i64] = &[
     libc::SYS_poll,
     libc::SYS_pipe,
-    libc::SYS_dup2,
     libc::SYS_stat,
     libc::SYS_lstat,
     libc::SYS_arch_prctl,
@@ -109,16 +97,24 @@ const ALWAYS_OLD: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const ALWAYS_OLD: &[i64] = &[];
 
-/// For files that are opened later.
-const OPENING: &[i64] = &[libc::SYS_openat, libc::SYS_getdents64, libc::SYS_readlinkat];
+/// What sends; the descriptor is their first argument.
+const SENDING: &[i64] = &[libc::SYS_write, libc::SYS_writev];
+
+/// For files that are opened later, to be read.
+const OPENING: &[i64] = &[libc::SYS_getdents64, libc::SYS_readlinkat];
 #[cfg(target_arch = "x86_64")]
-const OPENING_OLD: &[i64] = &[libc::SYS_open, libc::SYS_readlink];
+const OPENING_OLD: &[i64] = &[libc::SYS_readlink];
 #[cfg(not(target_arch = "x86_64"))]
 const OPENING_OLD: &[i64] = &[];
 
+/// The calls that open a file, and the argument that says for what.
+#[cfg(target_arch = "x86_64")]
+const OPENS: &[(i64, u8)] = &[(libc::SYS_openat, 2), (libc::SYS_open, 1)];
+#[cfg(not(target_arch = "x86_64"))]
+const OPENS: &[(i64, u8)] = &[(libc::SYS_openat, 2)];
+
 /// For files that are given their names later.
-const PLACING: &[i64] =
-    &[libc::SYS_linkat, libc::SYS_renameat2, libc::SYS_unlinkat, libc::SYS_fchmod, libc::SYS_umask];
+const PLACING: &[i64] = &[libc::SYS_linkat, libc::SYS_renameat2, libc::SYS_unlinkat];
 #[cfg(target_arch = "x86_64")]
 const PLACING_OLD: &[i64] =
     &[libc::SYS_link, libc::SYS_rename, libc::SYS_renameat, libc::SYS_unlink];
@@ -129,11 +125,34 @@ const PLACING_OLD: &[i64] = &[];
 
 /// For TCP over sockets that are open.
 const CALLING: &[i64] =
-    &[libc::SYS_connect, libc::SYS_bind, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4];
+    &[libc::SYS_connect, libc::SYS_listen, libc::SYS_accept, libc::SYS_accept4, libc::SYS_shutdown];
 
-/// The ioctls that type into a terminal (asm-generic/ioctls.h); their type differs among C libraries.
+/// The options of its sockets that the lab sets (socket(7), tcp(7), ip(7), ipv6(7)).
+const OPTIONS: &[(c_int, c_int)] = &[
+    (libc::SOL_SOCKET, libc::SO_REUSEADDR),
+    (libc::SOL_SOCKET, libc::SO_LINGER),
+    (libc::SOL_SOCKET, libc::SO_RCVTIMEO),
+    (libc::SOL_SOCKET, libc::SO_SNDTIMEO),
+    (libc::SOL_SOCKET, libc::SO_SNDBUF),
+    (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+    (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE),
+    (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL),
+    (libc::IPPROTO_TCP, libc::TCP_KEEPCNT),
+    (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT),
+    (libc::IPPROTO_TCP, libc::TCP_LINGER2),
+    (libc::IPPROTO_IP, libc::IP_MINTTL),
+    (libc::IPPROTO_IPV6, libc::IPV6_MINHOPCOUNT),
+];
+
+/// What a descriptor is asked or told; who gets signals for it (F_SETOWN) is not among that.
+const CONTROLS: [c_int; 4] = [libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_SETFL];
+
+/// The ioctls that type into a terminal (asm-generic/ioctls.h) and those that have another process get a
+/// socket's signals (asm-generic/sockios.h); their type differs among C libraries.
 const TIOCSTI: u64 = 0x5412;
 const TIOCLINUX: u64 = 0x541c;
+const FIOSETOWN: u64 = 0x8901;
+const SIOCSPGRP: u64 = 0x8902;
 
 /// Filters the calling thread's system calls, and says whether the kernel and the processor let it.
 ///
@@ -166,23 +185,24 @@ fn rules(needs: &Needs) -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError>
     if !needs.places.is_empty() {
         calls.extend([PLACING, PLACING_OLD]);
     }
+    if needs.makes_files {
+        calls.push(&[libc::SYS_ftruncate]);
+    }
     if needs.tcp.is_some() {
         calls.push(CALLING);
     }
-    if needs.processes {
-        calls.push(&[libc::SYS_kill]);
-    }
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         calls.into_iter().flatten().map(|&call| (call, Vec::new())).collect();
-    // Threads of this process, and no other process.
-    rules.insert(libc::SYS_clone, vec![rule(&[has(0, libc::CLONE_THREAD)?])?]);
-    rules.insert(libc::SYS_tgkill, vec![rule(&[is(0, getpid().as_raw())?])?]);
-    // Nothing in memory becomes a program.
-    for call in [libc::SYS_mmap, libc::SYS_mprotect] {
-        rules.insert(call, vec![rule(&[has_not(2, libc::PROT_EXEC)?])?]);
+    rules.extend(everywhere()?);
+    rules.extend(on_descriptors(needs)?);
+    if needs.opens() {
+        for &(call, flags) in OPENS {
+            rules.insert(call, opening(needs, flags)?);
+        }
     }
-    // Nothing is typed into the terminal for whoever reads there next.
-    rules.insert(libc::SYS_ioctl, vec![rule(&[is_not(1, TIOCSTI)?, is_not(1, TIOCLINUX)?])?]);
+    if needs.processes {
+        rules.insert(libc::SYS_kill, ending()?);
+    }
     if let Some(Tcp { makes_sockets: true, .. }) = needs.tcp {
         let of = |family| rule(&[is(0, family)?, is_type(1, libc::SOCK_STREAM)?]);
         rules.insert(libc::SYS_socket, vec![of(libc::AF_INET)?, of(libc::AF_INET6)?]);
@@ -190,11 +210,87 @@ fn rules(needs: &Needs) -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError>
     Ok(rules)
 }
 
+/// What every command may do, as long as it keeps to itself.
+fn everywhere() -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
+    let not_executable =
+        || -> Result<_, BackendError> { Ok(vec![rule(&[has_not(2, libc::PROT_EXEC)?])?]) };
+    Ok(vec![
+        // Threads of this process, and no other process.
+        (libc::SYS_clone, vec![rule(&[has(0, libc::CLONE_THREAD)?])?]),
+        (libc::SYS_tgkill, vec![rule(&[is(0, getpid().as_raw())?])?]),
+        // Nothing in memory becomes a program.
+        (libc::SYS_mmap, not_executable()?),
+        (libc::SYS_mprotect, not_executable()?),
+        // Nothing is typed into the terminal for whoever reads there next, and nobody is sent signals.
+        (
+            libc::SYS_ioctl,
+            vec![rule(&[
+                is_not(1, TIOCSTI)?,
+                is_not(1, TIOCLINUX)?,
+                is_not(1, FIOSETOWN)?,
+                is_not(1, SIOCSPGRP)?,
+            ])?],
+        ),
+        // Limits are asked for, and not set: those of other processes could be as well.
+        (libc::SYS_prlimit64, vec![rule(&[is_null(2)?])?]),
+        // Threads and what they allocate have names.
+        (
+            libc::SYS_prctl,
+            vec![rule(&[is(0, libc::PR_SET_NAME)?])?, rule(&[is(0, libc::PR_SET_VMA)?])?],
+        ),
+    ])
+}
+
+/// What is done with descriptors that are open, and not with those of captures: there, sending puts a packet on
+/// the wire, binding leads to another interface, an option lets more packets in, and a copy would not be told
+/// from others.
+fn on_descriptors(needs: &Needs) -> Result<Vec<(i64, Vec<SeccompRule>)>, BackendError> {
+    let no_capture: Vec<SeccompCondition> = needs
+        .captures
+        .iter()
+        .map(|&capture| is_not(0, u64::from(capture.cast_unsigned())))
+        .collect::<Result<_, _>>()?;
+    let with = |conditions: &[SeccompCondition]| rule(&[&no_capture, conditions].concat());
+    let mut calls = SENDING.to_vec();
+    if needs.sends || needs.tcp.is_some() {
+        calls.push(libc::SYS_sendto);
+    }
+    if let Some(tcp) = needs.tcp {
+        calls.extend(tcp.hands_over.then_some(libc::SYS_sendmsg));
+        calls.extend(tcp.binds.map(|_| libc::SYS_bind));
+    }
+    let anyhow = if no_capture.is_empty() { Vec::new() } else { vec![with(&[])?] };
+    let mut rules: Vec<_> = calls.into_iter().map(|call| (call, anyhow.clone())).collect();
+    let controls = CONTROLS.into_iter().map(|control| rule(&[is(1, control)?]));
+    let copy = with(&[is(1, libc::F_DUPFD_CLOEXEC)?]);
+    rules.push((libc::SYS_fcntl, controls.chain([copy]).collect::<Result<_, _>>()?));
+    if needs.tcp.is_some() {
+        let options = OPTIONS.iter().map(|&(level, option)| with(&[is(1, level)?, is(2, option)?]));
+        rules.push((libc::SYS_setsockopt, options.collect::<Result<_, _>>()?));
+    }
+    Ok(rules)
+}
+
+/// Opening, which is for reading alone unless files are made.
+fn opening(needs: &Needs, flags: u8) -> Result<Vec<SeccompRule>, BackendError> {
+    const WRITES: c_int = libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC;
+    if needs.makes_files { Ok(Vec::new()) } else { Ok(vec![rule(&[has_not(flags, WRITES)?])?]) }
+}
+
+/// Continuing a process or killing it: one, as the numbers that mean several are 0 and below (kill(2)).
+fn ending() -> Result<Vec<SeccompRule>, BackendError> {
+    const BELOW_ZERO: c_int = c_int::MIN;
+    [libc::SIGCONT, libc::SIGKILL]
+        .into_iter()
+        .map(|signal| rule(&[is_not(0, 0)?, has_not(0, BELOW_ZERO)?, is(1, signal)?]))
+        .collect()
+}
+
 fn rule(conditions: &[SeccompCondition]) -> Result<SeccompRule, BackendError> {
     SeccompRule::new(conditions.to_vec())
 }
 
-fn is(argument: u8, value: libc::c_int) -> Result<SeccompCondition, BackendError> {
+fn is(argument: u8, value: c_int) -> Result<SeccompCondition, BackendError> {
     condition(argument, SeccompCmpOp::Eq, u64::from(value.cast_unsigned()))
 }
 
@@ -202,18 +298,23 @@ fn is_not(argument: u8, value: u64) -> Result<SeccompCondition, BackendError> {
     condition(argument, SeccompCmpOp::Ne, value)
 }
 
-fn has(argument: u8, bit: libc::c_int) -> Result<SeccompCondition, BackendError> {
+fn has(argument: u8, bit: c_int) -> Result<SeccompCondition, BackendError> {
     let bit = u64::from(bit.cast_unsigned());
     condition(argument, SeccompCmpOp::MaskedEq(bit), bit)
 }
 
-fn has_not(argument: u8, bit: libc::c_int) -> Result<SeccompCondition, BackendError> {
+fn has_not(argument: u8, bit: c_int) -> Result<SeccompCondition, BackendError> {
     condition(argument, SeccompCmpOp::MaskedEq(u64::from(bit.cast_unsigned())), 0)
 }
 
 /// The type of a socket, whatever flags are put to it (SOCK_TYPE_MASK in linux/net.h).
-fn is_type(argument: u8, value: libc::c_int) -> Result<SeccompCondition, BackendError> {
+fn is_type(argument: u8, value: c_int) -> Result<SeccompCondition, BackendError> {
     condition(argument, SeccompCmpOp::MaskedEq(0xf), u64::from(value.cast_unsigned()))
+}
+
+/// A pointer that points to nothing.
+fn is_null(argument: u8) -> Result<SeccompCondition, BackendError> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0)
 }
 
 fn condition(

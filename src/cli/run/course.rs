@@ -2,7 +2,7 @@
 //! ended.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -42,7 +42,8 @@ pub(super) fn run(plan: &RunPlan, confining: &Confining) -> Result<Status, Failu
     let rules = plan.rules.as_deref().map(demands::read).transpose()?;
     let reporting = intent.open(recorder.link(), rules.as_ref())?;
     let signals = Signals::take_over().map_err(Failure::Signals)?;
-    let needs = Needs { processes: true, ..placing(reporting.places()) };
+    let captures = vec![recorder.as_fd().as_raw_fd()];
+    let needs = Needs { captures, sends: true, processes: true, ..placing(reporting.places()) };
     confine(confining, dropped, &needs)?;
     command.keep_going()?;
     let mut course = Course {

@@ -6,7 +6,7 @@
 mod source;
 mod telling;
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -62,7 +62,8 @@ pub(super) fn run(plan: &WatchPlan, confining: &Confining) -> Result<Status, Fai
     let inquiry = Inquiry::on_signal().map_err(Failure::Signals)?;
     let place = files.as_ref().and_then(Savefiles::place);
     let makes_files = files.as_ref().is_some_and(Savefiles::is_changing);
-    let needs = Needs { makes_files, ..placing([place.as_deref()]) };
+    let captures = source.packet_fd().iter().map(AsRawFd::as_raw_fd).collect();
+    let needs = Needs { captures, makes_files, ..placing([place.as_deref()]) };
     let mut telling = Telling::new(plan, files, &source);
     confine(confining, dropped, &needs)?;
     let (name, link) = (escape(source.interface()), source.link());
