@@ -41,7 +41,7 @@ pub struct Needs {
     /// True where files are still to be made there.
     pub makes_files: bool,
     /// True where something is still sent through a socket that is open: to the kernel, which is asked for its
-    /// sockets, or to a process of closecheck's own.
+    /// sockets or links, or to a process of closecheck's own.
     pub sends: bool,
     /// Connections that are still to be made.
     pub tcp: Option<Tcp>,

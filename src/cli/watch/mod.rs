@@ -63,7 +63,8 @@ pub(super) fn run(plan: &WatchPlan, confining: &Confining) -> Result<Status, Fai
     let place = files.as_ref().and_then(Savefiles::place);
     let makes_files = files.as_ref().is_some_and(Savefiles::is_changing);
     let captures = source.packet_fd().iter().map(AsRawFd::as_raw_fd).collect();
-    let needs = Needs { captures, makes_files, ..placing([place.as_deref()]) };
+    // The kernel is asked for its links anew where what it told of them was lost.
+    let needs = Needs { captures, makes_files, sends: true, ..placing([place.as_deref()]) };
     let mut telling = Telling::new(plan, files, &source);
     confine(confining, dropped, &needs)?;
     let (name, link) = (escape(source.interface()), source.link());
