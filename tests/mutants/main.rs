@@ -25,7 +25,7 @@ use support::{closecheck, now, run};
 
 const MUTANTS: u64 = 10_000;
 /// Kinds of mutants, so often each that a byte of a header has each of its values.
-const KINDS: u64 = 17;
+const KINDS: u64 = 18;
 /// Of so many mutants one is read by the program itself.
 const SAMPLE: u64 = 11;
 /// The longest that any may take.
@@ -93,7 +93,8 @@ fn mutant(number: u64, originals: &[Capture]) -> Mutant {
         13 => packets::tcp_flags(rng, original, round),
         14 => packets::tcp_offset(rng, original, round),
         15 => packets::noise(rng, original),
-        _ => packets::nested(rng, original),
+        16 => packets::nested(rng, original),
+        _ => capture::section_length(rng, original),
     }
 }
 

@@ -17,6 +17,7 @@ mod interface;
 mod options;
 mod pcap;
 mod pcapng;
+mod section;
 mod steps;
 mod window;
 mod zstd;
