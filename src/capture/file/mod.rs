@@ -42,8 +42,9 @@ use pcap::Pcap;
 use pcapng::Pcapng;
 use window::Window;
 
-/// The longest packet that is read, in bytes. libpcap and Wireshark write none over 256 KiB.
-pub const LONGEST_PACKET: u32 = 16 << 20;
+/// The longest packet that is read, in bytes. Of the link types that can be decoded, libpcap and Wireshark neither write
+/// nor read one over 256 KiB (MAXIMUM_SNAPLEN, WTAP_MAX_PACKET_SIZE_STANDARD); Linux makes none over 512 KiB (BIG TCP).
+pub const LONGEST_PACKET: u32 = 1 << 20;
 /// Bytes read from a file at a time.
 const BUFFER: usize = 1 << 20;
 
