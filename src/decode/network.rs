@@ -38,6 +38,8 @@ pub(super) struct IpHeader<'a> {
     /// False where the length field is 0, as in offload packets, so that the bytes inside may end in
     /// padding.
     pub(super) has_length: bool,
+    /// The bytes that its own checksum is of; none in IPv6.
+    pub(super) checked: &'a [u8],
 }
 
 /// Source and destination address as they stand in the header, side by side.
@@ -111,6 +113,7 @@ fn plain_ipv4(bytes: Bytes<'_>) -> Option<(IpHeader<'_>, Bytes<'_>)> {
         dont_fragment: flags & DONT_FRAGMENT != 0,
         flow_label: None,
         has_length: true,
+        checked: header,
     };
     Some((ip, bytes.limit(total_len).skip(IPV4_HEADER_LEN).ok()?))
 }
@@ -131,6 +134,7 @@ fn plain_ipv6(bytes: Bytes<'_>) -> Option<(IpHeader<'_>, Bytes<'_>)> {
         dont_fragment: true,
         flow_label: Some(u32::from_be_bytes([0, header[1] & 0x0f, header[2], header[3]])),
         has_length: true,
+        checked: &[],
     };
     let len = usize::from(payload_len).saturating_add(IPV6_HEADER_LEN);
     Some((ip, bytes.limit(len).skip(IPV6_HEADER_LEN).ok()?))
@@ -144,8 +148,8 @@ pub(super) fn parse(bytes: Bytes<'_>) -> Result<(IpHeader<'_>, Bytes<'_>), Skip>
     })?;
     let (header, shape) = match &ip {
         LaxIpSlice::Ipv4(v4) => {
-            let fixed = bytes.data.first_chunk::<IPV4_HEADER_LEN>().ok_or(Skip::Cut)?;
-            ipv4(v4, fixed.last_chunk().ok_or(Skip::Cut)?)?
+            let header = bytes.data.get(..v4.header().slice().len()).ok_or(Skip::Cut)?;
+            ipv4(v4, header)?
         }
         LaxIpSlice::Ipv6(v6) => ipv6(v6)?,
     };
@@ -194,8 +198,9 @@ impl Fragment {
     }
 }
 
-fn ipv4<'a>(v4: &LaxIpv4Slice<'a>, addresses: &'a [u8; 8]) -> Result<(IpHeader<'a>, Shape), Skip> {
+fn ipv4<'a>(v4: &LaxIpv4Slice<'a>, bytes: &'a [u8]) -> Result<(IpHeader<'a>, Shape), Skip> {
     let header = v4.header();
+    let fixed = bytes.first_chunk::<IPV4_HEADER_LEN>().ok_or(Skip::Cut)?;
     let [_, tos, ..] = *header.slice() else { return Err(Skip::Cut) };
     let options_end = header.slice().len();
     let total_len = usize::from(header.total_len());
@@ -205,7 +210,7 @@ fn ipv4<'a>(v4: &LaxIpv4Slice<'a>, addresses: &'a [u8; 8]) -> Result<(IpHeader<'
     }
     let auth_len = v4.extensions().auth.map_or(0, |auth| auth.slice().len());
     let ip = IpHeader {
-        addresses: Addresses::V4(addresses),
+        addresses: Addresses::V4(fixed.last_chunk().ok_or(Skip::Cut)?),
         protocol: v4.payload_ip_number(),
         ttl: header.ttl(),
         tos,
@@ -213,6 +218,7 @@ fn ipv4<'a>(v4: &LaxIpv4Slice<'a>, addresses: &'a [u8; 8]) -> Result<(IpHeader<'
         dont_fragment: header.dont_fragment(),
         flow_label: None,
         has_length: total_len != 0,
+        checked: bytes,
     };
     let shape = Shape {
         header_len: options_end.saturating_add(auth_len),
@@ -238,6 +244,7 @@ fn ipv6<'a>(v6: &LaxIpv6Slice<'a>) -> Result<(IpHeader<'a>, Shape), Skip> {
         dont_fragment: true,
         flow_label: Some(header.flow_label().value()),
         has_length: payload_len.is_some(),
+        checked: &[],
     };
     let shape = Shape {
         header_len: IPV6_HEADER_LEN.saturating_add(v6.extensions().slice().len()),
