@@ -13,6 +13,7 @@ use etherparse::{
 
 use super::Skip;
 use super::bytes::{Bytes, array};
+use super::fragments::{Piece, Whole};
 
 /// The shortest IPv4 header, which has no options (RFC 791 3.1).
 const IPV4_HEADER_LEN: usize = 20;
@@ -171,6 +172,29 @@ pub(super) fn parse(bytes: Bytes<'_>) -> Result<(IpHeader<'_>, Bytes<'_>), Skip>
     Ok((header, if first { inside.first_fragment() } else { inside }))
 }
 
+/// The piece of a TCP packet that an IP packet is, where it is one.
+pub(super) fn piece(bytes: Bytes<'_>) -> Option<Piece> {
+    let (ip, _) = LaxIpSlice::from_slice(bytes.data).ok()?;
+    let (header, id, fragment) = match &ip {
+        LaxIpSlice::Ipv4(v4) => {
+            let (header, shape) = ipv4(v4, bytes.data.get(..v4.header().slice().len())?).ok()?;
+            (header, header.id?.into(), shape.fragment)
+        }
+        LaxIpSlice::Ipv6(v6) => {
+            let (id, fragment) = fragment_header(v6)?;
+            (ipv6(v6).ok()?.0, id, fragment)
+        }
+    };
+    let addresses = header.addresses;
+    let whole = Whole { source: addresses.source(), destination: addresses.destination(), id };
+    let is_first = match fragment {
+        Fragment::Whole => return None,
+        Fragment::First => true,
+        Fragment::Later => false,
+    };
+    (header.protocol == IpNumber::TCP).then_some(Piece { whole, is_first })
+}
+
 /// Where the inside of an IP packet lies.
 struct Shape {
     /// Bytes before the inside, extension headers included.
@@ -249,7 +273,7 @@ fn ipv6<'a>(v6: &LaxIpv6Slice<'a>) -> Result<(IpHeader<'a>, Shape), Skip> {
     let shape = Shape {
         header_len: IPV6_HEADER_LEN.saturating_add(v6.extensions().slice().len()),
         len: payload_len.map(|len| len.saturating_add(IPV6_HEADER_LEN)),
-        fragment: fragment_header(v6),
+        fragment: fragment_header(v6).map_or(Fragment::Whole, |(_, fragment)| fragment),
     };
     Ok((ip, shape))
 }
@@ -284,13 +308,14 @@ fn extension_headers<'a>(v6: &LaxIpv6Slice<'a>) -> impl Iterator<Item = (IpNumbe
     })
 }
 
-/// What the first fragment header says (RFC 8200 4.5).
-fn fragment_header(v6: &LaxIpv6Slice<'_>) -> Fragment {
+/// The identification in the first fragment header, and which fragment it says this is (RFC 8200 4.5).
+fn fragment_header(v6: &LaxIpv6Slice<'_>) -> Option<(u32, Fragment)> {
     extension_headers(v6)
         .find(|&(kind, _)| kind == IpNumber::IPV6_FRAGMENTATION_HEADER)
         .and_then(|(_, header)| Ipv6FragmentHeaderSlice::from_slice(header).ok())
-        .map_or(Fragment::Whole, |header| {
-            Fragment::new(header.fragment_offset().value(), header.more_fragments())
+        .map(|header| {
+            let offset = header.fragment_offset().value();
+            (header.identification(), Fragment::new(offset, header.more_fragments()))
         })
 }
 
