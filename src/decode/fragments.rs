@@ -120,7 +120,8 @@ mod tests {
         let place = if is_first { [0, 1] } else { [0, 32] };
         let fragment = [&[TCP, 0], &place[..], &id.to_be_bytes()].concat();
         let mut packet = [header, &fragment, inside].concat();
-        packet[4..6].copy_from_slice(&u16::try_from(inside.len() + 8).unwrap().to_be_bytes());
+        packet[4..6]
+            .copy_from_slice(&u16::try_from(inside.len().saturating_add(8)).unwrap().to_be_bytes());
         packet[6] = FRAGMENT;
         packet
     }
@@ -144,7 +145,7 @@ mod tests {
     fn later_fragments_need_the_first_one_in_any_order() {
         for (first, later) in [(ipv4(7, true), ipv4(7, false)), (ipv6(7, true), ipv6(7, false))] {
             let (first, later) = ((1, 0, first), (1, 0, later));
-            assert_eq!(orphans(&[later.clone()]), 1);
+            assert_eq!(orphans(std::slice::from_ref(&later)), 1);
             assert_eq!(orphans(&[later.clone(), later.clone()]), 2);
             assert_eq!(orphans(&[first.clone(), later.clone(), later.clone()]), 0);
             assert_eq!(orphans(&[later.clone(), later, first]), 0);
@@ -180,7 +181,9 @@ mod tests {
         const IP_IN_IP: u8 = 4;
         let around = |inner: &[u8]| {
             let mut outer = ipv4(9, true)[..20].to_vec();
-            outer[2..4].copy_from_slice(&u16::try_from(20 + inner.len()).unwrap().to_be_bytes());
+            outer[2..4].copy_from_slice(
+                &u16::try_from(inner.len().saturating_add(20)).unwrap().to_be_bytes(),
+            );
             (outer[6], outer[9]) = (0, IP_IN_IP);
             [&outer, inner].concat()
         };

@@ -35,6 +35,14 @@ impl Window {
         self.input
     }
 
+    /// Gives back all memory and the stream, of which nothing more is read.
+    pub(super) fn close(&mut self) {
+        self.base = self.offset();
+        self.input = Box::new(io::empty());
+        self.buffer = Vec::new();
+        (self.start, self.end, self.ended) = (0, 0, true);
+    }
+
     /// The offset in the stream of the first byte that was not taken.
     pub(super) fn offset(&self) -> u64 {
         self.base.saturating_add(self.start as u64)
@@ -185,6 +193,16 @@ mod tests {
             assert!(window.need(1).unwrap());
             assert_eq!((window.buffer.len(), window.buffer.capacity()), (16, 16));
         }
+    }
+
+    #[test]
+    fn nothing_is_left_in_memory_of_what_is_closed() {
+        let mut window = trickle(1000, 16);
+        assert!(window.need(5).unwrap());
+        window.take(3);
+        window.close();
+        assert_eq!((window.offset(), window.unread(), window.buffer.capacity()), (3, &[][..], 0));
+        assert!(!window.need(1).unwrap());
     }
 
     #[test]
