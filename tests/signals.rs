@@ -358,18 +358,23 @@ fn a_signal_ends_a_comparison_that_is_busy_pairing() {
     assert_eq!(report["connections"], json!([]), "{report:#}");
 }
 
-/// A file of 16 GiB that takes no room: records of 16 MiB, of which only the headers are not a hole.
+/// The length of a block of [`vast`], and that of its section header.
+const BLOCK: u32 = 16 << 20;
+const HEADER: u32 = 28;
+
+/// A file of 16 GiB that takes no room: blocks that nobody knows, of which only the lengths are not a hole.
 fn vast(path: &Path) -> File {
-    const LONGEST: u32 = 16 << 20;
     let file = File::create(path).unwrap();
-    let mut header = one_over_and_one_open()[..24].to_vec();
-    header[16..20].copy_from_slice(&LONGEST.to_le_bytes());
-    file.write_all_at(&header, 0).unwrap();
-    let record = [1, 0, LONGEST, LONGEST].map(u32::to_le_bytes).concat();
+    let write = |words: &[u32], at| {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        file.write_all_at(&bytes, at).unwrap();
+    };
+    write(&[0x0a0d_0d0a, HEADER, 0x1a2b_3c4d, 1, u32::MAX, u32::MAX, HEADER], 0);
     for number in 0..1024 {
-        file.write_all_at(&record, 24 + number * u64::from(16 + LONGEST)).unwrap();
+        let start = u64::from(HEADER) + number * u64::from(BLOCK);
+        write(&[0x0bad_cafe, BLOCK], start);
+        write(&[BLOCK], start + u64::from(BLOCK) - 4);
     }
-    file.set_len(24 + 1024 * u64::from(16 + LONGEST)).unwrap();
     file
 }
 
@@ -377,8 +382,8 @@ fn vast(path: &Path) -> File {
 #[test]
 fn a_file_that_is_cut_or_grows_while_it_is_read_is_incomplete() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = 24 + 16 + (16 << 20);
-    for (name, length) in [("cut", whole), ("cut-in-a-record", whole + 3)] {
+    let whole = u64::from(HEADER + BLOCK);
+    for (name, length) in [("cut", whole), ("cut-in-a-block", whole + 3)] {
         let path = folder.path().join(name);
         let file = vast(&path);
         let mut running = Running::start(read().arg(&path));

@@ -60,7 +60,8 @@ impl Filter {
         filter
     }
 
-    /// Makes sure that it works on frames of these link types, or if there are none, on Ethernet.
+    /// Makes sure that it works on frames of these link types, or if there are none, on Ethernet. Those that closecheck
+    /// does not know are left out.
     ///
     /// # Errors
     /// [`FilterError`] where it does not compile.
@@ -68,7 +69,7 @@ impl Filter {
         &mut self,
         links: impl IntoIterator<Item = LinkType>,
     ) -> Result<(), FilterError> {
-        let mut links = links.into_iter().peekable();
+        let mut links = links.into_iter().filter(|link| link.is_supported()).peekable();
         let usual = links.peek().is_none().then_some(LinkType::ETHERNET);
         for link in links.chain(usual) {
             if let Entry::Vacant(place) = self.programs.entry(link.0) {
@@ -79,7 +80,8 @@ impl Filter {
     }
 
     /// Whether the frame passes. One that was cut before its TCP flags does where the filter asks for what was cut
-    /// off: it may be of those that are wanted, and is to be missed.
+    /// off: it may be of those that are wanted, and is to be missed. So is one of a link type that closecheck does not
+    /// know.
     ///
     /// # Errors
     /// [`FilterError`] where the frame is the first of its link type and the expression does not compile
@@ -88,6 +90,7 @@ impl Filter {
     pub fn accepts(&mut self, frame: &Frame<'_>) -> Result<bool, FilterError> {
         let program = match self.programs.entry(frame.link.0) {
             Entry::Occupied(program) => program.into_mut(),
+            Entry::Vacant(_) if !frame.link.is_supported() => return Ok(true),
             Entry::Vacant(place) => place.insert(compile(&self.expression, frame.link)?),
         };
         let is_missed = || matches!(decode(frame), Err(Skip::Cut));

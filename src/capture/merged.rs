@@ -14,9 +14,9 @@ use super::file::{Frames, Input, OpenInput, Packet, Progress, ReadError};
 use crate::decode::{Frame, Timestamp};
 
 /// Memory for all files' buffers together, of which each gets at least the smallest and at most the
-/// largest amount.
-const BUFFERS: usize = 16 << 20;
-const SMALLEST_BUFFER: usize = 64 << 10;
+/// largest amount. A file whose next packet is longer, or that is compressed, takes more.
+const BUFFERS: usize = 8 << 20;
+const SMALLEST_BUFFER: usize = 8 << 10;
 const LARGEST_BUFFER: usize = 128 << 10;
 
 /// Where a frame comes from.

@@ -203,7 +203,7 @@ fn hint_for(error: &ReadError) -> Option<String> {
             Some("decompress it first; `-` reads standard input".to_owned())
         }
         ReadError::StreamDamaged { source, .. } if source.to_string().contains("too much memory") => {
-            Some("its window is over 16 MiB: read it with `zstd -dc FILE | closecheck read -`".into())
+            Some("its window is over 8 MiB: read it with `zstd -dc FILE | closecheck read -`".into())
         }
         ReadError::Io(error) => hint(hints::to_read(error)),
         ReadError::StandardInputTwice => {

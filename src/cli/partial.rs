@@ -6,13 +6,13 @@ use super::args::{PartialForm, ReadPlan};
 use super::command::warn_incomplete;
 use super::failure::Failure;
 use super::pass::{
-    BETWEEN_LOOKS, FILTERED_OUT, INTERRUPTED, add_cut, add_dropped, fault_words, link_types,
-    warn_of_times,
+    BETWEEN_LOOKS, FILTERED_OUT, INTERRUPTED, add_cut, add_dropped, add_unknown_links, fault_words,
+    has_no_known_link, link_types, warn_of_times,
 };
 use super::progress::Progress;
 use super::status::Status;
 use crate::capture::{Filter, Frames, Input, Merged, OpenInput, Origin, Stop};
-use crate::decode::{Frame, LinkType, Skip, decode};
+use crate::decode::{Fragments, Frame, LinkType, Skip, decode};
 use crate::partial::{FileLine, Files, Line, Recorder};
 use crate::report::{CaptureSummary, Format};
 use crate::sandbox::Needs;
@@ -32,7 +32,14 @@ pub(super) fn run(
     let mut lines = Vec::with_capacity(plan.inputs.len());
     for ((input, opened), nth) in plan.inputs.iter().zip(opened).zip(0..) {
         let place = plan.place.map(|first| first.saturating_add(nth));
-        let reading = Reading { input, place, filter: filter.as_mut(), stop };
+        let reading = Reading {
+            input,
+            place,
+            filter: filter.as_mut(),
+            stop,
+            unknown_link: None,
+            fragments: Fragments::default(),
+        };
         lines.push(reading.run(opened, &mut out)?);
         if out.reader_is_gone() {
             break;
@@ -50,6 +57,9 @@ struct Reading<'a> {
     place: Option<u64>,
     filter: Option<&'a mut Filter>,
     stop: &'a Stop,
+    /// The link type of the first packet whose link type is not known.
+    unknown_link: Option<LinkType>,
+    fragments: Fragments,
 }
 
 impl Reading<'_> {
@@ -83,7 +93,13 @@ impl Reading<'_> {
         }
         progress.erase();
         taken?;
+        if let Some(link) = self.unknown_link
+            && captures.sources().all(has_no_known_link)
+        {
+            return Err(Failure::LinkType { name: self.input.to_string(), link });
+        }
         out.write(recorder.take_lines().into_iter().map(Line::Trace))?;
+        recorder.orphans(self.fragments.orphans());
         recorder.dropped(captures.sources().find_map(Frames::dropped));
         captures.sources().for_each(|source| warn_of_times(&self.input.to_string(), source));
         let line = FileLine {
@@ -112,12 +128,21 @@ impl Reading<'_> {
             return Ok(());
         }
         match decode(frame) {
-            Ok(segment) => recorder.segment(&segment),
-            Err(Skip::UnsupportedLink) => {
-                let name = self.input.to_string();
-                return Err(Failure::LinkType { name, link: frame.link });
+            Ok(segment) => {
+                if segment.fragmented {
+                    self.fragments.see(0, frame);
+                }
+                recorder.segment(&segment);
             }
-            Err(skip) => recorder.skip(skip.reason(), skip == Skip::Cut),
+            Err(skip) => {
+                if skip == Skip::UnsupportedLink {
+                    self.unknown_link.get_or_insert(frame.link);
+                }
+                if skip == Skip::Fragment {
+                    self.fragments.see(0, frame);
+                }
+                recorder.skip(skip.reason(), skip == Skip::Cut);
+            }
         }
         Ok(())
     }
@@ -130,7 +155,7 @@ pub(super) fn summary(files: &Files) -> Result<CaptureSummary, Failure> {
     let mut capture = CaptureSummary {
         files: lines.iter().map(|line| line.name.clone()).collect(),
         packets: lines.iter().map(|line| line.packets).sum(),
-        link_types: link_types(links),
+        link_types: link_types(links.clone()),
         ..CaptureSummary::default()
     };
     for (reason, count) in lines.iter().flat_map(|line| &line.skipped) {
@@ -147,6 +172,7 @@ pub(super) fn summary(files: &Files) -> Result<CaptureSummary, Failure> {
         add_dropped(&mut capture, &line.name, line.dropped);
     }
     add_cut(&mut capture);
+    add_unknown_links(&mut capture, links);
     Ok(capture)
 }
 
@@ -155,6 +181,7 @@ fn reasons() -> impl Iterator<Item = &'static str> {
     let skips = [
         Skip::NotTcp,
         Skip::OtherLink,
+        Skip::UnsupportedLink,
         Skip::Encrypted,
         Skip::Fragment,
         Skip::Malformed(""),

@@ -4,7 +4,7 @@ mod alone;
 mod belt;
 mod stages;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::command::warn;
 use super::failure::Failure;
 use super::progress::Progress;
-use crate::capture::{Filter, Frames, Input, Merged, OpenInput, ReadError, Stop};
+use crate::capture::{CaptureFormat, Filter, Frames, Input, Merged, OpenInput, ReadError, Stop};
 use crate::decode::{Frame, LinkType, Segment, Skip};
 use crate::flow::{Connection, Held, Table};
 use crate::report::{CaptureSummary, Packet, Trace, without_error_numbers};
@@ -223,15 +223,55 @@ fn dropped(captures: &Merged) -> bool {
 
 /// Packets that were not used, by reason.
 #[derive(Debug, Default)]
-struct Skipped(Vec<(&'static str, u64)>);
+struct Skipped {
+    counts: Vec<(&'static str, u64)>,
+    /// The captures that have packets of a link type that is not known, and that of the first.
+    unknown_links: BTreeMap<usize, LinkType>,
+}
 
 impl Skipped {
     fn add(&mut self, reason: &'static str) {
-        match self.0.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, count)) => *count += 1,
-            None => self.0.push((reason, 1)),
+        *self.count(reason) += 1;
+    }
+
+    fn count(&mut self, reason: &'static str) -> &mut u64 {
+        let known = self.counts.iter().position(|(known, _)| *known == reason);
+        let place = known.unwrap_or_else(|| {
+            self.counts.push((reason, 0));
+            self.counts.len() - 1
+        });
+        &mut self.counts[place].1
+    }
+
+    /// Says of so many later fragments that they are without the first one, which had their TCP flags.
+    fn add_orphans(&mut self, orphans: u64) {
+        if orphans > 0 {
+            *self.count(Skip::Fragment.reason()) -= orphans;
+            *self.count(Skip::Cut.reason()) += orphans;
         }
     }
+
+    /// Adds a packet of a capture that is not read as its link type is not known.
+    fn add_unknown_link(&mut self, capture: usize, link: LinkType) {
+        self.add(Skip::UnsupportedLink.reason());
+        self.unknown_links.entry(capture).or_insert(link);
+    }
+
+    /// A capture of which nothing can be read, as far as is known now or at its end: pcapng may describe another
+    /// interface at any time.
+    fn unreadable(&self, captures: &Merged, inputs: &[Input], at_end: bool) -> Option<Failure> {
+        self.unknown_links.iter().find_map(|(&capture, &link)| {
+            let source = captures.sources().nth(capture)?;
+            let is_known = at_end || source.format() == CaptureFormat::Pcap;
+            (is_known && has_no_known_link(source))
+                .then(|| Failure::LinkType { name: name(inputs, capture), link })
+        })
+    }
+}
+
+/// True where no link type is known of those that a capture has declared so far.
+pub(super) fn has_no_known_link(source: &Frames) -> bool {
+    !source.links().into_iter().any(LinkType::is_supported)
 }
 
 /// The packets of the connections that are not yet reported, where they are asked for.
@@ -294,6 +334,7 @@ fn describe(capture: &mut CaptureSummary, inputs: &[Input], passed: &Passed) {
         add_dropped(capture, &name(inputs, index), source.dropped());
     }
     add_cut(capture);
+    add_unknown_links(capture, captures.sources().flat_map(Frames::links));
     for (index, source) in captures.sources().enumerate() {
         warn_of_times(&name(inputs, index), source);
     }
@@ -333,6 +374,25 @@ pub(super) fn add_cut(capture: &mut CaptureSummary) {
         let words = format!("packets cut off before their TCP flags: {}", cut(capture));
         capture.incomplete.push(words);
     }
+}
+
+/// Says how many packets were of link types that are not known, where some were, and of which: others may be inside
+/// those that are.
+pub(super) fn add_unknown_links(
+    capture: &mut CaptureSummary,
+    links: impl Iterator<Item = LinkType>,
+) {
+    let count = capture.skipped.get(Skip::UnsupportedLink.reason()).copied().unwrap_or(0);
+    if count > 0 {
+        capture.incomplete.push(unknown_links_words(count, links));
+    }
+}
+
+/// Says how many packets were of link types that are not known among these.
+pub(super) fn unknown_links_words(count: u64, links: impl Iterator<Item = LinkType>) -> String {
+    let names = link_types(links.filter(|link| !link.is_supported())).join(", ");
+    let of = if names.is_empty() { String::new() } else { format!(" ({names})") };
+    format!("packets of a link type that closecheck does not know{of}: {count}")
 }
 
 /// What is missing where the table was full.

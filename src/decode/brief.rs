@@ -221,7 +221,7 @@ impl Brief {
             link => link::plain(link, Bytes::of(frame))?.data,
         };
         match packet.first()? {
-            0x45 => Brief::in_ip(frame, Ip::v4(packet)?),
+            0x45 => Brief::in_ip(frame, packet.get(..IPV4_HEADER_LEN)?, Ip::v4(packet)?),
             0x60..=0x6f => Brief::in_ipv6(frame, packet),
             _ => None,
         }
@@ -230,12 +230,16 @@ impl Brief {
     /// Apart, so that the processor has all its registers for the way of IPv4.
     #[inline(never)]
     fn in_ipv6(frame: &Frame<'_>, packet: &[u8]) -> Option<Brief> {
-        Brief::in_ip(frame, Ip::v6(packet)?)
+        Brief::in_ip(frame, &[], Ip::v6(packet)?)
     }
 
-    /// The TCP segment of `len` bytes at the beginning of these.
+    /// The TCP segment of `len` bytes at the beginning of these, and what the IP header's checksum is of.
     #[inline(always)]
-    fn in_ip(frame: &Frame<'_>, (ip, inside, len): (Ip, &[u8], usize)) -> Option<Brief> {
+    fn in_ip(
+        frame: &Frame<'_>,
+        checked: &[u8],
+        (ip, inside, len): (Ip, &[u8], usize),
+    ) -> Option<Brief> {
         let (header, rest) = inside.split_first_chunk::<TCP_HEADER_LEN>()?;
         let offset_and_flags = u16::from_be_bytes([header[12], header[13]]);
         let header_len = usize::from(offset_and_flags >> 12).saturating_mul(4);
@@ -245,14 +249,17 @@ impl Brief {
         let (source, destination) = (ip.source.to_le_bytes(), ip.destination.to_le_bytes());
         let is_whole = inside.len() >= len;
         let flags = Flags(offset_and_flags & 0x0fff);
-        let checksum = match inside.get(..len) {
-            Some(segment)
-                if marks & Brief::UNREADABLE == 0 && checksum::matters(flags, payload_len) =>
-            {
-                let addresses = checksum::add(checksum::sum(&source), checksum::sum(&destination));
-                checksum_bits(checksum::of(addresses, segment))
-            }
-            Some(_) | None => 0,
+        let checksum = if checksum::matters(flags, payload_len) {
+            let own = match inside.get(..len) {
+                Some(segment) if marks & Brief::UNREADABLE == 0 => {
+                    let sum = checksum::add(checksum::sum(&source), checksum::sum(&destination));
+                    checksum::of(sum, segment)
+                }
+                Some(_) | None => Checksum::Unchecked,
+            };
+            checksum_bits(checksum::in_packet(checked, own))
+        } else {
+            0
         };
         Some(Brief {
             frame: FrameId::new(frame.number),

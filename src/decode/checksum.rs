@@ -1,4 +1,5 @@
-//! TCP's checksum, of the segments that open and end connections: where it is wrong, the receiver drops them.
+//! The checksums of TCP and of IPv4's header, of the segments that open and end connections: where either is wrong, the
+//! receiver drops them.
 //!
 //! A capture on the sending host has checksums that the network card is still to fill in: the kernel leaves the sum of
 //! the pseudo-header there, or nothing. That is told from what is wrong, though not from what a forger would write; who
@@ -13,7 +14,7 @@ const TCP: u64 = 6;
 /// Where the checksum stands in a TCP header.
 const PLACE: usize = 16;
 
-/// What a segment's checksum is.
+/// What a segment's checksum is; that of its IPv4 header counts where it is the worse of the two.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Checksum {
     /// Not looked at: of a segment with neither SYN, FIN nor RST, of a FIN with data, which a network card may have
@@ -34,6 +35,21 @@ pub enum Checksum {
 pub(super) fn matters(flags: Flags, payload_len: usize) -> bool {
     let opens_or_ends = Flags::SYN.0 | Flags::FIN.0 | Flags::RST.0;
     flags.0 & opens_or_ends != 0 && (payload_len == 0 || !flags.fin())
+}
+
+/// The worse of a segment's own checksum and that of this IPv4 header (RFC 791 3.1); IPv6 has none, and no bytes here.
+#[inline]
+pub(super) fn in_packet(header: &[u8], segment: Checksum) -> Checksum {
+    /// Where the checksum stands.
+    const PLACE: usize = 10;
+    let is_left = header.get(PLACE..PLACE.saturating_add(2)) == Some(&[0, 0]);
+    let is_right = header.is_empty() || fold(sum(header)) == u16::MAX;
+    match (is_right, is_left, segment) {
+        (true, _, segment) => segment,
+        (false, true, Checksum::Right) => Checksum::Left,
+        (false, true, segment) => segment,
+        (false, false, _) => Checksum::Wrong,
+    }
 }
 
 /// The checksum of a whole segment between addresses with this [sum].
@@ -141,6 +157,26 @@ mod tests {
     fn a_last_byte_without_a_second_counts_as_if_a_0_followed() {
         assert_eq!(sum(&[1, 2, 3]), sum(&[1, 2, 3, 0]));
         assert_eq!(fold(sum(&[0xff, 0xff, 0, 1])), 1);
+    }
+
+    #[test]
+    fn the_worse_of_both_checksums_counts() {
+        let packet = tcp_in_ipv4();
+        let with = |value: u16, segment| {
+            let mut header = packet[..20].to_vec();
+            header[10..12].copy_from_slice(&value.to_be_bytes());
+            in_packet(&header, segment)
+        };
+        let right = u16::from_be_bytes([packet[10], packet[11]]);
+        let kinds = [Checksum::Unchecked, Checksum::Right, Checksum::Left, Checksum::Wrong];
+        assert_eq!(kinds.map(|kind| with(right, kind)), kinds);
+        assert_eq!(kinds.map(|kind| in_packet(&[], kind)), kinds);
+        let [unchecked, _, left, wrong] = kinds;
+        assert_eq!(kinds.map(|kind| with(0, kind)), [unchecked, left, left, wrong]);
+        let others = (1..=u16::MAX).filter(|value| *value != right);
+        assert!(
+            others.flat_map(|value| kinds.map(|kind| with(value, kind))).all(|kind| kind == wrong)
+        );
     }
 
     #[test]

@@ -93,6 +93,12 @@ impl LinkType {
         LinkType::LINUX_SLL2,
     ];
 
+    /// True where frames of this type can be decoded.
+    #[must_use]
+    pub fn is_supported(self) -> bool {
+        LinkType::SUPPORTED.contains(&self)
+    }
+
     /// Translates libpcap's DLT_ number: they differ only below 104, and for raw IP, the loopback and a
     /// few types without TCP, whose DLT_ values depend on the platform (libpcap pcap/dlt.h).
     #[must_use]

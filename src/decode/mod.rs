@@ -11,6 +11,7 @@ mod bytes;
 mod checksum;
 mod ethernet;
 mod flags;
+mod fragments;
 mod frame;
 mod layer;
 mod link;
@@ -37,6 +38,7 @@ pub use brief::{Brief, Gist};
 use bytes::Bytes;
 pub use checksum::Checksum;
 pub use flags::Flags;
+pub use fragments::Fragments;
 pub use frame::{Frame, FrameId, Timestamp};
 use layer::Layer;
 pub use link_type::LinkType;
@@ -67,6 +69,12 @@ pub fn decode<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, Skip> {
 /// away, but for those that name a link type, and their number is bounded.
 #[inline(never)]
 fn walk<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, Skip> {
+    walk_past(frame, |_| {})
+}
+
+/// The same, with each IP packet on the way shown.
+#[inline]
+fn walk_past<'a>(frame: &Frame<'a>, mut show: impl FnMut(Bytes<'a>)) -> Result<Segment<'a>, Skip> {
     let mut layer = Layer::Link(frame.link);
     let mut bytes = Bytes::of(frame);
     let mut outer: Option<Outer> = None;
@@ -78,6 +86,7 @@ fn walk<'a>(frame: &Frame<'a>) -> Result<Segment<'a>, Skip> {
             })?;
             continue;
         }
+        show(bytes);
         let (ip, inside) = match network::plain(bytes) {
             Some(parsed) => parsed,
             None => network::parse(bytes)?,

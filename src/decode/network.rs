@@ -13,6 +13,7 @@ use etherparse::{
 
 use super::Skip;
 use super::bytes::{Bytes, array};
+use super::fragments::{Piece, Whole};
 
 /// The shortest IPv4 header, which has no options (RFC 791 3.1).
 const IPV4_HEADER_LEN: usize = 20;
@@ -38,6 +39,8 @@ pub(super) struct IpHeader<'a> {
     /// False where the length field is 0, as in offload packets, so that the bytes inside may end in
     /// padding.
     pub(super) has_length: bool,
+    /// The bytes that its own checksum is of; none in IPv6.
+    pub(super) checked: &'a [u8],
 }
 
 /// Source and destination address as they stand in the header, side by side.
@@ -111,6 +114,7 @@ fn plain_ipv4(bytes: Bytes<'_>) -> Option<(IpHeader<'_>, Bytes<'_>)> {
         dont_fragment: flags & DONT_FRAGMENT != 0,
         flow_label: None,
         has_length: true,
+        checked: header,
     };
     Some((ip, bytes.limit(total_len).skip(IPV4_HEADER_LEN).ok()?))
 }
@@ -131,6 +135,7 @@ fn plain_ipv6(bytes: Bytes<'_>) -> Option<(IpHeader<'_>, Bytes<'_>)> {
         dont_fragment: true,
         flow_label: Some(u32::from_be_bytes([0, header[1] & 0x0f, header[2], header[3]])),
         has_length: true,
+        checked: &[],
     };
     let len = usize::from(payload_len).saturating_add(IPV6_HEADER_LEN);
     Some((ip, bytes.limit(len).skip(IPV6_HEADER_LEN).ok()?))
@@ -144,8 +149,8 @@ pub(super) fn parse(bytes: Bytes<'_>) -> Result<(IpHeader<'_>, Bytes<'_>), Skip>
     })?;
     let (header, shape) = match &ip {
         LaxIpSlice::Ipv4(v4) => {
-            let fixed = bytes.data.first_chunk::<IPV4_HEADER_LEN>().ok_or(Skip::Cut)?;
-            ipv4(v4, fixed.last_chunk().ok_or(Skip::Cut)?)?
+            let header = bytes.data.get(..v4.header().slice().len()).ok_or(Skip::Cut)?;
+            ipv4(v4, header)?
         }
         LaxIpSlice::Ipv6(v6) => ipv6(v6)?,
     };
@@ -165,6 +170,29 @@ pub(super) fn parse(bytes: Bytes<'_>) -> Result<(IpHeader<'_>, Bytes<'_>), Skip>
     let inside = packet.skip(shape.header_len)?;
     let first = shape.fragment == Fragment::First;
     Ok((header, if first { inside.first_fragment() } else { inside }))
+}
+
+/// The piece of a TCP packet that an IP packet is, where it is one.
+pub(super) fn piece(bytes: Bytes<'_>) -> Option<Piece> {
+    let (ip, _) = LaxIpSlice::from_slice(bytes.data).ok()?;
+    let (header, id, fragment) = match &ip {
+        LaxIpSlice::Ipv4(v4) => {
+            let (header, shape) = ipv4(v4, bytes.data.get(..v4.header().slice().len())?).ok()?;
+            (header, header.id?.into(), shape.fragment)
+        }
+        LaxIpSlice::Ipv6(v6) => {
+            let (id, fragment) = fragment_header(v6)?;
+            (ipv6(v6).ok()?.0, id, fragment)
+        }
+    };
+    let addresses = header.addresses;
+    let whole = Whole { source: addresses.source(), destination: addresses.destination(), id };
+    let is_first = match fragment {
+        Fragment::Whole => return None,
+        Fragment::First => true,
+        Fragment::Later => false,
+    };
+    (header.protocol == IpNumber::TCP).then_some(Piece { whole, is_first })
 }
 
 /// Where the inside of an IP packet lies.
@@ -194,8 +222,9 @@ impl Fragment {
     }
 }
 
-fn ipv4<'a>(v4: &LaxIpv4Slice<'a>, addresses: &'a [u8; 8]) -> Result<(IpHeader<'a>, Shape), Skip> {
+fn ipv4<'a>(v4: &LaxIpv4Slice<'a>, bytes: &'a [u8]) -> Result<(IpHeader<'a>, Shape), Skip> {
     let header = v4.header();
+    let fixed = bytes.first_chunk::<IPV4_HEADER_LEN>().ok_or(Skip::Cut)?;
     let [_, tos, ..] = *header.slice() else { return Err(Skip::Cut) };
     let options_end = header.slice().len();
     let total_len = usize::from(header.total_len());
@@ -205,7 +234,7 @@ fn ipv4<'a>(v4: &LaxIpv4Slice<'a>, addresses: &'a [u8; 8]) -> Result<(IpHeader<'
     }
     let auth_len = v4.extensions().auth.map_or(0, |auth| auth.slice().len());
     let ip = IpHeader {
-        addresses: Addresses::V4(addresses),
+        addresses: Addresses::V4(fixed.last_chunk().ok_or(Skip::Cut)?),
         protocol: v4.payload_ip_number(),
         ttl: header.ttl(),
         tos,
@@ -213,6 +242,7 @@ fn ipv4<'a>(v4: &LaxIpv4Slice<'a>, addresses: &'a [u8; 8]) -> Result<(IpHeader<'
         dont_fragment: header.dont_fragment(),
         flow_label: None,
         has_length: total_len != 0,
+        checked: bytes,
     };
     let shape = Shape {
         header_len: options_end.saturating_add(auth_len),
@@ -238,11 +268,12 @@ fn ipv6<'a>(v6: &LaxIpv6Slice<'a>) -> Result<(IpHeader<'a>, Shape), Skip> {
         dont_fragment: true,
         flow_label: Some(header.flow_label().value()),
         has_length: payload_len.is_some(),
+        checked: &[],
     };
     let shape = Shape {
         header_len: IPV6_HEADER_LEN.saturating_add(v6.extensions().slice().len()),
         len: payload_len.map(|len| len.saturating_add(IPV6_HEADER_LEN)),
-        fragment: fragment_header(v6),
+        fragment: fragment_header(v6).map_or(Fragment::Whole, |(_, fragment)| fragment),
     };
     Ok((ip, shape))
 }
@@ -277,13 +308,14 @@ fn extension_headers<'a>(v6: &LaxIpv6Slice<'a>) -> impl Iterator<Item = (IpNumbe
     })
 }
 
-/// What the first fragment header says (RFC 8200 4.5).
-fn fragment_header(v6: &LaxIpv6Slice<'_>) -> Fragment {
+/// The identification in the first fragment header, and which fragment it says this is (RFC 8200 4.5).
+fn fragment_header(v6: &LaxIpv6Slice<'_>) -> Option<(u32, Fragment)> {
     extension_headers(v6)
         .find(|&(kind, _)| kind == IpNumber::IPV6_FRAGMENTATION_HEADER)
         .and_then(|(_, header)| Ipv6FragmentHeaderSlice::from_slice(header).ok())
-        .map_or(Fragment::Whole, |header| {
-            Fragment::new(header.fragment_offset().value(), header.more_fragments())
+        .map(|header| {
+            let offset = header.fragment_offset().value();
+            (header.identification(), Fragment::new(offset, header.more_fragments()))
         })
 }
 

@@ -187,13 +187,13 @@ pub(super) fn parse<'a>(
         checksum: Checksum::Unchecked,
         outer,
     };
-    if ip.has_length
-        && segment.is_whole
-        && !segment.options.unreadable
-        && !tcp.fragmented
-        && checksum::matters(segment.flags, payload_len)
-    {
-        segment.checksum = checksum::of(checksum::sum(ip.addresses.octets()), tcp.data);
+    if ip.has_length && checksum::matters(segment.flags, payload_len) {
+        let is_all_there = segment.is_whole && !segment.options.unreadable && !tcp.fragmented;
+        let own = match is_all_there {
+            true => checksum::of(checksum::sum(ip.addresses.octets()), tcp.data),
+            false => Checksum::Unchecked,
+        };
+        segment.checksum = checksum::in_packet(ip.checked, own);
     }
     if !ip.has_length && is_padded(frame) {
         segment.payload_len = 0;

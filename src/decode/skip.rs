@@ -17,7 +17,8 @@ pub enum Skip {
     /// Encrypted below TCP (802.11, MACsec, PPP, ESP), so that nobody can tell what it holds.
     #[error("encrypted below TCP")]
     Encrypted,
-    /// A later fragment of an IP packet: its TCP header travelled in the first one (RFC 791 3.2).
+    /// A later fragment of an IP packet: its TCP header travelled in the first one (RFC 791 3.2). Whether that one is
+    /// there, [`Fragments`](super::Fragments) tells.
     #[error("later fragment of an IP packet")]
     Fragment,
     /// Bytes that contradict the format they claim to be.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::line::{FileLine, Mark, SCHEMA, TraceLine};
 use super::{Key, Trace};
-use crate::decode::{Frame, Segment, Timestamp};
+use crate::decode::{Frame, Segment, Skip, Timestamp};
 
 /// Bytes of traces that are held before their lines are written.
 const BLOCK: usize = 16 << 20;
@@ -53,6 +53,17 @@ impl Recorder {
         *self.line.skipped.entry(reason.to_owned()).or_insert(0) += 1;
         if is_cut {
             self.line.cut = self.line.cut.or(self.line.end);
+        }
+    }
+
+    /// Takes note that so many of the later fragments were without the first one, which had their TCP flags.
+    pub fn orphans(&mut self, orphans: u64) {
+        if orphans > 0 {
+            let mut count = |reason: &str| self.line.skipped.remove(reason).unwrap_or(0);
+            let (fragments, cut) = (count(Skip::Fragment.reason()), count(Skip::Cut.reason()));
+            let counts = [(Skip::Fragment, fragments - orphans), (Skip::Cut, cut + orphans)];
+            let some = counts.iter().filter(|(_, count)| *count > 0);
+            self.line.skipped.extend(some.map(|(skip, count)| (skip.reason().to_owned(), *count)));
         }
     }
 

@@ -182,7 +182,7 @@ pub(crate) fn options(rng: &mut Rng, capture: &Capture) -> Mutant {
 /// Absurd things that headers may say, and which change nothing of the packets.
 pub(crate) fn absurd(rng: &mut Rng, capture: &Capture) -> Mutant {
     let any = |rng: &mut Rng| [0, 1, 65_535, i32::MAX as u32, u32::MAX][rng.usize(..5)];
-    let (what, file) = match rng.u8(..5) {
+    let (what, file) = match rng.u8(..4) {
         0 => {
             let mut file = File::of(capture, Format::Pcap);
             file.set(16, any(rng));
@@ -194,12 +194,6 @@ pub(crate) fn absurd(rng: &mut Rng, capture: &Capture) -> Mutant {
             ("snap length of an interface", file)
         }
         2 => {
-            let mut file = File::of(capture, Format::Pcapng);
-            file.set(SECTION_LENGTH, rng.u32(..));
-            file.set(SECTION_LENGTH + 4, rng.u32(..));
-            ("section length", file)
-        }
-        3 => {
             let resolution = [9, 0, 1, 0, rng.u8(..), 0, 0, 0];
             ("resolution of times", File::pcapng(capture, &resolution))
         }
@@ -210,6 +204,23 @@ pub(crate) fn absurd(rng: &mut Rng, capture: &Capture) -> Mutant {
     };
     let all = file.records.len() as u64;
     Mutant::new(what, file.bytes, Label::Readable, all)
+}
+
+/// Another length of the section, near the truth or anything: negative ones claim nothing, and blocks may follow one
+/// that ends with a block.
+pub(crate) fn section_length(rng: &mut Rng, capture: &Capture) -> Mutant {
+    let mut file = File::of(capture, Format::Pcapng);
+    let whole = file.bytes.len() - INTERFACE;
+    let near = whole.saturating_add_signed(rng.isize(-40..=40)) as u64;
+    let length = [rng.u64(..), near, rng.u64(..=whole as u64), whole as u64][rng.usize(..4)];
+    file.bytes[SECTION_LENGTH..SECTION_LENGTH + 8].copy_from_slice(&length.to_le_bytes());
+    let is_end = |end: usize| (end - INTERFACE) as u64 == length;
+    let mut ends = file.records.iter().map(|record| record.end);
+    let fits =
+        length >> 63 == 1 || is_end(INTERFACE) || is_end(file.header_len()) || ends.any(is_end);
+    let label = if fits { Label::Readable } else { Label::Damaged };
+    let all = file.records.len() as u64;
+    Mutant::new("section length", file.bytes, label, all)
 }
 
 /// A packet of an interface that is not there.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use capture::{File, Format};
 use closecheck::capture::{Frames, Merged};
-use closecheck::decode::{Skip, decode};
+use closecheck::decode::{Fragments, Skip, decode};
 use closecheck::flow::Table;
 use closecheck::report::Record;
 use closecheck::verdict::judge;
@@ -25,7 +25,7 @@ use support::{closecheck, now, run};
 
 const MUTANTS: u64 = 10_000;
 /// Kinds of mutants, so often each that a byte of a header has each of its values.
-const KINDS: u64 = 17;
+const KINDS: u64 = 18;
 /// Of so many mutants one is read by the program itself.
 const SAMPLE: u64 = 11;
 /// The longest that any may take.
@@ -93,7 +93,8 @@ fn mutant(number: u64, originals: &[Capture]) -> Mutant {
         13 => packets::tcp_flags(rng, original, round),
         14 => packets::tcp_offset(rng, original, round),
         15 => packets::noise(rng, original),
-        _ => packets::nested(rng, original),
+        16 => packets::nested(rng, original),
+        _ => capture::section_length(rng, original),
     }
 }
 
@@ -112,15 +113,22 @@ fn read(bytes: &[u8]) -> Outcome {
         return Outcome { status: 2, ..outcome };
     };
     let mut captures = Merged::new(vec![frames]);
-    let mut table = Table::default();
+    let (mut table, mut fragments) = (Table::default(), Fragments::default());
     while let Some((_, frame)) = captures.next_frame() {
         outcome.packets += 1;
         match decode(&frame) {
-            Ok(segment) => drop(table.push(&segment)),
+            Ok(segment) => {
+                if segment.fragmented {
+                    fragments.see(0, &frame);
+                }
+                table.push(&segment);
+            }
+            Err(Skip::Fragment) => fragments.see(0, &frame),
             Err(Skip::UnsupportedLink) => return Outcome { status: 2, ..outcome },
             Err(skip) => outcome.cut += u64::from(skip == Skip::Cut),
         }
     }
+    outcome.cut += fragments.orphans();
     for connection in table.into_connections() {
         let record = Record::new(&connection, judge(&connection), None);
         serde_json::to_string(&record).unwrap();

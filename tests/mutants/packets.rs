@@ -37,9 +37,11 @@ pub(crate) fn ip_version(rng: &mut Rng, capture: &Capture, round: u64) -> Mutant
 /// The length of the packet, or where it lies as a fragment.
 pub(crate) fn ip_length(rng: &mut Rng, capture: &Capture) -> Mutant {
     if rng.bool() {
-        return changed(rng, capture, "IP fragment", Label::Readable, |rng, packet| {
-            let fragment = rng.u16(..).to_be_bytes();
-            packet.data[ETHERNET + 6..ETHERNET + 8].copy_from_slice(&fragment);
+        let fragment = rng.u16(..);
+        // A later fragment is without the first one.
+        let label = if fragment & 0x1fff == 0 { Label::Readable } else { Label::Damaged };
+        return changed(rng, capture, "IP fragment", label, |_, packet| {
+            packet.data[ETHERNET + 6..ETHERNET + 8].copy_from_slice(&fragment.to_be_bytes());
         });
     }
     changed(rng, capture, "IP total length", Label::Counted, |rng, packet| {

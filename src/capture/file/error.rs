@@ -168,6 +168,20 @@ pub enum Damage {
     /// A section whose byte order cannot be told.
     #[error("byte-order magic {0:08x}, expected 1a2b3c4d or 4d3c2b1a")]
     ByteOrder(u32),
+    /// A section that ends before it should.
+    #[error("section length {length}, {got} bytes are there")]
+    SectionShort {
+        /// The length claimed, of what is behind the section's header.
+        length: u64,
+        /// The bytes there are before the next section or the end of the file.
+        got: u64,
+    },
+    /// A section that would end in the middle of a block.
+    #[error("section length {length}, which ends inside a block")]
+    SectionEnd {
+        /// The length claimed, of what is behind the section's header.
+        length: u64,
+    },
     /// A block too short for what must be in it.
     #[error("block length {length}, expected at least {least}")]
     BlockTooShort {

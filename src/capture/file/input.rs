@@ -19,7 +19,7 @@ use super::zstd::Zstd;
 use super::{Compression, ReadError, Stopped};
 use crate::capture::Stop;
 
-/// Compressed bytes read at a time.
+/// Compressed bytes read at a time at most.
 const COMPRESSED_BUFFER: usize = 1 << 17;
 /// What a compressed stream may hold for each of its bytes once it has held [`ANYHOW`]: deflate cannot hold more
 /// than 1032, zstd thirty times as much, and no capture comes near. So a small file takes a short time.
@@ -255,11 +255,12 @@ pub(super) fn decompress(
     compression: Compression,
     read: Vec<u8>,
     input: Box<dyn Read + Send>,
+    buffer: usize,
 ) -> io::Result<Box<dyn Read + Send>> {
     let taken = Arc::new(AtomicU64::new(0));
     let input = Box::new(Cursor::new(read).chain(input));
     let input = Counted { input, bytes: Arc::clone(&taken) };
-    let input = BufReader::with_capacity(COMPRESSED_BUFFER, input);
+    let input = BufReader::with_capacity(buffer.min(COMPRESSED_BUFFER), input);
     let input: Box<dyn Read + Send> = match compression {
         Compression::Gzip => Box::new(Steps::of(Gzip::new(input))),
         Compression::Zstd => Box::new(Steps::of(Zstd::new(input)?)),

@@ -5,7 +5,7 @@
 //! and paths that are not UTF-8. Captures are hostile input: on any bytes there is no panic, every step
 //! consumes at least a byte or ends, and memory stays below a bound whatever lengths are claimed:
 //! [`LONGEST_PACKET`] and 1 MiB for the block around it, 65,536 interfaces, and what a decompressor needs
-//! (zstd: a window of at most 16 MiB). Frames are borrowed from one buffer and never copied.
+//! (zstd: a window of at most 8 MiB). Frames are borrowed from one buffer and never copied.
 #![deny(clippy::indexing_slicing)]
 
 mod clock;
@@ -17,6 +17,7 @@ mod interface;
 mod options;
 mod pcap;
 mod pcapng;
+mod section;
 mod steps;
 mod window;
 mod zstd;
@@ -41,8 +42,9 @@ use pcap::Pcap;
 use pcapng::Pcapng;
 use window::Window;
 
-/// The longest packet that is read, in bytes. libpcap and Wireshark write none over 256 KiB.
-pub const LONGEST_PACKET: u32 = 16 << 20;
+/// The longest packet that is read, in bytes. Of the link types that can be decoded, libpcap and Wireshark neither write
+/// nor read one over 256 KiB (MAXIMUM_SNAPLEN, WTAP_MAX_PACKET_SIZE_STANDARD); Linux makes none over 512 KiB (BIG TCP).
+pub const LONGEST_PACKET: u32 = 1 << 20;
 /// Bytes read from a file at a time.
 const BUFFER: usize = 1 << 20;
 
@@ -105,7 +107,7 @@ impl Frames {
         let compression = input::compression(window.unread());
         if let Some(compression) = compression {
             let read = window.unread().to_vec();
-            let input = input::decompress(compression, read, window.into_input())?;
+            let input = input::decompress(compression, read, window.into_input(), buffer)?;
             window = match stop.cloned() {
                 Some(stop) => Window::new(Box::new(Stoppable { input, stop }), buffer),
                 None => Window::new(input, buffer),
@@ -162,14 +164,21 @@ impl Frames {
                 Ok(Some(Packet { number: self.packets.saturating_add(events), ..packet }))
             }
             Ok(None) => {
-                self.ended = true;
+                self.end();
                 Ok(None)
             }
             Err(fault) => {
-                self.ended = true;
-                Err(explain(fault, self.place()))
+                let error = explain(fault, self.place());
+                self.end();
+                Err(error)
             }
         }
+    }
+
+    /// Gives back the memory, which others may need that are read together with it.
+    fn end(&mut self) {
+        self.ended = true;
+        self.window.close();
     }
 
     /// True where the next packet is in memory already, so that taking it waits for nothing, and where nothing but

@@ -2,7 +2,8 @@
 //!
 //! Follows draft-ietf-opsawg-pcapng. Takes packets from enhanced, simple and obsolete packet blocks and
 //! drop counts from interface statistics; blocks of any other kind are passed over, whatever their
-//! length, without being held in memory. A section's length is not used: its blocks tell where it ends.
+//! length, without being held in memory. A section ends where its blocks do; where its header claims another
+//! length, all is read all the same, and the damage told at the end.
 
 use std::collections::BTreeSet;
 
@@ -10,6 +11,7 @@ use super::clock::Converted;
 use super::fields::ByteOrder;
 use super::interface::{self, Interface};
 use super::options::Options;
+use super::section::Section;
 use super::window::Window;
 use super::{Damage, Fault, LONGEST_PACKET, Packet};
 use crate::decode::{LinkType, Timestamp};
@@ -47,6 +49,9 @@ pub(super) struct Pcapng {
     dropped: Option<u64>,
     /// What is wrong with the options of the packet that was taken last, which is given before that is told.
     misread: Option<Damage>,
+    section: Section,
+    /// The first section whose length is wrong, which is told behind all packets.
+    misclaimed: Option<(Section, Damage)>,
 }
 
 /// What is to be told of the packets taken so far.
@@ -80,6 +85,8 @@ impl Pcapng {
             notes: Notes::default(),
             dropped: None,
             misread: None,
+            section: Section::default(),
+            misclaimed: None,
         };
         file.take_section(window)?;
         file.blocks = 1;
@@ -134,7 +141,8 @@ impl Pcapng {
         if self.misread.is_some() {
             return;
         }
-        let (bytes, offset) = (window.unread(), window.offset());
+        let offset = window.offset();
+        let bytes = self.section.before_end(window.unread(), offset);
         let mut rest = bytes;
         for _ in 0..most {
             let Some(Plain { interface, units, wire_len, data, behind }) = plain(self.order, rest)
@@ -167,7 +175,7 @@ impl Pcapng {
         self.block_at = window.offset();
         let whole_head = window.need(HEAD)?;
         if window.unread().is_empty() {
-            return Ok(Block::End);
+            return self.end();
         }
         self.blocks = self.blocks.saturating_add(1);
         if !whole_head {
@@ -176,9 +184,11 @@ impl Pcapng {
         let word = |offset| self.order.u32(window.unread(), offset).unwrap_or_default();
         let (kind, length) = (word(0), word(4));
         if kind == SECTION_HEADER {
+            self.note(self.section.ends_at(self.block_at));
             return self.take_section(window);
         }
         self.check_length(kind, length)?;
+        self.note(self.section.has_block(self.block_at, length));
         match kind {
             ENHANCED_PACKET => self.take_enhanced(length, window).map(Block::Packet),
             SIMPLE_PACKET => self.take_simple(length, window).map(Block::Packet),
@@ -189,6 +199,22 @@ impl Pcapng {
                 self.notes.events += u64::from(NUMBERED.contains(&kind));
                 self.pass(length, window)
             }
+        }
+    }
+
+    /// The end of the file, and what was found to be wrong before it.
+    fn end(&mut self) -> Result<Block, Fault> {
+        self.note(self.section.ends_at(self.block_at));
+        let Some((section, damage)) = self.misclaimed.take() else { return Ok(Block::End) };
+        (self.blocks, self.block_at) = section.header;
+        Err(damage.into())
+    }
+
+    /// Takes note of a wrong length of the section.
+    #[inline]
+    fn note(&mut self, damage: Option<Damage>) {
+        if let Some(damage) = damage {
+            self.misclaimed.get_or_insert((self.section, damage));
         }
     }
 
@@ -210,7 +236,9 @@ impl Pcapng {
             (1, 0 | 2) => {}
             (major, minor) => return Err(Damage::Version { major, minor, expected: "1.0" }.into()),
         }
+        let claimed = order.u64(body, 8).unwrap_or(u64::MAX);
         window.take(length as usize);
+        self.section = Section::new((self.blocks, self.block_at), window.offset(), claimed);
         self.interfaces.clear();
         Ok(Block::Other)
     }

@@ -96,8 +96,13 @@ impl Writer {
 
     /// A section header whose section length is not given.
     pub(super) fn section(self) -> Vec<u8> {
+        self.section_of(u64::MAX)
+    }
+
+    /// A section header that claims this length of what is behind it.
+    pub(super) fn section_of(self, length: u64) -> Vec<u8> {
         let body = [self.words(&[0x1a2b_3c4d]), self.half(1).to_vec(), self.half(0).to_vec()];
-        self.block(0x0a0d_0d0a, &[body.concat(), self.double(u64::MAX).to_vec()].concat())
+        self.block(0x0a0d_0d0a, &[body.concat(), self.double(length).to_vec()].concat())
     }
 
     pub(super) fn interface(self, link: u16, snap_len: u32, options: &[u8]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 //! Whoever reads from it borrows from its buffer: nothing is copied a record, nothing is asked of the
 //! stream a record. A record that straddles the buffer's end is moved to its front. The buffer grows
 //! only for a record that is longer than the buffer and only by what the stream has really delivered,
-//! so that a length that lies costs nothing. Files are not mapped into memory: one that shrinks
+//! so that a length that lies costs nothing, and shrinks again behind that record. Files are not mapped into memory: one that shrinks
 //! meanwhile would end the process with SIGBUS.
 
 use std::io::{self, Read};
@@ -13,6 +13,8 @@ use std::ops::Range;
 pub(super) struct Window {
     input: Box<dyn Read + Send>,
     buffer: Vec<u8>,
+    /// The buffer's usual length.
+    size: usize,
     /// The bytes that were read and not yet taken are those of `start..end`.
     start: usize,
     end: usize,
@@ -24,12 +26,21 @@ pub(super) struct Window {
 impl Window {
     /// A view that reads `size` bytes at a time.
     pub(super) fn new(input: Box<dyn Read + Send>, size: usize) -> Window {
-        Window { input, buffer: vec![0; size.max(1)], start: 0, end: 0, base: 0, ended: false }
+        let size = size.max(1);
+        Window { input, buffer: vec![0; size], size, start: 0, end: 0, base: 0, ended: false }
     }
 
     /// The stream behind the view; what is in memory is lost.
     pub(super) fn into_input(self) -> Box<dyn Read + Send> {
         self.input
+    }
+
+    /// Gives back all memory and the stream, of which nothing more is read.
+    pub(super) fn close(&mut self) {
+        self.base = self.offset();
+        self.input = Box::new(io::empty());
+        self.buffer = Vec::new();
+        (self.start, self.end, self.ended) = (0, 0, true);
     }
 
     /// The offset in the stream of the first byte that was not taken.
@@ -83,9 +94,17 @@ impl Window {
         self.base = self.offset();
         self.end -= self.start;
         self.start = 0;
+        let least = self.size.max(length).max(self.end);
+        if least < self.buffer.len() {
+            self.buffer.truncate(least);
+            self.buffer.shrink_to_fit();
+        }
         while self.end < length && !self.ended {
             if self.end == self.buffer.len() {
-                self.buffer.resize(self.buffer.len().saturating_mul(2).min(length), 0);
+                let longer = self.buffer.len().saturating_mul(2).min(length);
+                // No more than that, as `resize` would take to grow on.
+                self.buffer.reserve_exact(longer.saturating_sub(self.end));
+                self.buffer.resize(longer, 0);
             }
             let room = self.buffer.get_mut(self.end..).unwrap_or_default();
             match self.input.read(room) {
@@ -162,6 +181,28 @@ mod tests {
         assert!(!window.need(usize::MAX).unwrap());
         assert_eq!(window.unread(), bytes(100));
         assert!(window.buffer.len() <= 256, "{}", window.buffer.len());
+    }
+
+    #[test]
+    fn the_buffer_is_as_long_as_the_longest_record_needs_and_shrinks_behind_it() {
+        let mut window = trickle(1000, 16);
+        for (length, capacity) in [(10, 16), (700, 700), (10, 16), (20, 20), (100, 100)] {
+            assert!(window.need(length).unwrap());
+            window.take(window.unread().len());
+            assert!(window.buffer.capacity() <= capacity, "{length} {}", window.buffer.capacity());
+            assert!(window.need(1).unwrap());
+            assert_eq!((window.buffer.len(), window.buffer.capacity()), (16, 16));
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_in_memory_of_what_is_closed() {
+        let mut window = trickle(1000, 16);
+        assert!(window.need(5).unwrap());
+        window.take(3);
+        window.close();
+        assert_eq!((window.offset(), window.unread(), window.buffer.capacity()), (3, &[][..], 0));
+        assert!(!window.need(1).unwrap());
     }
 
     #[test]

@@ -12,9 +12,10 @@ use super::steps::{Decompressor, Step};
 /// Compressed bytes shown at a time: what was decompressed in a call that fails is lost, and from so few bytes that is
 /// one block at the most, unless it is tiny.
 const PORTION: usize = 4096;
-/// The largest window that a stream may ask for, 16 MiB, as a power of two: `zstd` takes no more than half of that
-/// without `--ultra` or `--long`, and RFC 8878 3.1.1.1.2 has every decoder support as much as that.
-const WINDOW_LOG: u32 = 24;
+/// The largest window that a stream may ask for, 8 MiB, as a power of two: `zstd` takes no more without `--ultra` or
+/// `--long`, and RFC 8878 3.1.1.1.2 has every decoder support that much and every encoder that is to be understood
+/// everywhere ask for no more.
+const WINDOW_LOG: u32 = 23;
 /// The longest frame header with its magic number (RFC 8878 3.1.1).
 const LONGEST_HEADER: usize = 18;
 

@@ -320,7 +320,8 @@ fn skipped() -> Vec<(String, String)> {
         (Skip::Malformed(""), "Bytes that contradict the format they claim to be."),
         (
             Skip::Cut,
-            "Cut off before the TCP flags, by the snap length or the end of a first fragment.",
+            "Cut off before the TCP flags, by the snap length or the end of a first fragment, or \
+             a fragment of a TCP packet whose first one is not in the capture.",
         ),
         (Skip::Encrypted, "Encrypted below TCP (802.11, MACsec, PPP, ESP)."),
     ];

@@ -18,11 +18,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::args::{FollowPlan, ReadPlan};
 use super::command::warn;
 use super::failure::Failure;
-use super::pass::{End, Sink, evicted_words, fault_words, warn_of_times};
+use super::pass::{
+    End, Sink, evicted_words, fault_words, has_no_known_link, unknown_links_words, warn_of_times,
+};
 use super::progress::Waiting;
 use super::status::Status;
 use crate::capture::{Filter, Frames, Input, Merged, OpenError, ReadError, Stop};
-use crate::decode::{Skip, Timestamp, decode};
+use crate::decode::{Fragments, Skip, Timestamp, decode};
 use crate::sandbox::Needs;
 use checkpoint::{Checkpoint, Taken};
 use folder::{Folder, Savefile, complete, parent};
@@ -172,6 +174,8 @@ impl Following<'_> {
             filter.require(captures.sources().flat_map(Frames::links))?;
         }
         let (was_cut, mut cut) = (self.checkpoint.losses.cut, 0_u64);
+        let mut unknown = None;
+        let mut fragments = Fragments::default();
         loop {
             if self.stop.is_requested() {
                 captures.stop();
@@ -186,14 +190,17 @@ impl Following<'_> {
             }
             match decode(&frame) {
                 Ok(mut segment) => {
+                    if segment.fragmented {
+                        fragments.see(place, &frame);
+                    }
                     segment.frame = segment.frame.in_file(place);
                     self.checkpoint.table.push(&segment);
                 }
                 Err(Skip::UnsupportedLink) => {
-                    let name = path.display().to_string();
-                    return Err(Failure::LinkType { name, link: frame.link });
+                    unknown.get_or_insert((0, frame.link)).0 += 1_u64;
                 }
                 Err(Skip::Cut) => cut += 1,
+                Err(Skip::Fragment) => fragments.see(place, &frame),
                 Err(_) => {}
             }
             if self.checkpoint.table.finished() > 0 {
@@ -206,9 +213,18 @@ impl Following<'_> {
                 }
             }
         }
+        cut += fragments.orphans();
         self.checkpoint.losses.cut = was_cut || cut > 0;
         if captures.is_stopped() {
             return Ok(ControlFlow::Break(()));
+        }
+        if let Some((count, link)) = unknown {
+            let name = path.display().to_string();
+            if captures.sources().all(has_no_known_link) {
+                return Err(Failure::LinkType { name, link });
+            }
+            let links = captures.sources().flat_map(Frames::links);
+            self.lose(path, &unknown_links_words(count, links));
         }
         let dropped = captures.sources().find_map(Frames::dropped).unwrap_or(0);
         if dropped > 0 {

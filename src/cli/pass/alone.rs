@@ -2,21 +2,19 @@
 
 use super::super::failure::Failure;
 use super::super::progress::Progress;
-use super::{
-    BETWEEN_LOOKS, Course, DUPLICATE, End, FILTERED_OUT, Losses, Passed, Sink, Skipped, name,
-};
+use super::{BETWEEN_LOOKS, Course, DUPLICATE, End, FILTERED_OUT, Losses, Passed, Sink, Skipped};
 use crate::capture::{Filter, Merged};
-use crate::decode::{Frame, Segment, Skip, decode};
+use crate::decode::{Fragments, Frame, Segment, Skip, decode};
 use crate::flow::{Pushed, Table};
 
 /// The pass under way.
 struct Alone<'a, S> {
-    pass: Course<'a>,
     sink: &'a mut S,
     filter: Option<Filter>,
     table: Table,
     progress: Progress,
     losses: Losses,
+    fragments: Fragments,
     packets: u64,
     tcp_segments: u64,
     skipped: Skipped,
@@ -31,12 +29,12 @@ impl Course<'_> {
         sink: &mut impl Sink,
     ) -> Result<Passed, Failure> {
         let mut alone = Alone {
-            pass: self,
             sink,
             filter,
             table: Table::with_limit(self.max_open),
             progress: Progress::new(),
             losses: Losses::default(),
+            fragments: Fragments::default(),
             packets: 0,
             tcp_segments: 0,
             skipped: Skipped::default(),
@@ -54,19 +52,25 @@ impl Course<'_> {
                     taken = alone.take(origin.capture, frame);
                 }
             });
+            if taken.is_ok() {
+                taken = alone.skipped.unreadable(&captures, self.inputs, !more).map_or(Ok(()), Err);
+            }
             if !more {
                 break;
             }
         }
         alone.progress.erase();
         taken?;
+        let orphans = alone.fragments.orphans();
+        alone.skipped.add_orphans(orphans);
+        alone.losses.cut |= orphans > 0;
         let evicted = alone.table.evicted();
         if !alone.broken_off {
             let table = std::mem::take(&mut alone.table);
             End::of(&captures, alone.losses).hand_over(table, alone.sink)?;
         }
         let Alone { packets, tcp_segments, skipped, broken_off, .. } = alone;
-        Ok(Passed { captures, packets, tcp_segments, skipped: skipped.0, evicted, broken_off })
+        Ok(Passed { captures, packets, tcp_segments, skipped: skipped.counts, evicted, broken_off })
     }
 }
 
@@ -81,14 +85,20 @@ impl<S: Sink> Alone<'_, S> {
         }
         match decode(frame) {
             Ok(segment) => {
+                if segment.fragmented {
+                    self.fragments.see(capture, frame);
+                }
                 let frame = segment.frame.in_file(capture);
                 self.take_segment(&Segment { frame, ..segment })
             }
             Err(Skip::UnsupportedLink) => {
-                let name = name(self.pass.inputs, capture);
-                Err(Failure::LinkType { name, link: frame.link })
+                self.skipped.add_unknown_link(capture, frame.link);
+                Ok(())
             }
             Err(skip) => {
+                if skip == Skip::Fragment {
+                    self.fragments.see(capture, frame);
+                }
                 self.losses.cut |= skip == Skip::Cut;
                 self.skipped.add(skip.reason());
                 Ok(())

@@ -10,9 +10,9 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use super::super::failure::Failure;
 use super::super::progress::Progress;
 use super::belt::{Giver, Taker, belt};
-use super::{Course, DUPLICATE, End, FILTERED_OUT, Losses, Passed, Sink, Skipped, name};
+use super::{Course, DUPLICATE, End, FILTERED_OUT, Losses, Passed, Sink, Skipped};
 use crate::capture::{Filter, Merged, Origin, Progress as Read};
-use crate::decode::{Brief, Frame, Gist, Segment, Skip};
+use crate::decode::{Brief, Fragments, Frame, Gist, Segment, Skip};
 use crate::flow::{Held, Keys, Pushed, Table};
 
 /// Packets that are handed on together at most.
@@ -85,6 +85,7 @@ impl Course<'_> {
             keys: table.keys(),
             batch: Batch::default(),
             losses: Losses::default(),
+            fragments: Fragments::default(),
             skipped: Skipped::default(),
             failure: None,
         };
@@ -95,12 +96,13 @@ impl Course<'_> {
             let reading = start(scope, "reader", move || reads.run(&found))?;
             io::Result::Ok(self.judge(reading, sorting, to_judge, sink))
         });
-        let Reader { captures, filter, batch, skipped: Skipped(mut skipped), failure, .. } = reader;
+        let Reader { captures, filter, batch, skipped, failure, .. } = reader;
         let Ok(judged) = judged else { return self.alone(captures, filter, sink) };
         let Judged { sorted, broken_off } = judged?;
         if let Some(failure) = failure {
             return Err(failure);
         }
+        let mut skipped = skipped.counts;
         skipped.push((DUPLICATE, sorted.duplicates));
         Ok(Passed {
             captures,
@@ -212,6 +214,7 @@ struct Reader<'a> {
     /// What was not handed on yet.
     batch: Batch,
     losses: Losses,
+    fragments: Fragments,
     skipped: Skipped,
     failure: Option<Failure>,
 }
@@ -223,7 +226,13 @@ impl Reader<'_> {
             if self.pass.stop.is_requested() {
                 self.captures.stop();
             }
-            if !self.read_batch() || self.failure.is_some() {
+            let more = self.read_batch();
+            let unreadable = || self.skipped.unreadable(&self.captures, self.pass.inputs, !more);
+            self.failure = self.failure.take().or_else(unreadable);
+            if !more {
+                self.add_orphans();
+            }
+            if !more || self.failure.is_some() {
                 self.hand_on(found);
                 return self;
             }
@@ -231,6 +240,16 @@ impl Reader<'_> {
             if (is_full || !self.captures.has_frame_at_hand()) && !self.hand_on(found) {
                 return self;
             }
+        }
+    }
+
+    /// Takes note of the fragments that were without the first one.
+    fn add_orphans(&mut self) {
+        let orphans = self.fragments.orphans();
+        self.skipped.add_orphans(orphans);
+        if orphans > 0 && !self.losses.cut {
+            self.losses.cut = true;
+            self.batch.push(Other::Lost(self.losses));
         }
     }
 
@@ -248,7 +267,8 @@ impl Reader<'_> {
     }
 
     fn read_batch(&mut self) -> bool {
-        let Reader { pass, captures, filter, keys, batch, losses, skipped, failure } = self;
+        let Reader { captures, filter, keys, batch, losses, fragments, skipped, failure, .. } =
+            self;
         let room = BATCH.saturating_sub(batch.len()).max(1);
         captures.take_batch(room, |origin, frame| {
             if failure.is_some() {
@@ -260,13 +280,15 @@ impl Reader<'_> {
                 batch.push(Other::Lost(*losses));
             }
             match accept(filter.as_mut(), frame) {
-                Ok(true) => match batch.take(frame, origin, keys) {
+                Ok(true) => match batch.take(frame, origin, keys, fragments) {
                     Ok(()) => {}
                     Err(Skip::UnsupportedLink) => {
-                        let name = name(pass.inputs, origin.capture);
-                        *failure = Some(Failure::LinkType { name, link: frame.link });
+                        skipped.add_unknown_link(origin.capture, frame.link);
                     }
                     Err(skip) => {
+                        if skip == Skip::Fragment {
+                            fragments.see(origin.capture, frame);
+                        }
                         skipped.add(skip.reason());
                         if skip == Skip::Cut && !losses.cut {
                             losses.cut = true;
@@ -297,12 +319,26 @@ impl Batch {
 
     /// Takes what a frame holds.
     #[inline]
-    fn take(&mut self, frame: &Frame<'_>, origin: Origin, keys: &Keys) -> Result<(), Skip> {
+    fn take(
+        &mut self,
+        frame: &Frame<'_>,
+        origin: Origin,
+        keys: &Keys,
+        fragments: &mut Fragments,
+    ) -> Result<(), Skip> {
         let brief = match Brief::direct(frame) {
             Some(brief) => brief,
             None => match Brief::general(frame)? {
-                Gist::Brief(brief) => brief,
+                Gist::Brief(brief) => {
+                    if brief.is_fragmented() {
+                        fragments.see(origin.capture, frame);
+                    }
+                    brief
+                }
                 Gist::Tunnelled(segment) => {
+                    if segment.fragmented {
+                        fragments.see(origin.capture, frame);
+                    }
                     let frame = segment.frame.in_file(origin.capture);
                     let hash = keys.of_segment(&segment);
                     let segment = Segment { frame, payload: &[], ..segment };

@@ -127,7 +127,7 @@ fn a_block_that_is_not_understood_may_be_longer_than_memory_allows() {
     // Statistics tell of lost packets.
     for kind in [2, 3, 5, 6] {
         let words = error(&with(&LITTLE.block(kind, &long)));
-        assert!(words.contains("block length 18874380, expected at most"), "{kind} {words}");
+        assert!(words.contains("block length 3145740, expected at most 2097152"), "{kind} {words}");
     }
 }
 
@@ -184,6 +184,61 @@ fn the_version_of_a_section_must_be_known() {
     bytes[12] = 2;
     let expected = "damaged in the pcapng header at byte 0: version 2.0, expected 1.0";
     assert_eq!(error(&bytes), expected);
+}
+
+/// A section that claims this length, with two packets.
+fn claimed(length: u64) -> Vec<u8> {
+    let packet = |units| LITTLE.enhanced(0, units, 4, b"data", b"");
+    [LITTLE.section_of(length), LITTLE.interface(1, 0, b""), packet(1), packet(2)].concat()
+}
+
+#[test]
+fn a_section_that_is_shorter_than_its_header_claims_is_damage_behind_its_packets() {
+    // An interface of 20 bytes and two packets of 36.
+    let (length, header) = (20 + 36 + 36, 28);
+    let whole = claimed(length);
+    assert_eq!(read_whole(&whole).len(), 2);
+    let (rows, error) = read(&whole[..header + 20 + 36]);
+    assert_eq!(rows.len(), 1);
+    let words = error.unwrap().to_string();
+    let short = "section length 92, 56 bytes are there";
+    assert_eq!(words, format!("damaged in the pcapng header at byte 0: {short}"));
+    // Another section begins too early, and is read.
+    let (rows, error) = read(&[&whole[..header + 20 + 36], &claimed(u64::MAX)].concat());
+    assert_eq!(rows.len(), 3);
+    let words = error.unwrap().to_string();
+    assert_eq!(words, format!("damaged in the pcapng header at byte 0: {short}"));
+    let second = [claimed(u64::MAX), claimed(length + 4)].concat();
+    let (rows, error) = read(&second);
+    assert_eq!(rows.len(), 4);
+    let words = error.unwrap().to_string();
+    let short = "section length 96, 92 bytes are there";
+    assert_eq!(words, format!("damaged in pcapng block 5 at byte 120: {short}"));
+}
+
+#[test]
+fn a_section_length_must_end_where_a_block_does() {
+    for length in 0..=20 + 36 + 36 {
+        let (rows, error) = read(&claimed(length));
+        assert_eq!(rows.len(), 2, "{length}");
+        let words = error.map(|error| error.to_string());
+        let inside = format!(
+            "damaged in the pcapng header at byte 0: section length {length}, which ends inside a block"
+        );
+        let expected = (![0, 20, 56, 92].contains(&length)).then_some(inside);
+        assert_eq!(words, expected, "{length}");
+    }
+}
+
+#[test]
+fn a_negative_section_length_claims_nothing() {
+    for length in [-1, -2, i64::MIN] {
+        assert_eq!(read_whole(&claimed(length.cast_unsigned())).len(), 2);
+    }
+    for length in [i64::MAX, 1 << 40] {
+        let (rows, error) = read(&claimed(length.cast_unsigned()));
+        assert_eq!((rows.len(), error.is_some()), (2, true), "{length}");
+    }
 }
 
 #[test]

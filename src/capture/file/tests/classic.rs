@@ -73,7 +73,7 @@ fn a_snap_length_over_libpcaps_is_believed_up_to_the_bound() {
     bytes[16..20].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(read_whole(&bytes), [(1, 0, 1, 300_000, data)]);
     bytes[32..36].copy_from_slice(&(LONGEST_PACKET + 1).to_le_bytes());
-    assert!(error(&bytes).contains("at most 16777216"));
+    assert!(error(&bytes).contains("at most 1048576"));
 }
 
 #[test]
