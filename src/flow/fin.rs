@@ -32,7 +32,7 @@ pub struct Fin {
     pub(super) is_reached: bool,
     /// False where it acknowledges less than its sender had before, or more than the other end was seen to send.
     pub(super) fits: bool,
-    /// True once its supposed sender sent a byte in its place.
+    /// True where its supposed sender has sent a byte in its place, or bytes behind.
     pub(super) is_passed: bool,
 }
 
@@ -194,7 +194,7 @@ impl Connection {
             start: offset - i64::from(segment.payload_len),
             is_reached: false,
             fits: self.acks_what_was_sent(from, segment),
-            is_passed: false,
+            is_passed: offset + 1 < self.halves.at(from).next,
         }
     }
 
