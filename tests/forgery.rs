@@ -301,6 +301,74 @@ fn a_fin_in_sequence_that_acknowledges_a_little_too_much_or_too_little_changes_n
     assert!(forged > 5000, "{forged}");
 }
 
+/// Whether an end has sent a byte in this place, or its SYN, within the first so many segments, and no FIN there; or
+/// could send none.
+fn has_sent(scenario: &Scenario, place: usize, end: End, offset: u32) -> bool {
+    let mut own = scenario.segments[..place].iter().filter(|line| line.from == end);
+    let covers = |line: &Line| {
+        offset.wrapping_sub(line.seq) < line.len + u32::from(line.flags.syn()) && !line.flags.rst()
+    };
+    let closes = |line: &Line| line.flags.fin() && line.seq.wrapping_add(line.len) == offset;
+    let has_closed = own.clone().any(closes);
+    offset.cast_signed() < 0 || !has_closed && own.any(covers)
+}
+
+/// What a forged FIN may acknowledge where the other end has come so far: what is right, a little less or more, and
+/// anything else.
+fn acks(rng: &mut Rng, other: &Reached) -> [u32; 5] {
+    let near = beside(rng, other.acked, other.perhaps_sent);
+    [other.sent, other.acked, other.acked.wrapping_sub(5), near, other.sent.wrapping_add(far(rng))]
+}
+
+/// Puts FINs with these numbers, each of which may have any acknowledgement, into every place of every scenario, and says
+/// how many changed nothing. One below the expected number is no evidence either.
+fn withstood(seed: u64, numbers: impl Fn(&Scenario, usize, End, &Reached) -> Vec<u32>) -> usize {
+    let (mut forged, mut rng) = (0, Rng::with_seed(seed));
+    for scenario in scenarios() {
+        let whole = judged(&scenario, &scenario.segments);
+        for (place, from) in (2..=scenario.segments.len())
+            .flat_map(|place| [End::Client, End::Server].map(|from| (place, from)))
+        {
+            let reached = |end| Reached::at(&scenario, place, end);
+            let Some((own, other)) = reached(from).zip(reached(from.other())) else { continue };
+            for at in numbers(&scenario, place, from, &own) {
+                for (ack, len) in acks(&mut rng, &other).into_iter().zip([0, 0, 3, 0, 20]) {
+                    let (flags, seq) = (Flags::FIN | Flags::ACK, at.wrapping_sub(len));
+                    let template = scenario.segments[2].clone();
+                    let line = Line { from, flags, seq, len, ack, id: OTHER, ..template };
+                    assert_only_noted(&scenario, &whole, place, &line);
+                    let after = with(&scenario, place, &line);
+                    let mut evidence = after.iter().flat_map(|(_, close)| &close.evidence);
+                    let is_told = evidence.any(|each| each.frame.number() == place as u64 + 1);
+                    let is_old = at.wrapping_sub(own.acked).cast_signed() < 0;
+                    assert!(!is_told || !is_old, "{}: {line:?} at {place}", scenario.name);
+                    forged += 1;
+                }
+            }
+        }
+    }
+    forged
+}
+
+#[test]
+fn a_fin_in_the_place_of_an_acknowledged_byte_changes_nothing_whatever_it_acknowledges() {
+    let forged = withstood(9, |scenario, place, from, own| {
+        let before = [1, 2, 5, 100].map(|distance| own.acked.wrapping_sub(distance));
+        before.into_iter().filter(|&at| has_sent(scenario, place, from, at)).collect()
+    });
+    assert!(forged > 5000, "{forged}");
+}
+
+#[test]
+fn a_fin_just_beyond_the_window_changes_no_verdict_whatever_it_acknowledges() {
+    // No scenario has a window scale.
+    let distances = [1 << 16, (1 << 16) + 100, (1 << 20) + 5, 1 << 30];
+    let forged = withstood(10, |_, _, _, own| {
+        distances.map(|distance| own.sent.wrapping_add(distance + 20)).to_vec()
+    });
+    assert!(forged > 5000, "{forged}");
+}
+
 /// Whether an end sends a byte in this place from some segment on, and the other acknowledges more than that.
 fn goes_on(scenario: &Scenario, place: usize, end: End, offset: u32) -> bool {
     let later = &scenario.segments[place..];

@@ -1,7 +1,13 @@
 //! Forgery never wins in real captures either: into each of the project's own that lacks nothing, at every place, comes
 //! each kind of segment that a receiver drops. No verdict changes, no connection is added, and something is said. What
-//! is drawn at random is far from everything; a blind forgery that comes near, as one in 4,000 does, is another matter.
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+//! is drawn at random is far from everything; FINs stand right beside the window as well, on either side. A blind
+//! forgery of another kind that comes near, as one in 4,000 does, is another matter.
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "in a test a panic is the report, and numbers go round in a circle"
+)]
 
 mod support;
 
@@ -129,6 +135,15 @@ fn far(rng: &mut Rng, from: Seq) -> Seq {
     Seq(if rng.bool() { from.0.wrapping_add(distance) } else { from.0.wrapping_sub(distance) })
 }
 
+/// What a forged segment may acknowledge of an end's bytes: what is right, a little less or more, and what is far off.
+fn acks(rng: &mut Rng, connection: &Connection, end: End) -> Vec<Seq> {
+    let half = connection.halves.at(end);
+    let Some(origin) = half.origin() else { return Vec::new() };
+    let (next, acked) = (origin.plus(half.next as u32), origin.plus(half.acked as u32));
+    let less = acked.plus(rng.u32(1..=100).wrapping_neg());
+    vec![next, acked, less, next.plus(rng.u32(1..=100)), far(rng, next)]
+}
+
 /// Runs it on each place of each clean capture, and says how many forgeries there were.
 fn everywhere(forge: impl Fn(&mut Rng, &mut Clean, usize, &Connection)) -> usize {
     let mut rng = Rng::with_seed(8);
@@ -157,14 +172,73 @@ fn what_is_outside_of_the_window_changes_nothing() {
             for _ in 0..ATTEMPTS {
                 let from_sender = rng.bool();
                 let last = clean.segments[place - 1];
-                let (ours, theirs) = (far(rng, last.seq), far(rng, last.ack));
-                let (seq, ack) = if from_sender { (ours, theirs) } else { (theirs, ours) };
+                let (ours, theirs) =
+                    if from_sender { (last.seq, last.ack) } else { (last.ack, last.seq) };
+                let sender = connection.sender(&last);
+                let end = if from_sender { sender } else { sender.other() };
+                // Of an end that was not heard, its acknowledgement is all that has to be right.
+                let was_heard = connection.halves.at(end).origin().is_some();
+                let acks = acks(rng, connection, end.other());
+                let acks = if was_heard { acks } else { Vec::new() };
+                let seq = far(rng, ours);
+                let ack = rng.choice(acks).unwrap_or_else(|| far(rng, theirs));
                 let segment = clean.template(place, from_sender);
                 clean.withstands(place, &Segment { flags, seq, ack, ..segment });
             }
         }
     });
     assert!(forged > 5000, "{forged}");
+}
+
+/// The number that the receiver of an end's bytes expects, and the first that lies beyond its window all along.
+fn window(clean: &Clean, connection: &Connection, end: End) -> Option<(Seq, Seq)> {
+    let half = connection.halves.at(end);
+    let next = half.origin()?.plus(half.acked as u32);
+    let ends = connection.endpoints();
+    let of_receiver = clean.segments.iter().filter(|segment| {
+        segment.source == *ends.at(end.other()) && segment.destination == *ends.at(end)
+    });
+    let shift = of_receiver.clone().find_map(|segment| segment.options.window_scale).unwrap_or(0);
+    let acks = of_receiver.filter(|segment| segment.flags.ack());
+    let edges = acks.map(|segment| segment.ack.plus(u32::from(segment.window) << shift));
+    Some((next, edges.max_by_key(|edge| edge.distance_from(next))?))
+}
+
+/// Whether an end has sent a byte with this number, or its SYN, before a place.
+fn has_sent(clean: &Clean, place: usize, connection: &Connection, end: End, number: Seq) -> bool {
+    let ends = connection.endpoints();
+    clean.segments[..place].iter().any(|segment| {
+        segment.source == *ends.at(end)
+            && segment.destination == *ends.at(end.other())
+            && !segment.flags.rst()
+            && number.0.wrapping_sub(segment.seq.0)
+                < segment.payload_len + u32::from(segment.flags.syn())
+    })
+}
+
+#[test]
+fn a_fin_right_beside_the_window_changes_nothing_whatever_it_acknowledges() {
+    let (before, behind) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    everywhere(|rng, clean, place, connection| {
+        let sender = connection.sender(&clean.segments[place - 1]);
+        for end in End::BOTH {
+            let Some((next, right)) = window(clean, connection, end) else { continue };
+            let acks = acks(rng, connection, end.other());
+            let old = [1, 2, 5, 100].map(|distance: u32| next.plus(distance.wrapping_neg()));
+            let old = old.into_iter().filter(|&at| has_sent(clean, place, connection, end, at));
+            let old: Vec<_> = old.map(|at| (at, &before)).collect();
+            let ahead = [1, 100, 70_000].map(|distance| (right.plus(distance), &behind));
+            for (seq, count) in old.into_iter().chain(ahead) {
+                for &ack in &acks {
+                    let flags = Flags::FIN | Flags::ACK;
+                    let template = clean.template(place, end == sender);
+                    clean.withstands(place, &Segment { flags, seq, ack, ..template });
+                    count.set(count.get() + 1);
+                }
+            }
+        }
+    });
+    assert!(before.get() > 3000 && behind.get() > 3000, "{before:?} before, {behind:?} behind");
 }
 
 /// All that an RST in answer to a SYN has to get right is what it acknowledges.

@@ -431,17 +431,6 @@ impl Connection {
             self.observe_fin(from, data_end, segment, acked_before, false);
             return;
         }
-        let is_taken = data_end < half.acked.min(half.next);
-        if segment.flags.fin()
-            && is_taken
-            && self.any_fin(from).is_none()
-            && !self.is_unseen(from, data_end)
-        {
-            // A byte was seen there, or the SYN, and acknowledged: nothing that its receiver has not.
-            self.count(|count| &mut count.fins);
-            return;
-        }
-        let half = self.halves.at_mut(from);
         if segment.payload_len > 0 {
             half.note_data(segment.flags.syn());
             let skipped_from = half.next.max(1);

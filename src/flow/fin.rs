@@ -32,7 +32,7 @@ pub struct Fin {
     pub(super) is_reached: bool,
     /// False where it acknowledges less than its sender had before, or more than the other end was seen to send.
     pub(super) fits: bool,
-    /// True once its supposed sender sent a byte in its place.
+    /// True where its supposed sender has sent a byte in its place, or bytes behind.
     pub(super) is_passed: bool,
 }
 
@@ -94,6 +94,21 @@ impl Connection {
         segment.flags.fin() && (is_ahead || !self.acks_what_was_sent(from, segment))
     }
 
+    /// True for a FIN in the place of a byte that its sender was seen to send, or of its SYN, where the other end has
+    /// acknowledged that byte, or where the FIN is doubtful besides. The end of the stream is behind all bytes: its
+    /// sender sent no such FIN, and its receiver takes nothing of one outside of its window.
+    pub(super) fn is_fin_within_stream(&self, from: End, segment: &Segment<'_>) -> bool {
+        let half = self.halves.at(from);
+        let Some(start) = half.offset(segment.seq).filter(|_| segment.flags.fin()) else {
+            return false;
+        };
+        let place = start + i64::from(segment.flags.syn()) + i64::from(segment.payload_len);
+        let end_of_bytes = self.any_fin(from).map_or(half.next, |fin| fin.offset);
+        place < end_of_bytes
+            && (place < half.acked || self.is_doubtful_fin(from, segment))
+            && !self.is_unseen(from, place)
+    }
+
     /// True for a segment that acknowledges no less than its sender had before, and no more than the other end was
     /// seen to send, where the capture shows that.
     fn acks_what_was_sent(&self, from: End, segment: &Segment<'_>) -> bool {
@@ -141,7 +156,7 @@ impl Connection {
                 self.keep_later_fin(from, doubted);
             }
         }
-        if offset + 1 < self.halves.at(from).acked && !self.is_unseen(from, offset) {
+        if offset + 1 < self.halves.at(from).acked {
             // Its receiver has got past that place without it: an old number, outside the window.
             self.count(|count| &mut count.fins);
             return;
@@ -179,7 +194,7 @@ impl Connection {
             start: offset - i64::from(segment.payload_len),
             is_reached: false,
             fits: self.acks_what_was_sent(from, segment),
-            is_passed: false,
+            is_passed: offset + 1 < self.halves.at(from).next,
         }
     }
 
@@ -256,21 +271,19 @@ impl Connection {
         }
     }
 
-    /// Believes the FINs that an RST fits: it follows its sender's, or it answers or acknowledges the other's.
+    /// Believes the FINs that an RST fits to the byte: it follows its sender's, or acknowledges the other's. One without
+    /// ACK flag says nothing of where the segment stood that it answers, which may be any that acknowledged as much.
     pub(super) fn settle_fins_by_reset(&mut self, from: End, segment: &Segment<'_>) {
         let follows = self.halves.at(from).offset(segment.seq);
         if follows.zip(self.doubted_fin(from)).is_some_and(|(place, fin)| place == fin.offset + 1) {
             self.reach_fin(from);
         }
         let receiver = self.halves.at(from.other());
-        let Some(fin) = self.doubted_fin(from.other()) else { return };
-        let acknowledges =
-            segment.flags.ack() && receiver.offset(segment.ack) == Some(fin.offset + 1);
-        let answers = !segment.flags.ack()
-            && receiver
-                .last()
-                .is_some_and(|last| last.frame == fin.frame && last.ack == Some(segment.seq));
-        if acknowledges || answers {
+        let acknowledged = receiver.offset(segment.ack).filter(|_| segment.flags.ack());
+        if acknowledged
+            .zip(self.doubted_fin(from.other()))
+            .is_some_and(|(acknowledged, fin)| acknowledged == fin.offset + 1)
+        {
             self.reach_fin(from.other());
         }
     }

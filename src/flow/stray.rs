@@ -199,7 +199,10 @@ impl Connection {
     }
 
     fn take_leap(&mut self, end: End) {
-        if let Some(held) = self.strays_mut().leaps.at_mut(end).take() {
+        let Some(held) = self.strays_mut().leaps.at_mut(end).take() else { return };
+        if self.is_fin_within_stream(end, &held) {
+            self.count_ignored(&held);
+        } else {
             self.take(end, &held);
         }
     }
@@ -221,10 +224,11 @@ impl Connection {
     }
 
     /// True where a receiver takes nothing: without ACK flag, before the first byte, far behind what it has
-    /// acknowledged, or further ahead than any window; or with an acknowledgement as far from what it has sent
-    /// (RFC 9293 3.10.7.4, RFC 5961 5.2).
+    /// acknowledged, further ahead than any window, or closing within the stream; or with an acknowledgement as far
+    /// from what it has sent (RFC 9293 3.10.7.4, RFC 5961 5.2).
     fn is_outside(&self, from: End, segment: &Segment<'_>) -> bool {
-        if !segment.flags.ack() && !segment.flags.syn() {
+        if !segment.flags.ack() && !segment.flags.syn() || self.is_fin_within_stream(from, segment)
+        {
             return true;
         }
         let (sender, receiver) = (self.halves.at(from), self.halves.at(from.other()));
