@@ -23,6 +23,7 @@ use closecheck::partial::Recorder;
 use support::{PROGRAM, Ran, Running, clean, run};
 
 const MIB: u64 = 1 << 20;
+const FIN: u16 = 0x001;
 const SYN: u16 = 0x002;
 const ACK: u16 = 0x010;
 const RST: u16 = 0x004;
@@ -67,12 +68,23 @@ fn pcap_header(out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// A packet of the connection with this number, as raw IPv4.
+/// A packet of the connection with this number, as raw IPv4. It acknowledges 1.
 fn packet(
     number: u32,
     microseconds: u64,
     from_client: bool,
     (flags, seq, payload): (u16, u32, usize),
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    packet_with_ack(number, microseconds, from_client, (flags, seq, 1, payload), out)
+}
+
+/// The same with another acknowledgement number.
+fn packet_with_ack(
+    number: u32,
+    microseconds: u64,
+    from_client: bool,
+    (flags, seq, ack, payload): (u16, u32, u32, usize),
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let client = [10, (number >> 20) as u8, (number >> 12) as u8, (number >> 4) as u8];
@@ -89,7 +101,7 @@ fn packet(
     out.write_all(&[from.0, to.0].concat())?;
     out.write_all(&[from.1.to_be_bytes(), to.1.to_be_bytes()].concat())?;
     out.write_all(&seq.to_be_bytes())?;
-    out.write_all(&1_u32.to_be_bytes())?;
+    out.write_all(&ack.to_be_bytes())?;
     out.write_all(&(0x5000 | flags).to_be_bytes())?;
     out.write_all(&[2, 0, 0, 0, 0, 0])?;
     out.write_all(&vec![0; payload])
@@ -233,6 +245,87 @@ fn half_open_connections_take_256_bytes_each_and_hide_nothing() {
     assert_eq!(report["connections"][0]["close"]["verdict"], "rst");
     assert_eq!(report["connections"][0]["close"]["by"], "server");
     assert_eq!(report["connections"].as_array().unwrap().len(), 1);
+}
+
+/// A packet of a connection: whether the client sends it, flags, sequence number, acknowledgement number, payload.
+type Turn = (bool, u16, u32, u32, usize);
+
+const OPENING: [Turn; 3] =
+    [(true, SYN, 0, 0, 0), (false, SYN | ACK, 0, 1, 0), (true, ACK, 1, 1, 0)];
+const REFUSED: [Turn; 2] = [(true, SYN, 0, 0, 0), (false, RST | ACK, 0, 1, 0)];
+
+/// Writes so many connections, each with all its packets at one time, which the number gives in microseconds.
+fn one_after_the_other(
+    count: u32,
+    turns: &[Turn],
+    time: impl Fn(u32) -> u64,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    pcap_header(out)?;
+    for number in 0..count {
+        for &(from_client, flags, seq, ack, payload) in turns {
+            let segment = (flags, seq, ack, payload);
+            packet_with_ack(number, time(number), from_client, segment, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// What stands in no connection's way and is kept for what may follow: SYN-ACKs with other numbers, RSTs and segments far
+/// ahead.
+fn all_that_is_kept() -> Vec<Turn> {
+    let rivals = (1..=4).map(|number| (false, SYN | ACK, number << 28, number << 28, 0));
+    let holes = (1..=8)
+        .flat_map(|number| [true, false].map(|by| (by, ACK, number * 100, number * 100, 10)));
+    let ahead = [true, false].into_iter().flat_map(|by| {
+        [(by, RST, 5000, 0, 0), (by, ACK, 1 << 22, 1, 10), (by, FIN | ACK, 6000, 1, 0)]
+    });
+    OPENING.into_iter().chain(holes).chain(rivals).chain(ahead).collect()
+}
+
+#[test]
+fn connections_that_close_take_32_mib_whatever_the_clock_shows() {
+    const COUNT: u32 = 45_000;
+    let closed = [(false, FIN | ACK, 1, 1, 0), (true, FIN | ACK, 1, 2, 0), (false, ACK, 2, 2, 0)];
+    let closed = [&OPENING[..], &closed].concat();
+    let odd = [all_that_is_kept(), vec![(false, RST | ACK, 810, 1, 0)]].concat();
+    let kinds = [
+        ("closed at one time", closed.clone(), COUNT, 0),
+        ("refused at one time", REFUSED.to_vec(), COUNT, 0),
+        ("reset and nothing else at one time", REFUSED[1..].to_vec(), COUNT, 0),
+        ("closed while the clock runs back", closed, COUNT, 1),
+        ("refused while the clock runs back", REFUSED.to_vec(), COUNT, 1),
+        ("odd ones at one time", odd, COUNT / 4, 0),
+    ];
+    for (kind, turns, count, back) in kinds {
+        let packets = count * turns.len() as u32;
+        let at = move |number| 1_000_000_000 - u64::from(number) * back;
+        let mut read = read_within(32 * MIB, "--only open");
+        let ran = feed(&mut read, move |out| one_after_the_other(count, &turns, at, out));
+        assert!(ran.stderr.is_empty(), "{kind}: {}", ran.stderr);
+        let report = ran.json();
+        assert_eq!(report["connections"].as_array().map(Vec::len), Some(0), "{kind}");
+        assert_eq!(report["capture"]["packets"], packets, "{kind}");
+        assert_eq!(report["summary"]["selected_from"], count, "{kind}");
+    }
+}
+
+#[test]
+fn open_connections_take_256_bytes_each_half_closed_too_and_4_kb_whatever_is_kept_of_them() {
+    let half_closed = [(true, FIN | ACK, 1, 1, 0), (false, ACK, 1, 2, 0)];
+    let half_closed = [&OPENING[..], &half_closed].concat();
+    let kinds = [
+        ("open", OPENING.to_vec(), 100_000, 256),
+        ("half-closed", half_closed, 100_000, 256),
+        ("odd", all_that_is_kept(), 8_000, 4096),
+    ];
+    for (kind, turns, count, bytes) in kinds {
+        // What the program itself takes comes on top.
+        let mut read = read_within(u64::from(count) * bytes + 8 * MIB, "--only unanswered");
+        let at = |number| u64::from(number) * 10;
+        let ran = feed(&mut read, move |out| one_after_the_other(count, &turns, at, out));
+        assert_eq!(ran.json()["summary"]["selected_from"], count, "{kind}: {}", ran.stderr);
+    }
 }
 
 /// The SYNs of a flood.

@@ -1,8 +1,8 @@
 //! Folds segments into connections: one state machine an end, offsets instead of sequence numbers.
 //!
 //! Guarantees: nothing panics on any segments in any order, and time is taken from the packets. An open
-//! connection takes 192 or 240 bytes and its place in the index. What a connection's end means, who caused it and how
-//! sure that is, is not decided here.
+//! connection takes 192 or 240 bytes and its place in the index, and up to 4 KB where something about it is unusual. What a
+//! connection's end means, who caused it and how sure that is, is not decided here.
 #![deny(clippy::wildcard_enum_match_arm, clippy::indexing_slicing)]
 
 mod arena;

@@ -1,11 +1,11 @@
-//! The connections that are over, in the order in which they came to be.
+//! The connections that are over and still held, in the order in which they came to be, and what room they take.
 
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::Connection;
 use super::slots::Found;
+use super::{Connection, End};
 use crate::decode::Timestamp;
 
 /// A connection that is over.
@@ -28,6 +28,40 @@ impl Over {
     }
 }
 
+/// The room that connections that are over take, in kilobytes of 1024 bytes, each counted at the most that its like
+/// takes: the same whether it is held as plain or as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OverRoom {
+    kilobytes: usize,
+    connections: usize,
+}
+
+impl OverRoom {
+    /// What they may take whatever else is held.
+    const ANYWAY: usize = 4096;
+    /// An open connection takes a quarter of a kilobyte.
+    const OPEN_PER_KILOBYTE: usize = 4;
+    /// Notes about connections that came to be over, the ones that are no longer held or not over any more included,
+    /// for each kilobyte.
+    const NOTES_PER_KILOBYTE: usize = 2;
+
+    /// Takes account of a connection that took so much, and now takes so much.
+    #[inline]
+    pub(super) fn change(&mut self, before: usize, after: usize) {
+        self.kilobytes = (self.kilobytes + after).saturating_sub(before);
+        let connections = self.connections + usize::from(after > 0);
+        self.connections = connections.saturating_sub((before > 0).into());
+    }
+
+    /// True where that, or the number of the notes about them, is more than it may be: as much as the open ones take
+    /// of so many connections held.
+    pub(super) fn is_exceeded(self, held: usize, notes: usize) -> bool {
+        let open = held.saturating_sub(self.connections);
+        let most = OverRoom::ANYWAY.max(open / OverRoom::OPEN_PER_KILOBYTE);
+        self.kilobytes > most || notes > most * OverRoom::NOTES_PER_KILOBYTE
+    }
+}
+
 /// True for one that is so many nanoseconds old.
 #[inline]
 pub(super) fn is_aged(over: &Over, now: Timestamp, limit: i64) -> bool {
@@ -41,6 +75,17 @@ pub(super) fn aged(queue: &mut VecDeque<Over>, now: Timestamp, limit: i64) -> Op
 }
 
 impl Connection {
+    /// The [room](OverRoom) that it takes where it is over.
+    pub(super) fn room_when_over(&self) -> usize {
+        if !self.is_over() {
+            0
+        } else if self.strays().is_some() {
+            4
+        } else {
+            1 + usize::from(End::BOTH.iter().any(|&end| self.has_hole(end)))
+        }
+    }
+
     /// True where it was handed out as it ended, and has not gone on since.
     pub(super) fn was_told(&self) -> bool {
         let told = self.rare.as_ref().and_then(|rare| rare.told);

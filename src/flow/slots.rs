@@ -41,6 +41,13 @@ impl Held {
         self.over_since().is_some()
     }
 
+    pub(super) fn room_when_over(&self) -> usize {
+        match self {
+            Held::Plain(plain) => plain.room_when_over(),
+            Held::Whole(connection) => connection.room_when_over(),
+        }
+    }
+
     fn over_since(&self) -> Option<Timestamp> {
         match self {
             Held::Plain(plain) => plain.over_since(),

@@ -2,6 +2,7 @@
 
 mod batch;
 mod leaving;
+mod stretch;
 #[cfg(test)]
 mod tests;
 
@@ -15,12 +16,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::duplicate::{Headers, Recent, Sender};
 use super::ends::Key;
-use super::over::{Over, is_aged};
+use super::over::{Over, OverRoom, is_aged};
 use super::slots::{Found, Slots};
 use super::step::Step;
 use super::{Connection, End, Held, Plain};
 use crate::decode::{Brief, Segment, Timestamp};
 use leaving::{KEPT, SWEPT_BY_TICK};
+use stretch::Stretch;
 
 /// What became of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,8 +36,8 @@ pub enum Pushed {
 
 /// Sorts segments into connections, in the order of the capture.
 ///
-/// Holds the connections that are open and those that ended within the last five seconds of the capture;
-/// the others are handed out by [`take_finished`](Table::take_finished), in an order that depends on the
+/// Holds the connections that are open, and those that ended within the last five seconds of the capture as long as
+/// they take no more room than the open ones, or than 4 MiB; the others are handed out by [`take_finished`](Table::take_finished), in an order that depends on the
 /// capture alone. A [live](Table::live) one hands them out before it forgets them.
 ///
 /// It can be written down and read again, and then goes on as if nothing had happened. The form is this version's
@@ -54,6 +56,10 @@ pub struct Table {
     over: VecDeque<Over>,
     /// Those of them that were handed out and are still held.
     told: VecDeque<Over>,
+    /// What the connections take that are over and held.
+    over_room: OverRoom,
+    /// That is more than it may be.
+    is_crowded: bool,
     finished: Vec<Held>,
     /// What connections age by: the time of the newest segment, or the ticks.
     clock: Timestamp,
@@ -71,6 +77,8 @@ pub struct Table {
     hand: u32,
     /// When the last round through all places began that had its turn at the first.
     round: Timestamp,
+    /// The times at which connections began.
+    stretch: Stretch,
     /// The place of the connection that took the newest segment.
     newest: Option<u32>,
 }
@@ -119,7 +127,7 @@ impl Default for Table {
 }
 
 impl Table {
-    /// Connections held at once unless said otherwise: at most 240 MB of them.
+    /// Connections held at once unless said otherwise: 256 MB of them, as long as nothing about them is unusual.
     pub const LIMIT: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
 
     /// A table that holds at most so many connections at once. Where one more begins, another
@@ -132,6 +140,8 @@ impl Table {
             slots: Slots::default(),
             over: VecDeque::new(),
             told: VecDeque::new(),
+            over_room: OverRoom::default(),
+            is_crowded: false,
             finished: Vec::new(),
             clock: Timestamp::default(),
             latest: Timestamp::default(),
@@ -143,6 +153,7 @@ impl Table {
             evicted: 0,
             hand: 0,
             round: Timestamp::default(),
+            stretch: Stretch::default(),
             newest: None,
         }
     }
@@ -240,8 +251,8 @@ impl Table {
         }
         self.recent.remember(&headers, brief.time, sender);
         if let Some(since) = plain.over_since() {
-            let id = plain.id();
-            self.over.push_back(Over { since, noted: self.clock, id, place, hash });
+            let (id, room) = (plain.id(), plain.room_when_over());
+            self.note_over(Over { since, noted: self.clock, id, place, hash }, 0, room);
         } else if was_attempt {
             self.slots.settle(place);
         } else if plain.is_closing() {
@@ -261,7 +272,14 @@ impl Table {
             None => false,
         };
         if let Some(place) = self.index.find(hash, is_there).copied() {
-            return self.push_at(place, hash, &segment);
+            // It began after the places were sought, or another stood before it.
+            let plain = self.slots.plain_mut(place);
+            let end = plain.and_then(|plain| Some((plain.sender_of(brief)?, plain)));
+            return match end.map(|(end, plain)| Sender { place, end, packets: plain.packets(end) })
+            {
+                Some(sender) => self.push_to_plain(brief, hash, sender),
+                None => self.push_at(place, hash, &segment),
+            };
         }
         if let Some(plain) = Plain::begin(self.begun + 1, brief) {
             self.make_room(brief.time);
@@ -281,6 +299,9 @@ impl Table {
     #[inline]
     fn pass_to(&mut self, time: Timestamp) {
         let expected = std::mem::replace(&mut self.latest, time);
+        if self.is_crowded {
+            self.retire();
+        }
         if self.is_live {
             self.step = Step::between(expected, time).or(self.step);
         } else {
@@ -311,14 +332,17 @@ impl Table {
             self.begin(hash, segment, rival);
             return Pushed::Used;
         }
-        let over_before = connection.over_since();
+        let (over_before, room_before) = (connection.over_since(), connection.room_when_over());
         connection.observe(segment);
         self.recent.remember(&headers, segment.time, sender);
-        let (id, over) = (connection.id, connection.over_since());
+        let (over, room) = (connection.over_since(), connection.room_when_over());
         if over != over_before
             && let Some(since) = over
         {
-            self.over.push_back(Over { since, noted: self.clock, id, place, hash });
+            let id = connection.id;
+            self.note_over(Over { since, noted: self.clock, id, place, hash }, room_before, room);
+        } else if room != room_before {
+            self.note_room(room_before, room);
         }
         self.newest = Some(place);
         Pushed::Used
@@ -395,11 +419,12 @@ impl Table {
         }
         connection.observe(segment);
         let (id, over, end) = (connection.id, connection.over_since(), connection.sender(segment));
+        let room = connection.room_when_over();
         let Some(place) = self.insert(hash, Held::Whole(connection)) else { return };
         let sender = Sender { place, end, packets: 0 };
         self.recent.remember(&Headers::of(segment), segment.time, sender);
         if let Some(since) = over {
-            self.over.push_back(Over { since, noted: self.clock, id, place, hash });
+            self.note_over(Over { since, noted: self.clock, id, place, hash }, 0, room);
         }
         self.newest = Some(place);
     }

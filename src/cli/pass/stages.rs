@@ -19,8 +19,10 @@ use crate::flow::{Held, Keys, Pushed, Table};
 const BATCH: usize = 512;
 /// Batches that wait between two threads at most.
 const WAITING: usize = 16;
+/// The same of connections, of which a batch takes more.
+const SORTED_WAITING: usize = 4;
 /// Connections that are worth to be handed on while there are more segments to sort.
-const WORTH_A_BATCH: usize = 512;
+const WORTH_A_BATCH: usize = 256;
 
 /// What the reader found in some frames.
 #[derive(Default)]
@@ -77,7 +79,7 @@ impl Course<'_> {
     ) -> Result<Passed, Failure> {
         let table = Table::with_limit(self.max_open);
         let (found, to_sort) = belt(WAITING);
-        let (sorted, to_judge) = belt(WAITING);
+        let (sorted, to_judge) = belt(SORTED_WAITING);
         let mut reader = Reader {
             pass: self,
             captures,

@@ -163,6 +163,11 @@ impl Plain {
         }
     }
 
+    /// What the same takes [as a whole](super::Connection::room_when_over), where nothing is special about it.
+    pub(super) fn room_when_over(&self) -> usize {
+        usize::from(self.over_since().is_some())
+    }
+
     /// The release, once it is complete.
     #[must_use]
     pub fn release(&self) -> Option<Release> {

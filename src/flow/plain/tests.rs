@@ -149,19 +149,20 @@ fn segments(
     segments
 }
 
-/// What became of each segment, what was handed out, and what is left.
-fn told(segments: &[Segment<'_>], in_brief: bool) -> (Vec<Pushed>, Vec<String>, bool) {
+/// What became of each segment, what was handed out, and what is left, of briefs that are pushed so many at once or of
+/// segments.
+fn told(segments: &[Segment<'_>], in_brief: Option<usize>) -> (Vec<Pushed>, Vec<String>, bool) {
     let mut table = Table::default();
     let keys = table.keys();
     let mut pushed = Vec::new();
     let mut connections = Vec::new();
-    for segment in segments {
-        if in_brief {
-            let brief = Brief::of(segment).unwrap();
-            let hash = keys.of(&brief);
-            table.push_batch(&[(brief, hash)], |what| pushed.push(what));
+    for some in segments.chunks(in_brief.unwrap_or(1)) {
+        if in_brief.is_some() {
+            let briefs = some.iter().map(|segment| Brief::of(segment).unwrap());
+            let briefs: Vec<_> = briefs.map(|brief| (brief, keys.of(&brief))).collect();
+            table.push_batch(&briefs, |what| pushed.push(what));
         } else {
-            pushed.push(table.push(segment));
+            pushed.extend(some.iter().map(|segment| table.push(segment)));
         }
         connections.extend(table.take_held());
     }
@@ -191,10 +192,14 @@ fn a_common_connection_stays_plain_to_its_end() {
 
 /// Whether a connection was plain to its end.
 fn are_told_alike(segments: &[Segment<'_>]) -> bool {
-    let (pushed, told_so, is_plain) = told(segments, true);
-    let (expected_pushed, expected, _) = told(segments, false);
-    assert_eq!((pushed, told_so), (expected_pushed, expected));
-    is_plain
+    let (expected_pushed, expected, _) = told(segments, None);
+    let [one_by_one, together] = [1, segments.len().max(1)].map(|at_once| {
+        let (pushed, told_so, is_plain) = told(segments, Some(at_once));
+        assert_eq!((&pushed, &told_so), (&expected_pushed, &expected), "{at_once} at once");
+        is_plain
+    });
+    assert_eq!(one_by_one, together);
+    together
 }
 
 /// So many segments of the client with 16 MB each.

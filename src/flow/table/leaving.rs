@@ -19,7 +19,7 @@ pub(super) const KEPT: i64 = 5_000_000_000;
 const TOLD: i64 = 500_000_000;
 /// How long a SYN without an answer is kept, in capture time. No SYN is retransmitted after two minutes (RFC
 /// 9293 3.8.3; Linux gives up after 127 s).
-const ATTEMPTED: Duration = Duration::from_secs(300);
+pub(super) const ATTEMPTED: Duration = Duration::from_secs(300);
 /// Places looked at for each connection that begins, to find attempts that nobody answered.
 const SWEPT: usize = 2;
 /// The same for each tick, so that they are found on a quiet wire too.
@@ -34,6 +34,8 @@ const SAMPLED: usize = 16;
 impl Table {
     /// Makes room for one more connection, where there is a limit.
     pub(super) fn make_room(&mut self, now: Timestamp) {
+        // In a live capture the ticks tell of a clock that is set.
+        let borne_out = if self.is_live { now } else { self.stretch.pass_to(now) };
         for _ in 0..SWEPT {
             if self.hand == 0 {
                 let is_early = |age: Duration| age < BETWEEN_ROUNDS;
@@ -42,7 +44,7 @@ impl Table {
                 }
                 self.round = now;
             }
-            self.sweep(now, 1);
+            self.sweep(borne_out, 1);
         }
         if self.slots.used() >= self.limit {
             self.evict();
@@ -54,7 +56,9 @@ impl Table {
         if let Ok(entry) = self.index.find_entry(hash, |&found| found == place) {
             entry.remove();
         }
-        self.finished.extend(self.slots.remove(place).filter(|held| !held.was_told()));
+        let Some(held) = self.slots.remove(place) else { return };
+        self.over_room.change(held.room_when_over(), 0);
+        self.finished.extend(Some(held).filter(|held| !held.was_told()));
     }
 
     fn finish_by_place(&mut self, place: u32) {
@@ -64,7 +68,24 @@ impl Table {
         }
     }
 
-    /// Moves connections that have been over for long enough to the finished ones.
+    /// Takes note of a connection that has come to be over, and of what it takes.
+    pub(super) fn note_over(&mut self, over: Over, room_before: usize, room: usize) {
+        self.over.push_back(over);
+        self.note_room(room_before, room);
+    }
+
+    /// Takes note of what a connection takes. Room is made before the next segment, as this one is its connection's.
+    pub(super) fn note_room(&mut self, before: usize, after: usize) {
+        self.over_room.change(before, after);
+        self.is_crowded = self.has_too_many_over();
+    }
+
+    fn has_too_many_over(&self) -> bool {
+        self.over_room.is_exceeded(self.slots.used(), self.over.len() + self.told.len())
+    }
+
+    /// Moves connections that have been over for long enough to the finished ones, and the first of the others where they
+    /// take too much.
     pub(super) fn retire(&mut self) {
         let limit = if self.is_live { TOLD } else { KEPT };
         while let Some(over) = aged(&mut self.over, self.clock, limit) {
@@ -82,6 +103,13 @@ impl Table {
                 self.finish(over.hash, over.place);
             }
         }
+        while self.has_too_many_over() {
+            let Some(over) = self.told.pop_front().or_else(|| self.over.pop_front()) else { break };
+            if self.slots.get(over.place).is_some_and(|found| over.is_of(found)) {
+                self.finish(over.hash, over.place);
+            }
+        }
+        self.is_crowded = false;
     }
 
     /// Hands a connection out and keeps it.

@@ -1,7 +1,7 @@
 //! What a table does as connections begin, end and grow too many.
 
 use super::*;
-use crate::decode::Flags;
+use crate::decode::{Flags, Seq};
 use crate::flow::samples::segment;
 
 #[test]
@@ -104,4 +104,87 @@ fn equal_addresses_in_two_virtual_networks_are_two_connections() {
         table.push(&Segment { outer: Some(outer(network, true)), ..answer });
     }
     assert_eq!(table.into_connections().count(), 2);
+}
+
+/// What a connection has seen that ends in one moment.
+#[derive(Clone, Copy)]
+enum Ended {
+    Refused,
+    /// The same, with RSTs that came late.
+    Strays,
+    /// An RST and nothing else.
+    Lone,
+}
+
+/// Such a connection's segments.
+fn ended(port: u16, kind: Ended) -> Vec<Segment<'static>> {
+    let syn = segment(port, 9, Flags::SYN, 7, 0);
+    let reset = segment(port, 9, Flags::RST | Flags::ACK, 0, 8);
+    match kind {
+        Ended::Refused => vec![syn, reset],
+        Ended::Strays => {
+            let late = [1, 2].map(|seq| Segment { seq: Seq(seq), ..reset });
+            [vec![syn, reset], late.to_vec()].concat()
+        }
+        Ended::Lone => vec![reset],
+    }
+}
+
+#[test]
+fn what_is_over_makes_room_for_its_like_in_the_order_in_which_it_ended() {
+    for (kind, least) in [(Ended::Refused, 4096), (Ended::Lone, 4096), (Ended::Strays, 1024)] {
+        for mut table in [Table::default(), Table::live(Table::LIMIT)] {
+            for port in 1000..11_000 {
+                for segment in ended(port, kind) {
+                    table.push(&segment);
+                }
+                assert!(table.slots.used() <= least + 2);
+            }
+            assert!(table.current().count() >= least);
+            let gone: Vec<u64> = table.take_finished().map(|connection| connection.id).collect();
+            assert!(gone.iter().copied().eq(1..=gone.len() as u64));
+            assert_eq!(table.evicted(), 0);
+            let all = gone.len() + table.into_connections().count();
+            assert_eq!(all, 10_000);
+        }
+    }
+}
+
+#[test]
+fn as_much_that_is_over_is_held_as_the_open_ones_take() {
+    let mut table = Table::default();
+    for port in 0..32_000 {
+        table.push(&segment(port, 9, Flags::SYN, 7, 0));
+    }
+    for port in 40_000..60_000 {
+        for segment in ended(port, Ended::Refused) {
+            table.push(&segment);
+        }
+    }
+    assert_eq!(table.current().filter(|connection| connection.is_over()).count(), 8000 + 1);
+}
+
+#[test]
+fn a_port_that_is_used_again_and_again_leaves_few_notes() {
+    let mut table = Table::live(Table::LIMIT);
+    for round in 0..20_000 {
+        table.push(&segment(1000, 9, Flags::SYN, round * 1000, 0));
+        table.push(&segment(1000, 9, Flags::RST | Flags::ACK, 0, round * 1000 + 1));
+        table.tick(Duration::from_micros(100));
+        assert!(table.over.len() + table.told.len() <= 2 * 4096 + 1);
+    }
+    assert_eq!(table.take_finished().count(), 19_999);
+}
+
+#[test]
+fn one_time_far_ahead_makes_nobody_forget_an_attempt() {
+    let mut table = Table::default();
+    table.push(&segment(1000, 1000, Flags::SYN, 7, 0));
+    for (port, second) in [(1001, 1400), (1002, 1001), (1003, 4_000_000_000), (1004, 1002)] {
+        table.push(&segment(port, second, Flags::SYN, 7, 0));
+    }
+    table.push(&segment(1000, 1003, Flags::RST | Flags::ACK, 0, 8));
+    assert_eq!(table.take_finished().count(), 0);
+    let first = table.into_connections().next().unwrap();
+    assert_eq!((first.id, first.is_over()), (1, true));
 }
