@@ -272,6 +272,7 @@ fn inside_an_exchange_every_attack_is_refused() {
     let mut command = closecheck(words("--hold 60s --port 0 --isolate never"));
     let mut running = Running::start(&mut command);
     proc::until_established_anywhere(&mut running);
+    proc::until_it_waits(&mut running);
     // It connects, but with its own socket and to its own port.
     let outcomes = attack(&running, &playground);
     refused(&outcomes, &["connect"]);
@@ -395,6 +396,7 @@ fn inside_an_exchange_every_attack_by_the_capture_is_refused() {
         let options = format!("--scenario {scenario} --hold 60s --port 0");
         let mut running = Running::start(&mut closecheck(words(&options)));
         proc::until_established_anywhere(&mut running);
+        proc::until_it_waits(&mut running);
         refused(&attack_by_capture(&running), &[]);
     }
 }

@@ -17,7 +17,7 @@ use std::thread;
 
 use nix::sys::signal::Signal;
 use support::fixtures::FIXTURES;
-use support::{PROGRAM, Running, clean, closecheck, eventually, run};
+use support::{PROGRAM, Running, clean, closecheck, proc, run};
 
 /// More than there is memory for.
 const VAST: u64 = 10 << 30;
@@ -127,14 +127,8 @@ fn a_signal_ends_the_wait_for_a_writer_that_never_comes() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         let folder = tempfile::tempdir().unwrap();
         let pipe = pipe(folder.path());
-        let running = Running::start(closecheck(["read"]).arg(&pipe));
-        // The signals are taken over before anything is opened.
-        let descriptors = format!("/proc/{}/fd", running.pid());
-        eventually("the pipe is open", || {
-            let open = fs::read_dir(&descriptors).into_iter().flatten().flatten();
-            open.map(|entry| fs::read_link(entry.path()))
-                .any(|link| link.is_ok_and(|to| to == pipe))
-        });
+        let mut running = Running::start(closecheck(["read"]).arg(&pipe));
+        proc::until_it_waits(&mut running);
         running.signal(signal);
         let ran = running.end();
         ran.exits(3);
