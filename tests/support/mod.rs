@@ -10,6 +10,7 @@ pub(crate) mod duckdb;
 pub(crate) mod edit;
 pub(crate) mod fixtures;
 pub(crate) mod followed;
+pub(crate) mod limited;
 pub(crate) mod links;
 pub(crate) mod live;
 pub(crate) mod pages;
