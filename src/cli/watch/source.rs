@@ -145,13 +145,16 @@ impl Source {
         }
         if self.live.is_none() {
             if self.is_up {
-                self.is_up = false;
+                (self.is_up, self.is_gone) = (false, true);
                 let name = self.interface.clone();
                 let change = LinkChange::Gone { name, was_up: true };
                 self.note(&change, now);
                 news.push(News::Link(change));
             }
-            news.extend(self.open_again());
+            // Of one that is only down the kernel still tells whether it goes or comes back.
+            if self.is_gone {
+                news.extend(self.open_again());
+            }
         }
         self.settle(now);
         news
