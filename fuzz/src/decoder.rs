@@ -4,6 +4,7 @@
 use std::fmt::Debug;
 
 use closecheck::decode::{Checksum, Frame, LinkType, Segment, Skip, Timestamp, decode};
+use etherparse::checksum::Sum16BitWords;
 use etherparse::{NetSlice, SlicedPacket, TcpSlice, TransportSlice};
 
 use super::Bytes;
@@ -98,12 +99,12 @@ fn right_checksum(net: &NetSlice<'_>, tcp: &TcpSlice<'_>) -> Option<u16> {
     }
 }
 
-/// True where etherparse finds the checksum of the innermost header right; IPv6 has none.
+/// True where etherparse finds the checksum of the innermost header right, of its bytes: what it makes of them lacks the
+/// reserved flag. IPv6 has none.
 fn has_right_header(net: &NetSlice<'_>) -> bool {
     match net {
         NetSlice::Ipv4(ip) => {
-            let header = ip.header().to_header();
-            is_right(header.header_checksum, header.calc_header_checksum())
+            Sum16BitWords::new().add_slice(ip.header().slice()).ones_complement() == 0
         }
         NetSlice::Ipv6(_) | NetSlice::Arp(_) => true,
     }
