@@ -246,8 +246,10 @@ impl Skipped {
     /// Says of so many later fragments that they are without the first one, which had their TCP flags.
     fn add_orphans(&mut self, orphans: u64) {
         if orphans > 0 {
-            *self.count(Skip::Fragment.reason()) -= orphans;
-            *self.count(Skip::Cut.reason()) += orphans;
+            let fragments = self.count(Skip::Fragment.reason());
+            let moved = orphans.min(*fragments);
+            *fragments -= moved;
+            *self.count(Skip::Cut.reason()) += moved;
         }
     }
 
