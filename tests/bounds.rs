@@ -242,6 +242,20 @@ fn open_connections_take_256_bytes_each_half_closed_too_and_4_kb_whatever_is_kep
     }
 }
 
+#[test]
+fn odd_connections_take_no_more_room_than_the_limit_has_for_open_ones() {
+    const COUNT: u32 = 16_000;
+    // Up to 64 MB of them, where 20,000 may be open and have 5.
+    let mut read = read_within(16 * MIB, "--only unanswered --max-open 20000");
+    let at = |number| u64::from(number) * 10;
+    let ran = feed(&mut read, move |out| one_after_the_other(COUNT, &all_that_is_kept(), at, out));
+    assert_eq!(ran.status.code(), Some(3), "{}", ran.stderr);
+    let room = 20_000 / 4 / 4;
+    let words = format!("{} were given up before their end", COUNT - room);
+    assert!(ran.stderr.contains(&words), "{}", ran.stderr);
+    assert_eq!(ran.json()["summary"]["selected_from"], COUNT);
+}
+
 /// The SYNs of a flood.
 fn flood(count: u32) -> impl Iterator<Item = Segment<'static>> {
     let server = Endpoint { ip: [192, 0, 2, 1].into(), port: 80 };

@@ -97,7 +97,7 @@ fn where_more_are_open_than_allowed_some_are_given_up_and_that_is_said() {
     let output = run(&arguments.collect::<Vec<_>>());
     let report = report(&output, 3);
     let words = text(&output.stderr);
-    assert!(words.contains("more than 1 connections were open at once: "), "{words}");
+    assert!(words.contains("no room for all connections that were open at once: "), "{words}");
     let evicted = |connection: &&serde_json::Value| {
         connection["close"]["gaps"].as_array().unwrap().contains(&"evicted".into())
     };

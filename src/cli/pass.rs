@@ -16,7 +16,7 @@ use super::progress::Progress;
 use crate::capture::{CaptureFormat, Filter, Frames, Input, Merged, OpenInput, ReadError, Stop};
 use crate::decode::{Frame, LinkType, Segment, Skip};
 use crate::flow::{Connection, Held, Table};
-use crate::report::{CaptureSummary, Packet, Trace, without_error_numbers};
+use crate::report::{CaptureSummary, Packet, Trace, without_error_numbers, without_room};
 use crate::verdict::{Close, Gap, judge_held};
 
 /// Why a packet that the filter does not match was not looked at.
@@ -397,12 +397,9 @@ pub(super) fn unknown_links_words(count: u64, links: impl Iterator<Item = LinkTy
     format!("packets of a link type that closecheck does not know{of}: {count}")
 }
 
-/// What is missing where the table was full.
+/// What is missing where there was no room in the table.
 pub(super) fn evicted_words(max_open: NonZeroUsize, evicted: u64) -> String {
-    format!(
-        "more than {max_open} connections were open at once: {evicted} were given up before their \
-         end (--max-open)"
-    )
+    format!("{} (--max-open {max_open})", without_room(evicted))
 }
 
 /// Warns of packets whose times are not what the capture says.

@@ -1,4 +1,5 @@
-//! The connections that are over and still held, in the order in which they came to be, and what room they take.
+//! The connections that are over and still held, in the order in which they came to be, and the room that these and odd
+//! ones take.
 
 use std::collections::VecDeque;
 
@@ -28,16 +29,27 @@ impl Over {
     }
 }
 
-/// The room that connections that are over take, in kilobytes of 1024 bytes, each counted at the most that its like
-/// takes: the same whether it is held as plain or as a whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct OverRoom {
-    kilobytes: usize,
-    connections: usize,
+/// The room that one connection takes, in kilobytes of 1024 bytes, counted at the most that its like takes: the same
+/// whether it is held as plain or as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Taken {
+    /// Where it is over.
+    pub(super) over: usize,
+    /// Where it is not, and has holes or strays.
+    pub(super) odd: usize,
 }
 
-impl OverRoom {
-    /// What they may take whatever else is held.
+/// The room that connections take which are over or odd, in the same kilobytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Room {
+    over: usize,
+    /// How many are over.
+    connections: usize,
+    odd: usize,
+}
+
+impl Room {
+    /// What those that are over may take whatever else is held, and odd ones whatever the limit is.
     const ANYWAY: usize = 4096;
     /// An open connection takes a quarter of a kilobyte.
     const OPEN_PER_KILOBYTE: usize = 4;
@@ -47,18 +59,25 @@ impl OverRoom {
 
     /// Takes account of a connection that took so much, and now takes so much.
     #[inline]
-    pub(super) fn change(&mut self, before: usize, after: usize) {
-        self.kilobytes = (self.kilobytes + after).saturating_sub(before);
-        let connections = self.connections + usize::from(after > 0);
-        self.connections = connections.saturating_sub((before > 0).into());
+    pub(super) fn change(&mut self, before: Taken, after: Taken) {
+        self.over = (self.over + after.over).saturating_sub(before.over);
+        self.odd = (self.odd + after.odd).saturating_sub(before.odd);
+        let connections = self.connections + usize::from(after.over > 0);
+        self.connections = connections.saturating_sub((before.over > 0).into());
     }
 
-    /// True where that, or the number of the notes about them, is more than it may be: as much as the open ones take
-    /// of so many connections held.
-    pub(super) fn is_exceeded(self, held: usize, notes: usize) -> bool {
+    /// True where those that are over, or the notes about them, take more than they may: as much as the open ones of so
+    /// many connections held.
+    pub(super) fn has_too_much_over(self, held: usize, notes: usize) -> bool {
         let open = held.saturating_sub(self.connections);
-        let most = OverRoom::ANYWAY.max(open / OverRoom::OPEN_PER_KILOBYTE);
-        self.kilobytes > most || notes > most * OverRoom::NOTES_PER_KILOBYTE
+        let most = Room::ANYWAY.max(open / Room::OPEN_PER_KILOBYTE);
+        self.over > most || notes > most * Room::NOTES_PER_KILOBYTE
+    }
+
+    /// True where odd ones take more than they may: as much as the most connections that may be held, were they open.
+    #[inline]
+    pub(super) fn has_too_much_odd(self, limit: usize) -> bool {
+        self.odd > Room::ANYWAY.max(limit / Room::OPEN_PER_KILOBYTE)
     }
 }
 
@@ -75,14 +94,17 @@ pub(super) fn aged(queue: &mut VecDeque<Over>, now: Timestamp, limit: i64) -> Op
 }
 
 impl Connection {
-    /// The [room](OverRoom) that it takes where it is over.
-    pub(super) fn room_when_over(&self) -> usize {
-        if !self.is_over() {
-            0
-        } else if self.strays().is_some() {
-            4
-        } else {
-            1 + usize::from(End::BOTH.iter().any(|&end| self.has_hole(end)))
+    /// The [room](Room) that it takes.
+    pub(super) fn room(&self) -> Taken {
+        let has_hole = || End::BOTH.iter().any(|&end| self.has_hole(end));
+        let kilobytes = match &self.rare {
+            None => 1,
+            Some(rare) if rare.strays.is_some() => 4,
+            Some(_) => 1 + usize::from(has_hole()),
+        };
+        match self.is_over() {
+            true => Taken { over: kilobytes, odd: 0 },
+            false => Taken { over: 0, odd: if kilobytes > 1 { kilobytes } else { 0 } },
         }
     }
 

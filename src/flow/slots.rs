@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::arena::{self, Arena};
 use super::ends::Key;
+use super::over::Taken;
 use super::{Connection, Plain};
 use crate::decode::Timestamp;
 
@@ -41,10 +42,10 @@ impl Held {
         self.over_since().is_some()
     }
 
-    pub(super) fn room_when_over(&self) -> usize {
+    pub(super) fn room(&self) -> Taken {
         match self {
-            Held::Plain(plain) => plain.room_when_over(),
-            Held::Whole(connection) => connection.room_when_over(),
+            Held::Plain(plain) => plain.room(),
+            Held::Whole(connection) => connection.room(),
         }
     }
 

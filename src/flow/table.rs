@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::duplicate::{Headers, Recent, Sender};
 use super::ends::Key;
-use super::over::{Over, OverRoom, is_aged};
+use super::over::{Over, Room, Taken, is_aged};
 use super::slots::{Found, Slots};
 use super::step::Step;
 use super::{Connection, End, Held, Plain};
@@ -56,8 +56,8 @@ pub struct Table {
     over: VecDeque<Over>,
     /// Those of them that were handed out and are still held.
     told: VecDeque<Over>,
-    /// What the connections take that are over and held.
-    over_room: OverRoom,
+    /// What the connections take that are over and held, and the odd ones.
+    room: Room,
     /// That is more than it may be.
     is_crowded: bool,
     finished: Vec<Held>,
@@ -127,11 +127,12 @@ impl Default for Table {
 }
 
 impl Table {
-    /// Connections held at once unless said otherwise: 256 MB of them, as long as nothing about them is unusual.
+    /// Connections held at once unless said otherwise: 256 MB of them, and as much again where they have holes and strays.
     pub const LIMIT: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
 
     /// A table that holds at most so many connections at once. Where one more begins, another
-    /// is [given up](Table::evicted).
+    /// is [given up](Table::evicted); so is one with holes or strays where all of those take more than a quarter of a
+    /// kilobyte for each of that number, and than 4 MiB.
     #[must_use]
     pub fn with_limit(limit: NonZeroUsize) -> Table {
         Table {
@@ -140,7 +141,7 @@ impl Table {
             slots: Slots::default(),
             over: VecDeque::new(),
             told: VecDeque::new(),
-            over_room: OverRoom::default(),
+            room: Room::default(),
             is_crowded: false,
             finished: Vec::new(),
             clock: Timestamp::default(),
@@ -251,8 +252,9 @@ impl Table {
         }
         self.recent.remember(&headers, brief.time, sender);
         if let Some(since) = plain.over_since() {
-            let (id, room) = (plain.id(), plain.room_when_over());
-            self.note_over(Over { since, noted: self.clock, id, place, hash }, 0, room);
+            let (id, room) = (plain.id(), plain.room());
+            let over = Over { since, noted: self.clock, id, place, hash };
+            self.note_over(over, Taken::default(), room);
         } else if was_attempt {
             self.slots.settle(place);
         } else if plain.is_closing() {
@@ -332,10 +334,10 @@ impl Table {
             self.begin(hash, segment, rival);
             return Pushed::Used;
         }
-        let (over_before, room_before) = (connection.over_since(), connection.room_when_over());
+        let (over_before, room_before) = (connection.over_since(), connection.room());
         connection.observe(segment);
         self.recent.remember(&headers, segment.time, sender);
-        let (over, room) = (connection.over_since(), connection.room_when_over());
+        let (over, room) = (connection.over_since(), connection.room());
         if over != over_before
             && let Some(since) = over
         {
@@ -387,7 +389,7 @@ impl Table {
         self.finished.len()
     }
 
-    /// How many connections were given up because the table was full, before they were over: attempts that
+    /// How many connections were given up because there was no room, before they were over: attempts that
     /// nobody had answered first, then what had been silent for longest among a few. They are handed out as
     /// they stood; see [`Connection::was_evicted`].
     #[must_use]
@@ -419,12 +421,15 @@ impl Table {
         }
         connection.observe(segment);
         let (id, over, end) = (connection.id, connection.over_since(), connection.sender(segment));
-        let room = connection.room_when_over();
+        let room = connection.room();
         let Some(place) = self.insert(hash, Held::Whole(connection)) else { return };
         let sender = Sender { place, end, packets: 0 };
         self.recent.remember(&Headers::of(segment), segment.time, sender);
         if let Some(since) = over {
-            self.note_over(Over { since, noted: self.clock, id, place, hash }, 0, room);
+            let over = Over { since, noted: self.clock, id, place, hash };
+            self.note_over(over, Taken::default(), room);
+        } else if room != Taken::default() {
+            self.note_room(Taken::default(), room);
         }
         self.newest = Some(place);
     }

@@ -54,7 +54,9 @@ pub use record::{
 };
 pub use recorded::{write_packets, write_recorded};
 pub use style::Styles;
-pub(crate) use text::{borderless, counted, grouped, hanging, without_error_numbers, wrap};
+pub(crate) use text::{
+    borderless, counted, grouped, hanging, without_error_numbers, without_room, wrap,
+};
 
 use std::io::{self, Write};
 

@@ -54,6 +54,13 @@ pub(crate) fn grouped(number: impl Display) -> String {
     text
 }
 
+/// What is missing where so many connections were given up.
+pub(crate) fn without_room(evicted: u64) -> String {
+    format!(
+        "there was no room for all connections that were open at once: {evicted} were given up before their end"
+    )
+}
+
 /// What the system says of an error, as Rust's library puts it, without the number behind it: `(os error 2)` tells
 /// nobody more than the words before it. A text that has this otherwise, as in the name of a file, loses it too.
 pub(crate) fn without_error_numbers(text: &str) -> Cow<'_, str> {

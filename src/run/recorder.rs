@@ -8,7 +8,7 @@ use crate::capture::{Delivery, LOOPBACK, Live, LiveError};
 use crate::decode::{Frame, LinkType, Segment, decode};
 use crate::flow::{Connection, Pushed, Table};
 use crate::netlink::{LinkChange, LinkWatch, Outages};
-use crate::report::CaptureSummary;
+use crate::report::{CaptureSummary, without_room};
 use crate::verdict::Gap;
 
 /// How long the wire must be quiet before connections that are over count as done.
@@ -175,11 +175,7 @@ impl Recorder {
         }
         capture.incomplete.extend(self.outages.reasons());
         if self.table.evicted() > 0 {
-            capture.incomplete.push(format!(
-                "more than {} connections were open at once: {} were given up before their end",
-                Table::LIMIT,
-                self.table.evicted()
-            ));
+            capture.incomplete.push(without_room(self.table.evicted()));
         }
         capture.audit(capture.packets);
         let table = std::mem::take(&mut self.table);

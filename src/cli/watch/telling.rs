@@ -8,7 +8,7 @@ use super::super::command::{show_failure, warn_incomplete};
 use super::super::failure::Failure;
 use super::super::judge::{Evidence, Judge};
 use super::super::out::{Out, Pace, Target, view};
-use super::super::pass::cut;
+use super::super::pass::{cut, evicted_words};
 use super::super::status::Status;
 use super::Ended;
 use super::source::{News, Source};
@@ -255,14 +255,7 @@ impl<'a> Telling<'a> {
         let reasons = [
             (dropped > 0, format!("{dropped} packets were dropped by the kernel")),
             (is_lost, format!("{name} could not be captured on again")),
-            (
-                evicted > 0,
-                format!(
-                    "more than {} connections were open at once: {evicted} were given up before their \
-                     end (--max-open)",
-                    self.plan.max_open
-                ),
-            ),
+            (evicted > 0, evicted_words(self.plan.max_open, evicted)),
             (
                 ended == Some(Ended::Stopped) && self.has_an_end(),
                 "interrupted before the end that was asked for".to_owned(),

@@ -14,6 +14,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use super::ends::{Ends, Key};
+use super::over::Taken;
 use super::{End, Fin, Pair};
 use crate::decode::{Brief, Checksum, FrameId, Seq, Timestamp};
 
@@ -163,9 +164,9 @@ impl Plain {
         }
     }
 
-    /// What the same takes [as a whole](super::Connection::room_when_over), where nothing is special about it.
-    pub(super) fn room_when_over(&self) -> usize {
-        usize::from(self.over_since().is_some())
+    /// What the same takes [as a whole](super::Connection::room), where nothing is special about it.
+    pub(super) fn room(&self) -> Taken {
+        Taken { over: usize::from(self.over_since().is_some()), odd: 0 }
     }
 
     /// The release, once it is complete.

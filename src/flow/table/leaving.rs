@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Table;
 use crate::decode::Timestamp;
 use crate::flow::Held;
-use crate::flow::over::{Over, aged};
+use crate::flow::over::{Over, Taken, aged};
 use crate::flow::slots::Found;
 
 /// How many nanoseconds a connection that is over is kept, in capture time, for what may still come: retransmissions, and
@@ -57,7 +57,7 @@ impl Table {
             entry.remove();
         }
         let Some(held) = self.slots.remove(place) else { return };
-        self.over_room.change(held.room_when_over(), 0);
+        self.room.change(held.room(), Taken::default());
         self.finished.extend(Some(held).filter(|held| !held.was_told()));
     }
 
@@ -69,19 +69,19 @@ impl Table {
     }
 
     /// Takes note of a connection that has come to be over, and of what it takes.
-    pub(super) fn note_over(&mut self, over: Over, room_before: usize, room: usize) {
+    pub(super) fn note_over(&mut self, over: Over, before: Taken, after: Taken) {
         self.over.push_back(over);
-        self.note_room(room_before, room);
+        self.note_room(before, after);
     }
 
     /// Takes note of what a connection takes. Room is made before the next segment, as this one is its connection's.
-    pub(super) fn note_room(&mut self, before: usize, after: usize) {
-        self.over_room.change(before, after);
-        self.is_crowded = self.has_too_many_over();
+    pub(super) fn note_room(&mut self, before: Taken, after: Taken) {
+        self.room.change(before, after);
+        self.is_crowded = self.has_too_many_over() || self.room.has_too_much_odd(self.limit);
     }
 
     fn has_too_many_over(&self) -> bool {
-        self.over_room.is_exceeded(self.slots.used(), self.over.len() + self.told.len())
+        self.room.has_too_much_over(self.slots.used(), self.over.len() + self.told.len())
     }
 
     /// Moves connections that have been over for long enough to the finished ones, and the first of the others where they
@@ -109,6 +109,7 @@ impl Table {
                 self.finish(over.hash, over.place);
             }
         }
+        while self.room.has_too_much_odd(self.limit) && self.evict_odd() {}
         self.is_crowded = false;
     }
 
@@ -153,7 +154,26 @@ impl Table {
                 break;
             }
         }
-        let Some((_, _, place)) = chosen else { return };
+        if let Some((_, _, place)) = chosen {
+            self.give_up(place);
+        }
+    }
+
+    /// Gives up the next odd connection in turn; false where there is none. Where they have all the room that they may,
+    /// they are one in sixteen or more.
+    fn evict_odd(&mut self) -> bool {
+        let is_odd = |found: Found<'_>| matches!(found, Found::Whole(it) if it.room().odd > 0);
+        for _ in 0..self.slots.places() {
+            let Some(place) = self.next_place() else { break };
+            if self.slots.get(place).is_some_and(is_odd) {
+                self.give_up(place);
+                return true;
+            }
+        }
+        false
+    }
+
+    fn give_up(&mut self, place: u32) {
         if let Some(connection) = self.slots.whole_mut(place) {
             connection.mark_evicted();
             self.evicted += 1;

@@ -188,3 +188,28 @@ fn one_time_far_ahead_makes_nobody_forget_an_attempt() {
     let first = table.into_connections().next().unwrap();
     assert_eq!((first.id, first.is_over()), (1, true));
 }
+
+#[test]
+fn of_odd_connections_the_same_are_given_up_in_whatever_form_they_were_before() {
+    const LIMIT: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+    let syn = |port| Segment { window: 1000, ..segment(port, 9, Flags::SYN, 7, 0) };
+    let begun: Vec<Segment<'_>> = (1000..4000).map(syn).collect();
+    let astray = |syn: &Segment<'static>| Segment { seq: Seq(1 << 20), flags: Flags::RST, ..*syn };
+    let strays = begun.iter().step_by(2).map(astray);
+    let all: Vec<Segment<'_>> = begun.iter().copied().chain(strays).collect();
+
+    let mut whole = Table::with_limit(LIMIT);
+    all.iter().for_each(|segment| assert_eq!(whole.push(segment), Pushed::Used));
+    let mut plain = Table::with_limit(LIMIT);
+    let keys = plain.keys();
+    let briefs = all.iter().filter_map(Brief::of).map(|brief| (brief, keys.of(&brief)));
+    plain.push_batch(&briefs.collect::<Vec<_>>(), |pushed| assert_eq!(pushed, Pushed::Used));
+
+    // The one that came last is let in before room is made.
+    assert_eq!(whole.evicted(), 1500 - 1024 - 1);
+    let gone = |table: &mut Table| -> Vec<u64> { table.take_finished().map(|it| it.id).collect() };
+    let first = gone(&mut whole);
+    assert!(first.iter().all(|id| id % 2 == 1), "{first:?}");
+    assert_eq!(gone(&mut plain), first);
+    assert_eq!(first.len() as u64, whole.evicted());
+}
