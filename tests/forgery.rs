@@ -242,6 +242,33 @@ fn an_rst_or_fin_with_a_wrong_checksum_changes_no_verdict() {
     assert!(forged > 1000 && would_change > 300, "{forged} forged, {would_change} would change");
 }
 
+#[test]
+fn a_copy_with_a_wrong_checksum_just_before_a_segment_does_not_take_its_place() {
+    let mut forged = 0;
+    for mut scenario in scenarios() {
+        for line in &mut scenario.segments {
+            line.checksum = Checksum::Right;
+        }
+        let whole = judged(&scenario, &scenario.segments);
+        for (place, line) in scenario.segments.iter().enumerate().skip(2) {
+            let flags = line.flags;
+            if !(flags.rst() || flags.syn() || (flags.fin() && line.len == 0)) {
+                continue;
+            }
+            for checksum in [Checksum::Wrong, Checksum::Left] {
+                let mut segments = scenario.segments.clone();
+                segments.insert(place, Line { checksum, ..line.clone() });
+                let after = judged(&scenario, &segments);
+                let about = format!("{}: {line:?} at {place}, {checksum:?}", scenario.name);
+                assert_eq!(essence(&after), essence(&whole), "{about}");
+                assert!(noted(&after) > noted(&whole), "{about}");
+                forged += 1;
+            }
+        }
+    }
+    assert!(forged > 100, "{forged} forged");
+}
+
 /// How far the stream of an end has come after the first so many segments.
 struct Reached {
     sent: u32,

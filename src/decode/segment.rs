@@ -69,6 +69,12 @@ impl Segment<'_> {
         checksum::matters(self.flags, self.payload_len as usize)
     }
 
+    /// True where nothing of it is missing, so that its checksum could be looked at.
+    #[must_use]
+    pub fn is_all_there(&self) -> bool {
+        self.is_whole && !self.options.unreadable && !self.fragmented
+    }
+
     /// The headers alone, which may be kept when the frame is gone.
     #[must_use]
     pub fn without_payload(&self) -> Segment<'static> {
@@ -188,12 +194,13 @@ pub(super) fn parse<'a>(
         outer,
     };
     if ip.has_length && checksum::matters(segment.flags, payload_len) {
-        let is_all_there = segment.is_whole && !segment.options.unreadable && !tcp.fragmented;
-        let own = match is_all_there {
+        let own = match segment.is_all_there() {
             true => checksum::of(checksum::sum(ip.addresses.octets()), tcp.data),
             false => Checksum::Unchecked,
         };
         segment.checksum = checksum::in_packet(ip.checked, own);
+    } else if !ip.has_length && segment.flags.rst() {
+        segment.checksum = Checksum::Wrong;
     }
     if !ip.has_length && is_padded(frame) {
         segment.payload_len = 0;
@@ -307,6 +314,8 @@ mod tests {
         bytes.resize(60, 0);
         let segment = decode(&frame(LinkType::ETHERNET, &bytes, 60)).unwrap();
         assert_eq!((segment.flags, segment.payload_len), (Flags::RST, 0));
+        // Nobody takes it.
+        assert_eq!(segment.checksum, Checksum::Wrong);
     }
 
     #[test]

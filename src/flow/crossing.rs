@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::decode::{Endpoint, Flags, Segment, Seq, Timestamp};
+use crate::decode::{Checksum, Endpoint, Flags, Segment, Seq, Timestamp};
 
 /// The longest time that a packet takes through this machine.
 const APART: Duration = Duration::from_millis(1);
@@ -40,6 +40,7 @@ struct Headers {
     ip_id: Option<u16>,
     payload_len: u32,
     clock: Option<u32>,
+    is_wrong: bool,
 }
 
 impl Default for Crossings {
@@ -86,6 +87,7 @@ impl Headers {
             ip_id: segment.ip_id,
             payload_len: segment.payload_len,
             clock: segment.options.timestamp.map(|timestamp| timestamp.value),
+            is_wrong: segment.checksum == Checksum::Wrong,
         }
     }
 

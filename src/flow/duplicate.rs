@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::End;
-use crate::decode::{Brief, Flags, Segment, Seq, Timestamp};
+use crate::decode::{Brief, Checksum, Flags, Segment, Seq, Timestamp};
 
 /// The longest time between two captures of one packet, in nanoseconds: what a switch takes to mirror it. Retransmissions
 /// come after 200 ms and more (RFC 6298 2.4 asks for a second).
@@ -57,6 +57,8 @@ pub(super) struct Headers {
     ip_id: u16,
     payload_len: u32,
     clock: u32,
+    /// True where its checksum is wrong: of two captures of one packet, neither or both are.
+    is_wrong: bool,
 }
 
 /// Whose packet it is.
@@ -144,6 +146,7 @@ impl Headers {
             ip_id: segment.ip_id.unwrap_or(0),
             payload_len: segment.payload_len,
             clock: segment.options.timestamp.map_or(0, |timestamp| timestamp.value),
+            is_wrong: segment.checksum == Checksum::Wrong,
         }
     }
 
@@ -157,6 +160,7 @@ impl Headers {
             ip_id: brief.ip_id,
             payload_len: brief.payload_len,
             clock: brief.clock,
+            is_wrong: brief.checksum() == Checksum::Wrong,
         }
     }
 
@@ -174,17 +178,20 @@ impl Headers {
     }
 
     /// What tells the packet from the others of this end: its identification or, without one, its number, as far
-    /// as that fits.
+    /// as that fits; and whether its checksum is wrong.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "a sender's next 2^30 packets take longer")]
+    #[expect(clippy::cast_possible_truncation, reason = "a sender's next 2^29 packets take longer")]
     fn mark(&self, end: End, number: u64) -> u32 {
         const IDENTIFIED: u32 = 1 << 31;
         const SERVER: u32 = 1 << 30;
+        const WRONG: u32 = 1 << 29;
         let end = if end == End::Server { SERVER } else { 0 };
-        end | match self.ip_id {
-            0 => number as u32 & (SERVER - 1),
-            id => u32::from(id) | IDENTIFIED,
-        }
+        let wrong = if self.is_wrong { WRONG } else { 0 };
+        end | wrong
+            | match self.ip_id {
+                0 => number as u32 & (WRONG - 1),
+                id => u32::from(id) | IDENTIFIED,
+            }
     }
 
     /// Where the packet is remembered. Not random: what is forgotten must not differ between two runs.

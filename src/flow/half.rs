@@ -271,7 +271,7 @@ impl Half {
         self.marks.set(Marks::PROBES, false);
     }
 
-    /// What the checksum of its first SYN was.
+    /// What the checksum of its first SYN was; of a copy, where that of the first was wrong.
     pub(super) fn syn_checksum(&self) -> Checksum {
         let marks = [
             (Marks::SYN_RIGHT, Checksum::Right),
@@ -288,6 +288,9 @@ impl Half {
         if first {
             self.marks.set(Marks::SYN, true);
             self.marks.set(Marks::BARE_SYN, bare);
+            self.marks.0 |= Marks::of_checksum(checksum);
+        } else if self.syn_checksum() == Checksum::Wrong && checksum != Checksum::Unchecked {
+            self.marks.set(Marks::SYN_CHECKSUM, false);
             self.marks.0 |= Marks::of_checksum(checksum);
         }
         first

@@ -50,7 +50,8 @@ pub struct Reset {
     /// What it acknowledges, in the other end's stream, where that is what this cannot have sent: before its SYN, or
     /// far ahead. A live socket takes RCV.NXT.
     pub acks_elsewhere: Option<i64>,
-    /// True where its checksum is wrong, and the capture does not show whether such are to be expected there.
+    /// True where its checksum is wrong, and the capture does not show whether such are to be expected there; or where it
+    /// could not be looked at, as those of the SYNs could.
     pub may_be_spoilt: bool,
     /// The first segment with which its supposed sender went on as if it had sent no RST.
     pub contradicted: Option<FrameId>,
@@ -147,7 +148,7 @@ impl Connection {
             silence: if answers.is_some() { self.silence() } else { silence },
             probes: self.probes(from),
             acks_elsewhere,
-            may_be_spoilt: self.may_be_spoilt(segment),
+            may_be_spoilt: self.may_be_spoilt(from, segment),
             contradicted: None,
             paths: Pair::from_fn(|end| self.halves.at(end).path()),
             data_segments: End::BOTH.iter().map(|&end| self.halves.at(end).data_segments()).sum(),

@@ -335,8 +335,11 @@ impl Table {
             return Pushed::Used;
         }
         let (over_before, room_before) = (connection.over_since(), connection.room());
+        // What its receiver drops is no reason to take what comes next for a copy of it.
+        if !connection.is_spoilt(end, segment) {
+            self.recent.remember(&headers, segment.time, sender);
+        }
         connection.observe(segment);
-        self.recent.remember(&headers, segment.time, sender);
         let (over, room) = (connection.over_since(), connection.room());
         if over != over_before
             && let Some(since) = over

@@ -227,7 +227,8 @@ words! {
         LastAck = "last-ack",
         /// Nothing but RSTs was seen: whether there was a connection to reset cannot be told.
         LoneReset = "lone-reset",
-        /// Whether the receiver acted on the RST cannot be told from its sequence number alone.
+        /// Whether the receiver acted on the RST cannot be told: from its sequence number alone, or from what is there of
+        /// its checksum.
         ResetInDoubt = "reset-in-doubt",
     }
 }

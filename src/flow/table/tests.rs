@@ -1,7 +1,7 @@
 //! What a table does as connections begin, end and grow too many.
 
 use super::*;
-use crate::decode::{Flags, Seq};
+use crate::decode::{Checksum, Flags, Seq};
 use crate::flow::samples::segment;
 
 #[test]
@@ -212,4 +212,48 @@ fn of_odd_connections_the_same_are_given_up_in_whatever_form_they_were_before() 
     assert!(first.iter().all(|id| id % 2 == 1), "{first:?}");
     assert_eq!(gone(&mut plain), first);
     assert_eq!(first.len() as u64, whole.evicted());
+}
+
+/// A connection's segments with these checksums, and what the table makes of them.
+fn with_checksums(segments: &[(Flags, u32, u32, Checksum)]) -> Connection {
+    let mut table = Table::default();
+    for &(flags, seq, ack, checksum) in segments {
+        table.push(&Segment { checksum, window: 1000, ..segment(1000, 9, flags, seq, ack) });
+    }
+    let mut all = table.into_connections();
+    let first = all.next().unwrap();
+    assert!(all.next().is_none());
+    first
+}
+
+#[test]
+fn a_wrong_copy_of_a_syn_before_the_right_one_takes_no_rst_on_trust() {
+    let (right, wrong) = (Checksum::Right, Checksum::Wrong);
+    let syn = (Flags::SYN, 7, 0);
+    let answer = (Flags::SYN | Flags::ACK, 50, 8);
+    let reset = (Flags::RST | Flags::ACK, 51, 8);
+    let of = |(flags, seq, ack), checksum| (flags, seq, ack, checksum);
+    let ended = |segments: &[_]| with_checksums(segments).reset().is_some();
+    let copies = [of(answer, wrong), of(answer, right)];
+    assert!(!ended(&[of(syn, right), copies[0], copies[1], of(reset, wrong)]));
+    assert!(ended(&[of(syn, right), copies[0], copies[1], of(reset, right)]));
+    // Where all that an end sends is wrong, addresses were changed.
+    assert!(ended(&[of(syn, wrong), copies[0], of(reset, wrong)]));
+    let of_syn = [of(syn, wrong), of(syn, right)];
+    assert_eq!(with_checksums(&of_syn).halves.client.syn_checksum(), right);
+}
+
+#[test]
+fn an_rst_that_cannot_be_looked_at_is_in_doubt_where_the_syns_could() {
+    let end = |checksum, is_whole| {
+        let mut table = Table::default();
+        table.push(&Segment { checksum, ..segment(1000, 9, Flags::SYN, 7, 0) });
+        let refusal = segment(1000, 9, Flags::RST | Flags::ACK, 0, 8);
+        table.push(&Segment { is_whole, ..refusal });
+        let connection = table.into_connections().next().unwrap();
+        connection.reset().unwrap().may_be_spoilt
+    };
+    assert!(end(Checksum::Right, false) && end(Checksum::Left, false));
+    assert!(!end(Checksum::Right, true));
+    assert!(!end(Checksum::Unchecked, false) && !end(Checksum::Wrong, false));
 }
