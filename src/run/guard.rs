@@ -2,12 +2,13 @@
 //!
 //! It starts the command, in the process group that closecheck is in, and adopts what the command leaves
 //! behind. It itself is in a group of its own, where signals to the group of the command do not reach it. When
-//! closecheck tells it to, or is gone, it ends every process below it. Orders come as bytes through one pipe,
-//! events go as lines through another; the end of the first is the end of closecheck.
+//! closecheck tells it to, or is gone, it ends every process below it. It looks at other processes for closecheck as
+//! well, which is confined so that it cannot. Orders come through one pipe, events go through another; the end of the
+//! first is the end of closecheck.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
@@ -15,7 +16,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -23,7 +24,8 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use rustix::process::DumpableBehavior;
 
-use super::command::{Event, Order};
+use super::holders::Holders;
+use super::message::{Event, Inbox, Order, Sought};
 use super::tree;
 use crate::sandbox;
 
@@ -50,21 +52,22 @@ pub(crate) struct Setting {
 pub(crate) fn run(setting: &Setting) -> io::Result<()> {
     let orders = reopen(setting.orders, OpenOptions::new().read(true))?;
     let events = reopen(setting.events, OpenOptions::new().write(true))?;
-    let mut guard = Guard { orders, events, command: None };
+    // What closecheck has no room for at the moment is waited for.
+    fcntl(&events, FcntlArg::F_SETFL(OFlag::empty()))?;
+    let (orders, holders) = (Inbox::new(orders), Holders::default());
+    let mut guard = Guard { orders, events, holders, command: None };
     // Another name than closecheck's own, for killall(1) would kill both.
     rustix::thread::set_name(c"run-guard")?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     // The command may not trace its parent, which would be stopped for as long.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     sandbox::step_down().map_err(io::Error::other)?;
-    while guard.next_order(PollTimeout::NONE)? != Some(Order::Begin) {
-        if guard.is_alone()? {
-            return Ok(());
-        }
+    if !guard.is_to_begin()? {
+        return Ok(());
     }
     guard.start(setting);
     let outcome = guard.watch();
-    tree::kill_all(&[]);
+    tree::kill_all();
     outcome
 }
 
@@ -78,23 +81,37 @@ fn reopen(descriptor: RawFd, options: &mut OpenOptions) -> io::Result<File> {
 }
 
 struct Guard {
-    orders: File,
+    orders: Inbox<File>,
     events: File,
+    holders: Holders,
     /// The command, until it has ended.
     command: Option<Pid>,
 }
 
 impl Guard {
+    /// Waits for the order; false where closecheck is gone without.
+    fn is_to_begin(&mut self) -> io::Result<bool> {
+        loop {
+            wait(&[&self.orders], PollTimeout::NONE)?;
+            let goes_on = self.orders.fill()?;
+            match self.next_order() {
+                Some(order) => return Ok(order == Order::Begin),
+                None if goes_on => {}
+                None => return Ok(false),
+            }
+        }
+    }
+
     fn start(&mut self, setting: &Setting) {
         let Some((program, arguments)) = setting.command.split_first() else { return };
         let started = Command::new(program).args(arguments).process_group(setting.group).spawn();
         match started {
             Ok(child) => self.command = i32::try_from(child.id()).ok().map(Pid::from_raw),
-            Err(error) => self.tell(&Event::NotStarted(error.raw_os_error().unwrap_or_default())),
+            Err(error) => self.tell([Event::NotStarted(error.raw_os_error().unwrap_or_default())]),
         }
     }
 
-    /// Passes signals on and ends reported, until it is time to end everything.
+    /// Passes signals on, looks and reports ends, until it is time to end everything.
     fn watch(&mut self) -> io::Result<()> {
         let children = SigSet::from_iter([Signal::SIGCHLD]);
         children.thread_block()?;
@@ -104,29 +121,51 @@ impl Guard {
             self.reap();
             wait(&[&self.orders, &children], PollTimeout::NONE)?;
             while children.read_signal()?.is_some() {}
-            match self.next_order(PollTimeout::ZERO)? {
-                Some(Order::PassOn(signal)) => {
-                    if let Some(command) = self.command {
-                        // It may have ended a moment ago.
-                        let _ = kill(command, signal);
-                    }
+            let goes_on = self.orders.fill()?;
+            while let Some(order) = self.next_order() {
+                match order {
+                    Order::Begin => {}
+                    Order::PassOn { signal, sender } => self.pass_on(signal, sender),
+                    Order::Look(sought) => self.look(&sought),
+                    Order::End => return self.dismiss(&children),
                 }
-                Some(Order::Begin) => {}
-                Some(Order::End) => return self.dismiss(&children),
-                None if self.is_alone()? => return Ok(()),
-                None => {}
+            }
+            if !goes_on {
+                return Ok(());
             }
         }
+    }
+
+    fn next_order(&mut self) -> Option<Order> {
+        std::iter::from_fn(|| self.orders.next()).find_map(|message| Order::of(&message))
+    }
+
+    /// Sends the command a signal that did not come from one of its own processes.
+    fn pass_on(&self, signal: Signal, sender: i32) {
+        if let Some(command) = self.command
+            && !tree::descendants().iter().any(|process| process.id == sender)
+        {
+            // It may have ended a moment ago.
+            let _ = kill(command, signal);
+        }
+    }
+
+    /// Says who has sockets.
+    fn look(&mut self, sought: &Sought) {
+        let begun = now();
+        let found = self.holders.find(sought).into_iter();
+        let held = found.map(|(inode, process)| Event::Held { inode, process });
+        self.tell(held.chain([Event::Looked(now() - begun)]));
     }
 
     /// Asks what is left to end, and gives it a moment for that.
     fn dismiss(&mut self, children: &SignalFd) -> io::Result<()> {
         let deadline = now() + GRACE;
-        for process in tree::descendants(&[]) {
+        for process in tree::descendants() {
             for signal in [Signal::SIGTERM, Signal::SIGCONT] {
                 let _ = kill(Pid::from_raw(process.id), signal);
             }
-            self.tell(&Event::Left(process));
+            self.tell([Event::Left(process)]);
         }
         while self.reap() {
             let left = deadline.saturating_duration_since(now());
@@ -152,34 +191,15 @@ impl Guard {
             };
             if self.command == Some(ended) {
                 self.command = None;
-                self.tell(&event);
+                self.tell([event]);
             }
         }
     }
 
-    /// The next order; `None` where there is none in that time, or never will be.
-    fn next_order(&mut self, timeout: PollTimeout) -> io::Result<Option<Order>> {
-        wait(&[&self.orders], timeout)?;
-        let mut byte = [0];
-        match self.orders.read(&mut byte) {
-            Ok(0) => Ok(None),
-            Ok(_) => Ok(Order::of(byte)),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// True once closecheck is gone.
-    fn is_alone(&self) -> io::Result<bool> {
-        let mut polled = [PollFd::new(self.orders.as_fd(), PollFlags::POLLIN)];
-        poll(&mut polled, PollTimeout::ZERO)?;
-        let [polled] = polled;
-        Ok(polled.revents().is_some_and(|events| events.contains(PollFlags::POLLHUP)))
-    }
-
-    fn tell(&mut self, event: &Event) {
+    fn tell(&mut self, events: impl IntoIterator<Item = Event>) {
+        let messages: String = events.into_iter().map(|event| event.to_message()).collect();
         // A closecheck that is gone shows in the orders.
-        let _ = self.events.write_all(event.to_line().as_bytes());
+        let _ = self.events.write_all(messages.as_bytes());
     }
 }
 
@@ -193,7 +213,7 @@ fn wait(descriptors: &[&dyn AsFd], timeout: PollTimeout) -> io::Result<()> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "processes end in real time")]
+#[expect(clippy::disallowed_methods, reason = "processes are looked at and end in real time")]
 fn now() -> Instant {
     Instant::now()
 }

@@ -6,12 +6,18 @@
 //! the command leaves behind and ends them all when closecheck ends, however that comes about.
 
 #[cfg(target_os = "linux")]
+mod children;
+#[cfg(target_os = "linux")]
 pub(crate) mod command;
 mod error;
 #[cfg(target_os = "linux")]
 pub(crate) mod guard;
 #[cfg(target_os = "linux")]
+mod holders;
+#[cfg(target_os = "linux")]
 mod keeper;
+#[cfg(target_os = "linux")]
+pub(crate) mod message;
 #[cfg(target_os = "linux")]
 pub(crate) mod owners;
 mod recorder;

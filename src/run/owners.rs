@@ -1,23 +1,23 @@
-//! Which process has each end of a connection, by the kernel's table of sockets and `/proc/PID/fd`.
+//! Which process has each end of a connection, by the kernel's table of sockets and by the guard, which looks at
+//! processes.
 //!
-//! That takes a look while the sockets are there. The first is as a connection begins, and at the processes below
-//! this one only, which are soon looked at; the second a little later, when it is with whom it will be: a server may
+//! That takes a look while the sockets are there. The first is as a connection begins, and at the processes of the
+//! command only, which are soon looked at; the second a little later, when it is with whom it will be: a server may
 //! have accepted it and handed it on by then. Looking takes no more than a tenth of the time. A client that has closed
 //! before the first look stays unknown; of a server that has, who listens there is told.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::tree;
+use super::message::Sought;
 use crate::decode::Endpoint;
 use crate::flow::{Connection, End, Pair, State};
 use crate::netlink::SocketTable;
 use crate::report::ProcessRecord;
 
-/// Connections whose ends wait to be looked up; of the oldest beyond that, only who listens is.
+/// Connections whose ends wait to be looked up, and servers of others in one look; of the oldest connections beyond
+/// that, only who listens is.
 const WAITING: usize = 256;
 /// Connections whose processes are remembered until they are over; beyond that none is looked up.
 const REMEMBERED: usize = 100_000;
@@ -27,9 +27,6 @@ const RETRY: Duration = Duration::from_millis(5);
 /// How long the pause after a look is, in its own length.
 const PAUSE: u32 = 9;
 
-/// The processes that have each socket, by its inode.
-type Holders = HashMap<u32, Vec<(i32, String)>>;
-
 /// The processes at the ends of the connections that are open.
 pub(crate) struct Owners {
     sockets: SocketTable,
@@ -38,8 +35,8 @@ pub(crate) struct Owners {
     /// Connections that there was no room for, and the server of each.
     late: Vec<(u64, SocketAddr)>,
     found: HashMap<u64, Pair<Option<ProcessRecord>>>,
-    /// What processes that are not below this one had when they were looked at last.
-    elsewhere: Holders,
+    /// The look that is under way.
+    look: Option<Look>,
     free_from: Instant,
 }
 
@@ -62,12 +59,16 @@ struct Socket {
     may_change: bool,
 }
 
-/// What one look has come to know.
+/// Sockets whose processes the guard looks for.
 struct Look {
-    /// What the processes below this one have.
-    below: Holders,
-    /// True once the others were looked at as well.
-    was_elsewhere: bool,
+    /// How long it took to find the sockets.
+    took: Duration,
+    /// The newest first.
+    waiting: Vec<(Waiting, Pair<Socket>)>,
+    /// Connections, and what listens where they went.
+    late: Vec<(u64, u32)>,
+    /// What it has found, by inode.
+    held: HashMap<u32, ProcessRecord>,
 }
 
 impl Owners {
@@ -78,7 +79,7 @@ impl Owners {
             waiting: VecDeque::new(),
             late: Vec::new(),
             found: HashMap::new(),
-            elsewhere: HashMap::new(),
+            look: None,
             free_from: now(),
         })
     }
@@ -89,8 +90,8 @@ impl Owners {
             return;
         }
         if self.waiting.len() >= WAITING {
-            let oldest = self.waiting.pop_front().filter(|oldest| oldest.tries == 0);
-            self.late.extend(oldest.map(|oldest| (oldest.id, oldest.ends.server)));
+            let oldest = self.waiting.pop_front();
+            oldest.into_iter().for_each(|oldest| self.give_up(&oldest));
         }
         let address = |endpoint: Endpoint| SocketAddr::new(endpoint.ip, endpoint.port);
         let ends = connection.endpoints();
@@ -98,41 +99,74 @@ impl Owners {
         self.waiting.push_back(Waiting { id: connection.id, ends, tries: 0, due: self.free_from });
     }
 
-    /// Looks up those whose time has come, if it is time for that.
-    pub(crate) fn look(&mut self) {
+    /// Begins a look at those whose time has come, if it is time for that, and says what the guard is to look for.
+    pub(crate) fn begin_look(&mut self) -> Option<Sought> {
         let begun = now();
         if self.due().is_none_or(|due| begun < due) {
-            return;
+            return None;
         }
-        let mut look = Look { below: holders_among(tree::ids()), was_elsewhere: false };
+        let all = std::mem::take(&mut self.waiting).into_iter();
+        let due: VecDeque<_>;
+        (due, self.waiting) = all.partition(|waiting| waiting.due <= begun);
         // The newest are the likeliest to be there still.
-        for waiting in std::mem::take(&mut self.waiting).into_iter().rev() {
-            if waiting.due > begun {
-                self.waiting.push_front(waiting);
-            } else {
-                self.look_up(waiting, &mut look);
-            }
+        let waiting: Vec<_> =
+            due.into_iter().rev().map(|waiting| self.with_sockets(waiting)).collect();
+        let late = self.listeners_of_late();
+        let mut sought = Sought::default();
+        for (waiting, sockets) in &waiting {
+            // A socket that is still there at the second look is worth a long one.
+            let among = if waiting.tries == 0 { &mut sought.below } else { &mut sought.anywhere };
+            among.extend([sockets.client.inode, sockets.server.inode]);
         }
-        self.look_up_late(&mut look);
-        let took = now() - begun;
-        self.free_from = now() + took * PAUSE;
+        sought.anywhere.extend(late.iter().map(|&(_, inode)| inode));
+        for among in [&mut sought.below, &mut sought.anywhere] {
+            among.remove(&0);
+        }
+        self.look = Some(Look { took: now() - begun, waiting, late, held: HashMap::new() });
+        Some(sought)
     }
 
-    /// When there is something to look up.
+    /// Takes note of what the guard has found.
+    pub(crate) fn held(&mut self, inode: u32, process: ProcessRecord) {
+        if let Some(look) = &mut self.look {
+            look.held.insert(inode, process);
+        }
+    }
+
+    /// Ends the look, as the guard has found no more in this time.
+    pub(crate) fn looked(&mut self, took: Duration) {
+        let Some(Look { took: before, waiting, late, held }) = self.look.take() else { return };
+        for (waiting, sockets) in waiting {
+            self.settle(waiting, &sockets, &held);
+        }
+        for (id, inode) in late {
+            self.found.entry(id).or_default().server = held.get(&inode).cloned();
+        }
+        self.free_from = now() + (before + took) * PAUSE;
+    }
+
+    /// When there is something to look up, once no look is under way.
     fn due(&self) -> Option<Instant> {
+        if self.look.is_some() {
+            return None;
+        }
         let late = (!self.late.is_empty()).then_some(self.free_from);
         let first = self.waiting.iter().map(|each| each.due).chain(late).min();
         first.map(|due| due.max(self.free_from))
     }
 
-    /// Finds who has the ends of a connection now, and has it looked up again where that may change.
-    fn look_up(&mut self, waiting: Waiting, look: &mut Look) {
+    /// Takes who has the ends of a connection, and has it looked up again where that may change.
+    fn settle(
+        &mut self,
+        waiting: Waiting,
+        sockets: &Pair<Socket>,
+        held: &HashMap<u32, ProcessRecord>,
+    ) {
         let is_first = waiting.tries == 0;
         let mut again = false;
         for end in End::BOTH {
-            let socket = self.socket(&waiting.ends, end);
-            // A socket that is still there at the second look is worth a long one.
-            let process = self.holder(socket.inode, !is_first, look);
+            let socket = sockets.at(end);
+            let process = held.get(&socket.inode).cloned();
             let is_settled = socket.is_own && process.as_ref().is_some_and(|it| it.id.is_some());
             again |= socket.may_change && (is_first || !is_settled);
             if process.is_some() {
@@ -141,24 +175,45 @@ impl Owners {
         }
         let tries = waiting.tries + 1;
         if again && tries < TRIES {
-            self.waiting.push_front(Waiting { tries, due: now() + RETRY, ..waiting });
+            if self.waiting.len() < WAITING {
+                self.waiting.push_front(Waiting { tries, due: now() + RETRY, ..waiting });
+            } else {
+                self.give_up(&waiting);
+            }
         }
     }
 
-    /// Finds who listens where connections went that nobody looked up.
-    fn look_up_late(&mut self, look: &mut Look) {
-        let mut listeners: HashMap<SocketAddr, Option<ProcessRecord>> = HashMap::new();
+    /// Leaves it at who listens where a connection went, if no server of it was found.
+    fn give_up(&mut self, waiting: &Waiting) {
+        if self.found.get(&waiting.id).is_none_or(|found| found.server.is_none()) {
+            self.late.push((waiting.id, waiting.ends.server));
+        }
+    }
+
+    fn with_sockets(&self, waiting: Waiting) -> (Waiting, Pair<Socket>) {
+        let sockets = Pair::from_fn(|end| self.socket(&waiting.ends, end));
+        (waiting, sockets)
+    }
+
+    /// What listens where connections went that nobody looked up.
+    fn listeners_of_late(&mut self) -> Vec<(u64, u32)> {
+        let mut listeners: HashMap<SocketAddr, u32> = HashMap::new();
+        let mut found = Vec::new();
         for (id, server) in std::mem::take(&mut self.late) {
-            let process = match listeners.get(&server) {
-                Some(known) => known.clone(),
-                None => self.holder(self.listener(server), true, look),
-            };
-            listeners.insert(server, process.clone());
-            self.found.entry(id).or_default().server = process;
+            match listeners.get(&server) {
+                Some(&inode) => found.push((id, inode)),
+                None if listeners.len() == WAITING => self.late.push((id, server)),
+                None => {
+                    let inode = self.listener(server);
+                    listeners.insert(server, inode);
+                    found.push((id, inode));
+                }
+            }
         }
+        found
     }
 
-    /// The time after which [`look`](Owners::look) has something to do.
+    /// The time after which [`begin_look`](Owners::begin_look) has something to do.
     pub(crate) fn next_look(&self) -> Option<Duration> {
         self.due().map(|due| due.saturating_duration_since(now()))
     }
@@ -166,27 +221,6 @@ impl Owners {
     /// What was found of a connection, which is then forgotten.
     pub(crate) fn take(&mut self, connection: u64) -> Pair<Option<ProcessRecord>> {
         self.found.remove(&connection).unwrap_or_default()
-    }
-
-    /// The process that has the socket with this inode; where it is not one below this one, only if all others may
-    /// be looked at, which takes long.
-    fn holder(
-        &mut self,
-        inode: u32,
-        may_take_long: bool,
-        look: &mut Look,
-    ) -> Option<ProcessRecord> {
-        if inode == 0 {
-            return None;
-        }
-        if let Some(holders) = look.below.get(&inode) {
-            return one(holders);
-        }
-        if may_take_long && !look.was_elsewhere && !self.elsewhere.contains_key(&inode) {
-            self.elsewhere = holders_among(tree::all_ids());
-            look.was_elsewhere = true;
-        }
-        self.elsewhere.get(&inode).and_then(|holders| one(holders))
     }
 
     /// An end's socket, or the listener in place of one that nobody has accepted or that is gone.
@@ -216,41 +250,6 @@ impl Owners {
     }
 }
 
-/// The process that has a socket. Of several with one name no id is told.
-fn one(holders: &[(i32, String)]) -> Option<ProcessRecord> {
-    let (first, others) = holders.split_first()?;
-    let (id, name) = first;
-    let same_name = others.iter().all(|(_, other)| other == name);
-    same_name.then(|| ProcessRecord { name: name.clone(), id: others.is_empty().then_some(*id) })
-}
-
-/// The sockets of processes, as far as this user may see them.
-fn holders_among(processes: impl IntoIterator<Item = i32>) -> Holders {
-    let mut holders = Holders::new();
-    for id in processes {
-        let folder = PathBuf::from(format!("/proc/{id}"));
-        let mut name = None;
-        for descriptor in fs::read_dir(folder.join("fd")).into_iter().flatten().flatten() {
-            let Ok(target) = fs::read_link(descriptor.path()) else { continue };
-            let Some(inode) = target.to_str().and_then(socket_inode) else { continue };
-            let name = name.get_or_insert_with(|| {
-                let name = fs::read(folder.join("comm")).unwrap_or_default();
-                String::from_utf8_lossy(&name).trim_end_matches('\n').to_owned()
-            });
-            let of_socket = holders.entry(inode).or_default();
-            if of_socket.last().is_none_or(|(last, _)| *last != id) {
-                of_socket.push((id, name.clone()));
-            }
-        }
-    }
-    holders
-}
-
-/// The number in `socket:[123]`.
-fn socket_inode(target: &str) -> Option<u32> {
-    target.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-}
-
 #[expect(
     clippy::disallowed_methods,
     reason = "the looks are to take no more than a share of the time"
@@ -264,26 +263,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_several_holders_only_a_common_name_is_told() {
-        let holders = |all: &[(i32, &str)]| {
-            let all: Vec<_> = all.iter().map(|(id, name)| (*id, (*name).to_owned())).collect();
-            one(&all).map(|process| (process.name, process.id))
-        };
-        assert_eq!(holders(&[]), None);
-        assert_eq!(holders(&[(7, "curl")]), Some(("curl".to_owned(), Some(7))));
-        assert_eq!(holders(&[(7, "nginx"), (8, "nginx")]), Some(("nginx".to_owned(), None)));
-        assert_eq!(holders(&[(7, "sh"), (8, "nginx")]), None);
-    }
-
-    #[test]
-    fn a_socket_of_this_process_is_found() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let local = listener.local_addr().unwrap();
-        let mut nobody = local;
-        nobody.set_port(0);
-        let entry = SocketTable::open().unwrap().find(local, nobody).unwrap().unwrap();
-        let holders = holders_among(tree::all_ids());
-        let ids: Vec<_> = holders[&entry.inode].iter().map(|(id, _)| *id).collect();
-        assert!(ids.contains(&i32::try_from(std::process::id()).unwrap()), "{ids:?}");
+    fn of_a_connection_that_nobody_waits_for_any_more_who_listens_is_looked_up() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let waiting =
+            |id, tries| Waiting { id, ends: Pair::from_fn(|_| address), tries, due: now() };
+        let process = || ProcessRecord { name: "server".to_owned(), id: None };
+        let socket = |inode| Socket { inode, is_own: false, may_change: true };
+        let sockets = Pair { client: socket(0), server: socket(7) };
+        let mut owners = Owners::new().unwrap();
+        owners.settle(waiting(1, 1), &sockets, &HashMap::new());
+        assert_eq!(owners.waiting.len(), 1, "there is room for another look");
+        owners.waiting.extend((2..).map(|id| waiting(id, 0)).take(WAITING - 1));
+        owners.settle(waiting(1000, 1), &sockets, &HashMap::from([(7, process())]));
+        assert_eq!(owners.late, [], "its server is known");
+        owners.settle(waiting(1001, 1), &sockets, &HashMap::new());
+        assert_eq!(owners.late, [(1001, address)]);
+        assert_eq!(owners.waiting.len(), WAITING);
     }
 }

@@ -23,10 +23,9 @@ struct Entry {
     is_zombie: bool,
 }
 
-/// The processes that descend from this one and have not ended, without these children and what is below
-/// them.
-pub(crate) fn descendants(without: &[i32]) -> Vec<Process> {
-    below(getpid().as_raw(), without, entries())
+/// The processes that descend from this one and have not ended.
+pub(super) fn descendants() -> Vec<Process> {
+    below(getpid().as_raw(), entries())
         .into_iter()
         .filter_map(|entry| (!entry.is_zombie).then_some(entry.process))
         .collect()
@@ -34,7 +33,7 @@ pub(crate) fn descendants(without: &[i32]) -> Vec<Process> {
 
 /// The ids of the processes below this one, without a look at any other where the kernel has lists of children
 /// (proc(5), CONFIG_PROC_CHILDREN).
-pub(crate) fn ids() -> BTreeSet<i32> {
+pub(super) fn ids() -> BTreeSet<i32> {
     let (mut found, mut next) = (BTreeSet::new(), vec![getpid().as_raw()]);
     while let Some(parent) = next.pop() {
         let threads = fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
@@ -45,24 +44,23 @@ pub(crate) fn ids() -> BTreeSet<i32> {
         }
     }
     if found.is_empty() {
-        found.extend(descendants(&[]).into_iter().map(|process| process.id));
+        found.extend(descendants().into_iter().map(|process| process.id));
     }
     found
 }
 
 /// The ids of all processes that can be seen.
-pub(crate) fn all_ids() -> impl Iterator<Item = i32> {
+pub(super) fn all_ids() -> impl Iterator<Item = i32> {
     let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
     folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok())
 }
 
 /// Kills every process below this one, again and again until there is none: with
-/// PR_SET_CHILD_SUBREAPER those whose parent has gone are below it too. These children and what is below them
-/// are spared.
-pub(crate) fn kill_all(spared: &[i32]) {
+/// PR_SET_CHILD_SUBREAPER those whose parent has gone are below it too.
+pub(super) fn kill_all() {
     loop {
         let mut killed = 0;
-        for process in below(getpid().as_raw(), spared, entries()) {
+        for process in below(getpid().as_raw(), entries()) {
             killed += u32::from(kill(Pid::from_raw(process.process.id), Signal::SIGKILL).is_ok());
         }
         // What may not be killed (it has become another user) is not waited for either.
@@ -92,9 +90,9 @@ fn parse(stat: &[u8]) -> Option<Entry> {
     Some(Entry { process, parent, is_zombie: state == "Z" })
 }
 
-fn below(root: i32, without: &[i32], entries: Vec<Entry>) -> Vec<Entry> {
+fn below(root: i32, entries: Vec<Entry>) -> Vec<Entry> {
     let mut children: BTreeMap<i32, Vec<Entry>> = BTreeMap::new();
-    for entry in entries.into_iter().filter(|entry| !without.contains(&entry.process.id)) {
+    for entry in entries {
         children.entry(entry.parent).or_default().push(entry);
     }
     let (mut found, mut seen, mut next) = (Vec::new(), BTreeSet::new(), vec![root]);
@@ -156,13 +154,8 @@ mod tests {
     #[test]
     fn children_of_children_are_found_once_even_in_a_circle() {
         let entries = vec![entry(3, 2), entry(2, 1), entry(9, 8), entry(1, 3), entry(4, 1)];
-        let ids = |without: &[i32]| {
-            let found = below(1, without, entries.clone());
-            let mut ids: Vec<i32> = found.iter().map(|each| each.process.id).collect();
-            ids.sort_unstable();
-            ids
-        };
-        assert_eq!(ids(&[]), [1, 2, 3, 4]);
-        assert_eq!(ids(&[2]), [4]);
+        let mut ids: Vec<i32> = below(1, entries).iter().map(|entry| entry.process.id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2, 3, 4]);
     }
 }

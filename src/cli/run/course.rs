@@ -18,7 +18,8 @@ use crate::cli::failure::Failure;
 use crate::cli::status::Status;
 use crate::flow::Connection;
 use crate::report::{escape, without_error_numbers};
-use crate::run::command::{Event, Guarded, Order};
+use crate::run::command::Guarded;
+use crate::run::message::{Event, Order};
 use crate::run::signals::Signals;
 use crate::run::{Finished, QUIET, Recorder, RunError};
 use crate::sandbox::{self, Needs};
@@ -57,7 +58,7 @@ pub(super) fn run(plan: &RunPlan, confining: &Confining) -> Result<Status, Failu
         last_packet: now(),
         settle: plan.settle,
     };
-    course.command.tell(Order::Begin)?;
+    course.command.tell(&Order::Begin)?;
     course.watch()?;
     course.conclude(plan)
 }
@@ -116,7 +117,9 @@ impl Course<'_> {
         for connection in finished {
             self.reporting.connection(&connection, self.recorder.gap(&connection))?;
         }
-        self.reporting.look_up_processes();
+        if let Some(sought) = self.reporting.begin_look() {
+            self.command.tell(&Order::Look(sought))?;
+        }
         Ok(())
     }
 
@@ -171,14 +174,14 @@ impl Course<'_> {
         Ok(Ready { signals: ready(0), events: ready(1) })
     }
 
-    /// Passes signals on to the command, but for those that it has got itself: of the terminal, and of a
-    /// process of its own that sends to the whole group. Once it has ended, they end the wait.
+    /// Passes signals on to the command, but for those that it has got itself: of the terminal, and, as the guard
+    /// sees, of a process of its own that sends to the whole group. Once it has ended, they end the wait.
     fn take_signals(&mut self) -> Result<(), RunError> {
         while let Some(arrived) = self.signals.next() {
             if self.ended.is_some() {
                 self.interrupted = true;
-            } else if arrived.sender.is_some_and(|sender| !self.command.has(sender)) {
-                self.command.tell(Order::PassOn(arrived.signal))?;
+            } else if let Some(sender) = arrived.sender {
+                self.command.tell(&Order::PassOn { signal: arrived.signal, sender })?;
             }
         }
         Ok(())
@@ -190,6 +193,8 @@ impl Course<'_> {
                 Event::NotStarted(_) | Event::Exited(_) | Event::Killed(_) => {
                     self.ended = Some((event, now()));
                 }
+                Event::Held { inode, process } => self.reporting.held(inode, process),
+                Event::Looked(took) => self.reporting.looked(took),
                 Event::Left(_) => {}
             }
         }
@@ -202,13 +207,23 @@ impl Course<'_> {
             command, signals, recorder, mut reporting, broken, ended, interrupted, ..
         } = self;
         reporting.count_aborts();
-        let left = command.end();
+        let mut left = Vec::new();
+        for event in command.end() {
+            match event {
+                Event::Left(process) => left.push(process),
+                Event::Held { inode, process } => reporting.held(inode, process),
+                Event::Looked(took) => reporting.looked(took),
+                Event::NotStarted(_) | Event::Exited(_) | Event::Killed(_) => {}
+            }
+        }
         signals.give_back().map_err(Failure::Signals)?;
         let status = match ended {
             Some((Event::NotStarted(errno), _)) => return Ok(not_started(plan, errno)),
             Some((Event::Exited(code), _)) => u8::try_from(code).unwrap_or(u8::MAX),
             Some((Event::Killed(signal), _)) => of_signal(signal),
-            Some((Event::Left(_), _)) | None => return Err(RunError::GuardLost.into()),
+            Some((Event::Left(_) | Event::Held { .. } | Event::Looked(_), _)) | None => {
+                return Err(RunError::GuardLost.into());
+            }
         };
         for process in left {
             let name = escape(&process.name);

@@ -21,8 +21,11 @@ use crate::decode::{Frame, LinkType, Segment};
 use crate::expected::Rules;
 use crate::flow::Connection;
 use crate::report::html::ConnectionsPage;
-use crate::report::{CaptureSummary, Drawing, Format, Listing, Record, View, escape};
+use crate::report::{
+    CaptureSummary, Drawing, Format, Listing, ProcessRecord, Record, View, escape,
+};
 use crate::run::Observer;
+use crate::run::message::Sought;
 use crate::run::owners::Owners;
 use crate::verdict::{Gap, judge};
 
@@ -182,10 +185,22 @@ impl Reporting<'_> {
         self.aborts.count();
     }
 
-    /// Asks the kernel for the processes of connections that have begun.
-    pub(super) fn look_up_processes(&mut self) {
+    /// The sockets of connections whose processes are to be looked for now.
+    pub(super) fn begin_look(&mut self) -> Option<Sought> {
+        self.owners.as_mut()?.begin_look()
+    }
+
+    /// Takes a process that has one of them.
+    pub(super) fn held(&mut self, inode: u32, process: ProcessRecord) {
         if let Some(owners) = &mut self.owners {
-            owners.look();
+            owners.held(inode, process);
+        }
+    }
+
+    /// To be called once all that were found are taken.
+    pub(super) fn looked(&mut self, took: Duration) {
+        if let Some(owners) = &mut self.owners {
+            owners.looked(took);
         }
     }
 
