@@ -52,9 +52,6 @@ pub(super) fn confine(
     for missing in missing.into_iter().filter(|_| cfg!(target_os = "linux")) {
         note(&missing.to_string());
     }
-    if confining.wanted == Confinement::Strict && needs.processes {
-        note(within_reach(needs));
-    }
     match root {
         Some(root) if is_sudo_unclear => {
             warn(&format!("SUDO_UID and SUDO_GID name no user: going on as {}", name(root)));
@@ -62,15 +59,6 @@ pub(super) fn confine(
         Some(_) | None => confining.root.set(root),
     }
     Ok(())
-}
-
-/// What a command that looks at other processes can still do to files, as Landlock would hide those.
-fn within_reach(needs: &Needs) -> &'static str {
-    if needs.places.is_empty() {
-        "no Landlock in a run: this user's files can still be read"
-    } else {
-        "no Landlock in a run: this user's files can still be read, replaced and removed"
-    }
 }
 
 /// The needs of a command that puts files in these folders at its end.

@@ -128,7 +128,7 @@ fn confinement(dropped: sandbox::Dropped) -> Result<[Finding; 2], Failure> {
     let confined = sandbox::confine(Confinement::Auto, dropped, &Needs::default())?;
     let lacks = |missing| confined.missing.contains(&missing);
     let landlock = match confined.landlock {
-        Some(version) => Finding::works("Landlock", format!("version {version}; not in `run`")),
+        Some(version) => Finding::works("Landlock", format!("version {version}")),
         None => Finding::lacks(
             "Landlock",
             Missing::Landlock.to_string(),

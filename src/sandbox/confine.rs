@@ -45,8 +45,7 @@ pub struct Needs {
     pub sends: bool,
     /// Connections that are still to be made.
     pub tcp: Option<Tcp>,
-    /// True where other processes are looked at in `/proc`, and ended. Landlock has to be left out then,
-    /// as it hides them.
+    /// True where processes of its own are continued and ended.
     pub processes: bool,
 }
 
@@ -66,7 +65,7 @@ pub struct Tcp {
 impl Needs {
     /// True where a file is still to be opened.
     pub(super) fn opens(&self) -> bool {
-        !self.readable.is_empty() || self.makes_files || self.processes
+        !self.readable.is_empty() || self.makes_files
     }
 }
 
@@ -140,12 +139,9 @@ pub fn confine(
 #[cfg(target_os = "linux")]
 fn restrict(needs: &Needs) -> Result<(Option<i32>, Vec<Missing>), RightsError> {
     let mut missing = Vec::new();
-    let mut landlock = None;
-    if !needs.processes {
-        let confined = super::landlock::confine(needs);
-        landlock = confined.map_err(rights::failed_by("confine it by Landlock"))?;
-        missing.extend(landlock.is_none().then_some(Missing::Landlock));
-    }
+    let landlock =
+        super::landlock::confine(needs).map_err(rights::failed_by("confine it by Landlock"))?;
+    missing.extend(landlock.is_none().then_some(Missing::Landlock));
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
     let is_filtered =
         super::seccomp::confine(needs).map_err(rights::failed_by("filter its system calls"))?;

@@ -26,7 +26,7 @@ pub(super) fn confine(needs: &Needs) -> Result<Option<i32>, RulesetError> {
     let rules = Ruleset::default()
         .handle_access(AccessFs::from_all(NEWEST))?
         .handle_access(AccessNet::from_all(NEWEST))?
-        .scope(Scope::from_all(NEWEST))?
+        .scope(scopes(needs))?
         .create()?;
     let read: BitFlags<AccessFs> = AccessFs::ReadFile.into();
     let place = make_bitflags!(AccessFs::{MakeReg | RemoveFile | WriteFile});
@@ -44,6 +44,12 @@ pub(super) fn confine(needs: &Needs) -> Result<Option<i32>, RulesetError> {
         (_, LandlockStatus::Available { effective_abi, .. }) => Some(effective_abi as i32),
         (_, LandlockStatus::NotEnabled | LandlockStatus::NotImplemented) => None,
     })
+}
+
+/// Signals reach processes of its own, where it ends these: they are outside as well.
+fn scopes(needs: &Needs) -> BitFlags<Scope> {
+    let all = Scope::from_all(NEWEST);
+    if needs.processes { all & !Scope::Signal } else { all }
 }
 
 /// Allows what is named. What is not there or out of this user's reach needs no rule: opening it says so.

@@ -314,7 +314,7 @@ fn keep_capabilities(needs: &Needs) -> Result<(), RightsError> {
         kept |= CapabilitySet::DAC_READ_SEARCH;
     }
     if needs.processes {
-        kept |= CapabilitySet::KILL | CapabilitySet::SYS_PTRACE;
+        kept |= CapabilitySet::KILL;
     }
     let held = rustix::thread::capabilities(None).map_err(failed("read the capability sets"))?;
     set_capabilities(kept & held.permitted)

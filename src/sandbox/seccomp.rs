@@ -4,7 +4,7 @@
 //! library, libpcap and the C library make of reading, writing, waiting and threads; each need adds its
 //! own. Nothing here executes a program, maps a file to be executed, opens a packet or netlink socket,
 //! traces, mounts, or makes a namespace. A capture's descriptor is read from: nothing is sent through it, and
-//! it stays on its interface, with its filter. No call acts on another process, but for those of a run.
+//! it stays on its interface, with its filter. No call acts on another process, but for those that a run ends.
 
 use std::collections::BTreeMap;
 
