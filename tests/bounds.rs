@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::net::Ipv6Addr;
@@ -20,6 +21,7 @@ use support::limited::{
     ACK, FIN, MIB, RST, SYN, feed, in_seconds, packet, packet_with_ack, pcap_header, read_within,
     within,
 };
+use support::{Ran, run};
 
 #[test]
 fn a_thousand_open_connections_take_32_mib_whatever_passes_through_them() {
@@ -354,4 +356,95 @@ fn a_long_connection_that_many_short_ones_resemble_is_paired_in_seconds() {
         &["compare".as_ref(), "--two-ended".as_ref(), short.as_ref(), long.as_ref()],
     );
     ran.exits(3);
+}
+
+/// A segment: sequence number, length of its payload and what was captured of that.
+type Sent = (u32, usize, Vec<u8>);
+
+/// Captures at both ends of a connection in which the client sends these segments and the server gets those.
+fn between(folder: &Path, sent: &[Sent], got: &[Sent]) {
+    for (name, segments) in [("client.pcap", sent), ("server.pcap", got)] {
+        let mut bytes = Vec::new();
+        one_after_the_other(1, &OPENING, |_| 0, &mut bytes).unwrap();
+        // A packet that comes again within a millisecond was captured twice.
+        for (time, (seq, length, captured)) in (2000..).step_by(2000).zip(segments) {
+            let start = bytes.len();
+            packet(0, time, true, (ACK, *seq, *length), &mut bytes).unwrap();
+            bytes.truncate(bytes.len() - length);
+            bytes.extend(captured);
+            let kept = (40 + captured.len()) as u32;
+            bytes[start + 8..start + 12].copy_from_slice(&kept.to_le_bytes());
+        }
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+}
+
+const TWO_ENDED: &str = "compare --two-ended --format json client.pcap server.pcap";
+
+#[test]
+fn a_segment_that_came_with_other_bytes_again_and_again_takes_64_mib() {
+    const COPIES: usize = 8000;
+    let folder = tempfile::tempdir().unwrap();
+    let copies = |byte| vec![(1, 10, vec![byte; 10]); COPIES];
+    between(folder.path(), &copies(b'a'), &copies(b'b'));
+    let ran = run(within(64 * MIB, TWO_ENDED).current_dir(folder.path()));
+    let report = ran.exits(1).json();
+    let findings = report["connections"][0]["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0]["kind"], "altered");
+    for end in ["client", "server"] {
+        assert_eq!(findings[0]["frames"][end].as_array().unwrap().len(), COPIES, "{end}");
+    }
+}
+
+#[test]
+fn as_many_pieces_lost_of_a_segment_as_it_was_sent_in_copies_take_64_mib() {
+    const COPIES: u32 = 8000;
+    let folder = tempfile::tempdir().unwrap();
+    let sent = vec![(1, 2 * COPIES as usize, Vec::new()); COPIES as usize];
+    let got: Vec<Sent> = (0..COPIES).map(|number| (2 + 2 * number, 1, Vec::new())).collect();
+    between(folder.path(), &sent, &got);
+    let ran = run(within(64 * MIB, TWO_ENDED).current_dir(folder.path()));
+    let report = ran.exits(1).json();
+    let findings = report["connections"][0]["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), COPIES as usize);
+    for (number, finding) in (0..).zip(findings) {
+        assert_eq!(finding["bytes"], serde_json::json!([1 + 2 * number, 1 + 2 * number]));
+        let frames = finding["frames"]["client"].as_array().unwrap();
+        let unlisted = finding["unlisted"]["client"].as_u64().unwrap();
+        assert_eq!(frames.len() as u64 + unlisted, u64::from(COPIES), "{number}");
+        // The SYN, the SYN-ACK and the ACK come before.
+        assert_eq!([&frames[0], &frames[frames.len() - 1]], [4, COPIES + 3], "{number}");
+    }
+}
+
+#[test]
+fn a_connection_with_many_holes_is_compared_in_seconds() {
+    const COUNT: u32 = 120_000;
+    let folder = tempfile::tempdir().unwrap();
+    let every_second = |from| -> Vec<Sent> {
+        (from..COUNT).step_by(2).map(|number| (1 + number, 1, vec![0])).collect()
+    };
+    between(folder.path(), &every_second(0), &every_second(1));
+    let ran = compared_in_seconds(folder.path());
+    let findings = |kind: &str| ran.stdout.lines().filter(|line| line.starts_with(kind)).count();
+    // What came behind all that was sent is no hole.
+    assert_eq!([findings("lost: "), findings("forged: ")], [COUNT as usize / 2, 1]);
+}
+
+#[test]
+fn copies_with_other_bytes_each_are_compared_in_seconds() {
+    const COPIES: u32 = 120_000;
+    let folder = tempfile::tempdir().unwrap();
+    let sent: Vec<Sent> = (0..COPIES).map(|number| (1, 4, number.to_be_bytes().to_vec())).collect();
+    let got: Vec<Sent> = sent.iter().rev().cloned().collect();
+    between(folder.path(), &sent, &got);
+    compared_in_seconds(folder.path()).succeeded();
+}
+
+fn compared_in_seconds(folder: &Path) -> Ran {
+    let [client, server] = ["client.pcap", "server.pcap"].map(|name| folder.join(name));
+    let arguments = ["compare", "--two-ended", "--format", "plain"].map(OsStr::new);
+    let files = [client.as_os_str(), server.as_os_str()];
+    in_seconds(8, &[&arguments[..], &files].concat())
 }

@@ -90,6 +90,11 @@ impl Step {
         self.payload.0 == other.payload.0 && self.payload.1 != other.payload.1
     }
 
+    /// The captured part of the payload: its length and a digest.
+    pub(super) fn payload(&self) -> (usize, u64) {
+        self.payload
+    }
+
     /// True where it closes or resets.
     #[must_use]
     pub fn ends(&self) -> bool {

@@ -76,8 +76,10 @@ struct FindingForm<'a> {
     what: &'static str,
     /// The sender, real or supposed.
     from: End,
-    /// Its frames, copies included, in each capture.
+    /// Its frames, copies included, in each capture; of many that another finding has as well, the first and the last.
     frames: &'a Pair<Vec<u64>>,
+    /// How many frames there are besides.
+    unlisted: Pair<u64>,
     /// The first and the last byte concerned, counted from the SYN.
     bytes: Option<[i64; 2]>,
     /// What became otherwise.
@@ -153,6 +155,7 @@ fn finding(finding: &Finding) -> FindingForm<'_> {
         what: finding.what.word(),
         from: finding.from,
         frames: &finding.frames,
+        unlisted: finding.unlisted,
         bytes: finding.bytes.map(|(first, behind)| [first, behind - 1]),
         detail: finding.detail.as_deref(),
         proven: finding.proven,

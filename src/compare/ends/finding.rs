@@ -1,9 +1,9 @@
 //! What did not arrive as it was sent, direction by direction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::Step;
-use super::stream::{Range, Stream, difference};
+use super::stream::{Carriers, Range, Stream, difference, split};
 use super::{Clock, Track};
 use crate::decode::{Flags, Options, Seq, Timestamp};
 use crate::flow::{End, Pair};
@@ -47,8 +47,11 @@ pub struct Finding {
     pub what: What,
     /// The end that sent it, or in whose name it came.
     pub from: End,
-    /// Its frames, copies included, in the captures at the client and at the server.
+    /// Its frames, copies included, in the captures at the client and at the server; of many that another finding has
+    /// as well, the first and the last.
     pub frames: Pair<Vec<u64>>,
+    /// How many frames there are besides.
+    pub unlisted: Pair<u64>,
     /// The bytes of the stream that are concerned, counted from the SYN: from the first up to the one
     /// behind the last.
     pub bytes: Option<(i64, i64)>,
@@ -173,11 +176,6 @@ impl<'a> Way<'a> {
     }
 
     fn compare_fins(&mut self) {
-        let by_place = |fins: &[(i64, &'a Step)]| {
-            let mut places: BTreeMap<i64, Vec<&'a Step>> = BTreeMap::new();
-            fins.iter().for_each(|(place, step)| places.entry(*place).or_default().push(step));
-            places
-        };
         let (sent, got) = (by_place(&self.sent.fins), by_place(&self.got.fins));
         for (&place, steps) in sent.iter().filter(|(place, _)| !got.contains_key(place)) {
             if self.acked > place {
@@ -219,42 +217,32 @@ impl<'a> Way<'a> {
 
     fn compare_data(&mut self) {
         let (sent, got) = (self.sent.covered(), self.got.covered());
-        let (known, next) = (self.acked, self.sent.next);
-        for range in difference(&sent, &got) {
-            let (received, missing) = split(range, known);
-            if received.is_some() {
-                self.hole(self.sender.other(), "bytes that were acknowledged");
-            }
-            if let Some(range) = missing {
-                self.report_bytes(Kind::Lost, range);
-            }
+        let (received, missing) = split(&difference(&sent, &got), self.acked);
+        if !received.is_empty() {
+            self.hole(self.sender.other(), "bytes that were acknowledged");
         }
-        for range in difference(&got, &sent) {
-            let (behind, beyond) = split(range, next);
-            if behind.is_some() {
-                self.hole(self.sender, "bytes that its sender went on behind");
-            }
-            if let Some(range) = beyond {
-                self.report_bytes(Kind::Forged, range);
-            }
+        for (range, carriers) in missing.iter().zip(Carriers::of(&missing, &self.sent.data)) {
+            self.report_bytes(Kind::Lost, *range, &carriers, &Carriers::default(), None);
+        }
+        let (behind, beyond) = split(&difference(&got, &sent), self.sent.next);
+        if !behind.is_empty() {
+            self.hole(self.sender, "bytes that its sender went on behind");
+        }
+        for (range, carriers) in beyond.iter().zip(Carriers::of(&beyond, &self.got.data)) {
+            self.report_bytes(Kind::Forged, *range, &Carriers::default(), &carriers, None);
         }
         self.compare_payloads();
     }
 
     /// The same range with other bytes, where both captures have all of them.
     fn compare_payloads(&mut self) {
-        let mut sent: BTreeMap<Range, Vec<&Step>> = BTreeMap::new();
-        for &(range, step) in &self.sent.data {
-            sent.entry(range).or_default().push(step);
-        }
-        for (range, arrived) in self.got.data.clone() {
-            let Some(steps) = sent.get(&range) else { continue };
-            if steps.iter().all(|step| step.has_other_payload(arrived)) {
+        let (mut sent, mut got) = (by_place(&self.sent.data), by_place(&self.got.data));
+        for (range, _) in self.got.data.clone() {
+            let Some((sent, got)) = sent.remove(&range).zip(got.remove(&range)) else { continue };
+            let altered = with_other_payload(&sent, got);
+            if !altered.is_empty() {
                 let detail = Some("other bytes".to_owned());
-                self.report(Kind::Altered, What::Data, steps, &[arrived], detail);
-                if let Some(finding) = self.findings.last_mut() {
-                    finding.bytes = Some(range);
-                }
+                self.report_bytes(Kind::Altered, range, &sent.into(), &altered.into(), detail);
             }
         }
     }
@@ -274,17 +262,20 @@ impl<'a> Way<'a> {
         }
     }
 
-    fn report_bytes(&mut self, kind: Kind, range: Range) {
-        let data = if kind == Kind::Lost { &self.sent.data } else { &self.got.data };
-        let overlaps = |of: Range| of.0 < range.1 && of.1 > range.0;
-        let steps: Vec<&Step> =
-            data.iter().filter(|(of, _)| overlaps(*of)).map(|(_, step)| *step).collect();
-        let (sent, got): (&[&Step], &[&Step]) =
-            if kind == Kind::Lost { (&steps, &[]) } else { (&[], &steps) };
+    fn report_bytes(
+        &mut self,
+        kind: Kind,
+        range: Range,
+        sent: &Carriers<'_>,
+        got: &Carriers<'_>,
+        detail: Option<String>,
+    ) {
         let before = self.findings.len();
-        self.report(kind, What::Data, sent, got, None);
+        self.report(kind, What::Data, &sent.listed, &got.listed, detail);
         if let Some(finding) = self.findings.get_mut(before) {
             finding.bytes = Some(range);
+            *finding.unlisted.at_mut(self.sender) = sent.unlisted;
+            *finding.unlisted.at_mut(self.sender.other()) = got.unlisted;
         }
     }
 
@@ -312,8 +303,16 @@ impl<'a> Way<'a> {
         *frames.at_mut(self.sender) = of(sent);
         *frames.at_mut(self.sender.other()) = of(got);
         let proven = coverage == Coverage::Within;
-        let from = self.sender;
-        self.findings.push(Finding { kind, what, from, frames, bytes: None, detail, proven });
+        self.findings.push(Finding {
+            kind,
+            what,
+            from: self.sender,
+            frames,
+            unlisted: Pair::default(),
+            bytes: None,
+            detail,
+            proven,
+        });
     }
 
     fn hole(&mut self, at: End, text: &str) {
@@ -346,18 +345,33 @@ fn grouped<'a, K: Ord>(steps: &[&'a Step], key: impl Fn(&Step) -> K) -> BTreeMap
     groups
 }
 
+/// Packets by where in the stream they are, in the order of the capture each.
+fn by_place<'a, P: Copy + Ord>(placed: &[(P, &'a Step)]) -> BTreeMap<P, Vec<&'a Step>> {
+    let mut places: BTreeMap<P, Vec<&Step>> = BTreeMap::new();
+    for &(place, step) in placed {
+        places.entry(place).or_default().push(step);
+    }
+    places
+}
+
+/// Those of `got` whose bytes are not those of any that was sent. Nothing is known where one of these was captured
+/// to another length.
+fn with_other_payload<'a>(sent: &[&Step], mut got: Vec<&'a Step>) -> Vec<&'a Step> {
+    let payloads: BTreeSet<(usize, u64)> = sent.iter().map(|step| step.payload()).collect();
+    let lengths: BTreeSet<usize> = payloads.iter().map(|(length, _)| *length).collect();
+    got.retain(|step| {
+        let payload = step.payload();
+        lengths.iter().eq([&payload.0]) && !payloads.contains(&payload)
+    });
+    got
+}
+
 /// Number, acknowledgement number and flags of an RST.
 type ResetMark = (u32, Option<u32>, u16);
 
 fn reset_text((_, ack, flags): ResetMark) -> String {
     let ack = ack.map(|ack| format!(" ack {ack}")).unwrap_or_default();
     format!("[{}]{ack}", Flags(flags))
-}
-
-/// The part of a range before `at` and the part from there on.
-fn split((start, end): Range, at: i64) -> (Option<Range>, Option<Range>) {
-    let part = |start: i64, end: i64| (start < end).then_some((start, end));
-    (part(start, end.min(at)), part(start.max(at), end))
 }
 
 /// The options of a SYN that became others on the way.

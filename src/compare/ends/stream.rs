@@ -1,5 +1,7 @@
 //! What one capture shows of one direction, by offsets from the sender's first sequence number.
 
+use std::collections::BTreeMap;
+
 use super::super::Step;
 use super::Track;
 use crate::decode::Seq;
@@ -8,6 +10,10 @@ use crate::flow::End;
 /// A number that is this far from the edge of what was sent belongs to another stream: no window is wider
 /// (RFC 7323 2.3).
 const WIDEST_WINDOW: i64 = 1 << 30;
+
+/// Packets that are listed of a range although one before it lists them: as many as hold the same bytes where Linux
+/// sends again until it gives up. There may be as many ranges in a packet as it has bytes.
+const SHARED: usize = 16;
 
 /// Offsets from the first up to the one behind the last.
 pub(super) type Range = (i64, i64);
@@ -106,6 +112,63 @@ impl<'a> Stream<'a> {
             && self.data.is_empty()
             && self.bare.is_empty())
     }
+}
+
+/// The packets that carry bytes of a range.
+#[derive(Debug, Default)]
+pub(super) struct Carriers<'a> {
+    /// In the order of the capture: those that no range before has, and of the others the first and the last.
+    pub(super) listed: Vec<&'a Step>,
+    /// How many there are besides.
+    pub(super) unlisted: u64,
+}
+
+impl<'a> Carriers<'a> {
+    /// Those of each of the ranges, which are in order and apart.
+    pub(super) fn of(ranges: &[Range], data: &[(Range, &'a Step)]) -> Vec<Carriers<'a>> {
+        let sorted = |edge: fn(&Range) -> i64| {
+            let mut places: Vec<(usize, &(Range, &Step))> = data.iter().enumerate().collect();
+            places.sort_by_key(|(_, (range, _))| edge(range));
+            places.into_iter().peekable()
+        };
+        let mut starts = sorted(|range| range.0);
+        let mut ends = sorted(|range| range.1);
+        let mut within: BTreeMap<usize, &Step> = BTreeMap::new();
+        let carriers = ranges.iter().map(|&(first, behind)| {
+            while let Some((place, _)) = ends.next_if(|(_, (range, _))| range.1 <= first) {
+                within.remove(&place);
+            }
+            let unlisted = within.len().saturating_sub(SHARED) as u64;
+            let last = within.iter().skip(SHARED - 1).next_back();
+            let shared = within.iter().take(SHARED - 1).chain(last);
+            let mut listed: BTreeMap<usize, &Step> =
+                shared.map(|(place, step)| (*place, *step)).collect();
+            while let Some((place, (range, step))) =
+                starts.next_if(|(_, (range, _))| range.0 < behind)
+            {
+                if range.1 > first {
+                    within.insert(place, step);
+                    listed.insert(place, step);
+                }
+            }
+            Carriers { listed: listed.into_values().collect(), unlisted }
+        });
+        carriers.collect()
+    }
+}
+
+impl<'a> From<Vec<&'a Step>> for Carriers<'a> {
+    fn from(listed: Vec<&'a Step>) -> Carriers<'a> {
+        Carriers { listed, unlisted: 0 }
+    }
+}
+
+/// The parts of ranges before `at` and those from there on.
+pub(super) fn split(ranges: &[Range], at: i64) -> (Vec<Range>, Vec<Range>) {
+    let part = |start: i64, end: i64| (start < end).then_some((start, end));
+    let before = ranges.iter().filter_map(|&(start, end)| part(start, end.min(at)));
+    let beyond = ranges.iter().filter_map(|&(start, end)| part(start.max(at), end));
+    (before.collect(), beyond.collect())
 }
 
 /// What is in the ranges `of` and not in `without`; both in order and put together.

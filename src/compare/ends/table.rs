@@ -136,7 +136,7 @@ pub(super) fn clock_text(clock: Clock) -> String {
 /// What happened, with the frames of the files that show it.
 pub(super) fn finding_text(finding: &Finding, captures: &Pair<CaptureSummary>) -> String {
     let (sender, receiver) = (finding.from, finding.from.other());
-    let at = |end| frames(finding.frames.at(end), captures.at(end));
+    let at = |end| frames(finding.frames.at(end), *finding.unlisted.at(end), captures.at(end));
     let what = match (finding.what, finding.bytes) {
         (What::Data, Some((first, behind))) => format!("bytes {first} to {}", behind - 1),
         (what, _) => what.name().to_owned(),
@@ -164,10 +164,11 @@ pub(super) fn finding_text(finding: &Finding, captures: &Pair<CaptureSummary>) -
     }
 }
 
-fn frames(frames: &[u64], capture: &CaptureSummary) -> String {
+fn frames(frames: &[u64], unlisted: u64, capture: &CaptureSummary) -> String {
     let mut named: Vec<String> = frames.iter().take(NAMED).map(u64::to_string).collect();
-    if frames.len() > NAMED {
-        named.push(format!("{} more", frames.len() - NAMED));
+    let more = frames.len().saturating_sub(NAMED) as u64 + unlisted;
+    if more > 0 {
+        named.push(format!("{more} more"));
     }
     let noun = if frames.len() == 1 { "frame" } else { "frames" };
     let file = capture.files.first().map(String::as_str).unwrap_or_default();
