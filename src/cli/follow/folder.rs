@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 use crate::capture::OpenInput;
 use crate::decode::Timestamp;
 
+/// What is added to the name of a file that is compressed, in the forms that are read.
+const COMPRESSED: [&[u8]; 2] = [b".gz", b".zst"];
+
 /// A file as it stands; one that is written again is another. They are in the order in which they were last written
 /// to; within one tick of the clock, in that of their numbers, which are longer the higher they are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,18 +44,43 @@ impl Savefile {
         opened.modified() == Some(self.modified)
     }
 
-    /// What became of it, of which so many bytes were there, where it is lost by what is in the folder now. One that
-    /// grows is still the same; one that was compressed or renamed by adding to its name is there.
-    pub(super) fn fate(&self, bytes: u64, now: &[(Savefile, u64)]) -> Option<&'static str> {
-        let is_successor = |name: &OsStr| name.as_bytes().starts_with(self.name.as_bytes());
-        match now.iter().find(|(file, _)| file.name == self.name) {
-            Some((_, length)) if *length < bytes => {
+    /// True where this is that one, compressed: `out1.gz` is for `out1`, `out10` is a file of its own.
+    fn is_compressed(&self, other: &Savefile) -> bool {
+        let behind = self.name.as_bytes().strip_prefix(other.name.as_bytes());
+        behind.is_some_and(|suffix| COMPRESSED.contains(&suffix))
+    }
+}
+
+/// A file that was found in the folder.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Found {
+    pub(super) file: Savefile,
+    pub(super) bytes: u64,
+    /// Device and inode, which it keeps under another name.
+    identity: (u64, u64),
+}
+
+impl Found {
+    /// What became of it where it is lost by what is in the folder now. One that grows is still the same; one that was
+    /// compressed or renamed is there.
+    pub(super) fn fate(&self, now: &[Found]) -> Option<&'static str> {
+        match now.iter().find(|found| found.file.has_name_of(&self.file)) {
+            Some(found) if found.bytes < self.bytes => {
                 Some("it was cut or written anew before it could be read")
             }
             Some(_) => None,
-            None if bytes == 0 || now.iter().any(|(file, _)| is_successor(&file.name)) => None,
+            None if self.bytes == 0 || now.iter().any(|found| found.replaces(self)) => None,
             None => Some("it was taken away before it could be read"),
         }
+    }
+
+    /// True where this is what that one became. An inode is given to another file once it is free, which has another
+    /// time then.
+    fn replaces(&self, other: &Found) -> bool {
+        let is_renamed = self.identity == other.identity
+            && self.file.modified == other.file.modified
+            && self.bytes == other.bytes;
+        is_renamed || self.file.is_compressed(&other.file)
     }
 }
 
@@ -77,8 +105,8 @@ impl Folder {
         Ok(Folder { path: path.to_owned(), entries, own })
     }
 
-    /// The files in it, with the bytes that each has, in order. Those whose names begin with a dot are left out.
-    pub(super) fn files(&mut self) -> io::Result<Vec<(Savefile, u64)>> {
+    /// The files in it, in order. Those whose names begin with a dot are left out.
+    pub(super) fn files(&mut self) -> io::Result<Vec<Found>> {
         let mut files = Vec::new();
         for entry in self.entries.iter() {
             let entry = entry?;
@@ -90,7 +118,11 @@ impl Folder {
             let Ok(found) = fs::metadata(self.path.join(&name)) else { continue };
             if found.is_file() {
                 let modified = (found.mtime(), found.mtime_nsec());
-                files.push((Savefile { modified, name_length: name.len(), name }, found.len()));
+                files.push(Found {
+                    file: Savefile { modified, name_length: name.len(), name },
+                    bytes: found.len(),
+                    identity: (found.dev(), found.ino()),
+                });
             }
         }
         files.sort();
@@ -124,6 +156,29 @@ mod tests {
         files.sort();
         let names: Vec<&OsString> = files.iter().map(|file| &file.name).collect();
         assert_eq!(names, ["out8", "out9", "out10", "out0"]);
+    }
+
+    fn found(file: Savefile, inode: u64) -> Found {
+        Found { file, bytes: 100, identity: (1, inode) }
+    }
+
+    #[test]
+    fn a_file_is_not_there_by_another_whose_name_begins_as_its_own() {
+        let lost = |name: &str, now: Found| found(file(7, name), 1).fate(&[now]).is_some();
+        for (name, other) in [
+            ("out", "out1"),
+            ("out.pcap1", "out.pcap10"),
+            ("out1.pcap", "out1.pcap2"),
+            ("a", "a.b"),
+            ("a", "a.gz.part"),
+        ] {
+            assert!(lost(name, found(file(8, other), 2)), "{name} by {other}");
+            // The inode was free again.
+            assert!(lost(name, found(file(8, other), 1)), "{name} by {other}");
+            assert!(!lost(name, found(file(7, other), 1)), "{name} is {other}");
+        }
+        assert!(!lost("out.pcap1", found(file(8, "out.pcap1.gz"), 2)));
+        assert!(!lost("out.pcap1", found(file(8, "out.pcap1.zst"), 2)));
     }
 
     #[test]

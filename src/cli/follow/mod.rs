@@ -27,7 +27,7 @@ use crate::capture::{Filter, Frames, Input, Merged, OpenError, ReadError, Stop};
 use crate::decode::{Fragments, Skip, Timestamp, decode};
 use crate::sandbox::Needs;
 use checkpoint::{Checkpoint, Taken};
-use folder::{Folder, Savefile, complete, parent};
+use folder::{Folder, Found, Savefile, complete, parent};
 use records::Records;
 
 /// Time between two looks into the folder.
@@ -66,13 +66,13 @@ pub(super) fn run(
     loop {
         let mut waiting = folder.files().map_err(failed)?;
         following.miss(&before, &waiting)?;
-        waiting.retain(|(file, _)| !following.taken.contains(file));
+        waiting.retain(|found| !following.taken.contains(&found.file));
         quiet = if waiting == before { quiet + PAUSE } else { Duration::ZERO };
         let is_settled = follow.settle.is_some_and(|settle| quiet >= settle);
-        let files: Vec<Savefile> = waiting.iter().map(|(file, _)| file.clone()).collect();
+        let files: Vec<Savefile> = waiting.iter().map(|found| found.file.clone()).collect();
         let ready = if is_settled { files.len() } else { complete(&files, now()) };
-        for (file, bytes) in waiting.iter().take(ready).cloned() {
-            if following.take(file, bytes)?.is_break() {
+        for found in waiting.iter().take(ready) {
+            if following.take(found)?.is_break() {
                 return following.leave();
             }
         }
@@ -108,15 +108,16 @@ struct Following<'a> {
 
 impl Following<'_> {
     /// Reads a file to its end, and makes that last; breaks off where a signal comes before.
-    fn take(&mut self, file: Savefile, bytes: u64) -> Result<ControlFlow<()>, Failure> {
+    fn take(&mut self, found: &Found) -> Result<ControlFlow<()>, Failure> {
+        let Found { file, bytes, .. } = found;
         let path = file.path(&self.follow.folder);
-        if self.checkpoint.files.last().is_some_and(|newest| file < newest.file) {
+        if self.checkpoint.files.last().is_some_and(|newest| *file < newest.file) {
             self.lose(&path, "it is older than a file that was read before it");
         }
         self.taken.insert(file.clone());
-        self.checkpoint.files.push(Taken { file: file.clone(), bytes, begins: None });
+        self.checkpoint.files.push(Taken { file: file.clone(), bytes: *bytes, begins: None });
         self.records.begin_file(path.display().to_string());
-        match self.open(&file, &path) {
+        match self.open(file, &path) {
             Ok(Some(captures)) => {
                 if self.read(&path, captures)?.is_break() {
                     return Ok(ControlFlow::Break(()));
@@ -154,12 +155,10 @@ impl Following<'_> {
     }
 
     /// Takes note of what was there at the last look, was not read, and is lost by what is there now.
-    fn miss(&mut self, before: &[(Savefile, u64)], now: &[(Savefile, u64)]) -> Result<(), Failure> {
-        let left = before.iter().filter(|(file, _)| !self.taken.contains(file));
+    fn miss(&mut self, before: &[Found], now: &[Found]) -> Result<(), Failure> {
+        let left = before.iter().filter(|found| !self.taken.contains(&found.file));
         let lost: Vec<_> = left
-            .filter_map(|(file, bytes)| {
-                Some((file.path(&self.follow.folder), file.fate(*bytes, now)?))
-            })
+            .filter_map(|found| Some((found.file.path(&self.follow.folder), found.fate(now)?)))
             .collect();
         for (path, words) in &lost {
             self.checkpoint.cut_off = true;
