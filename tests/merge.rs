@@ -175,6 +175,41 @@ fn what_is_no_partial_record_is_refused_with_line_and_reason() {
     refused("\n", "line 1: ");
 }
 
+/// One that is lost and another that comes twice leave the file with as many packets as it had.
+#[test]
+fn a_line_that_comes_twice_is_refused() {
+    let mut site = Site::new();
+    let capture = generated(6, &site.path("whole.pcap"));
+    let files = site.cut(&capture, &[3000]);
+    let partial = site.keep(&["read", "--partial"], &files);
+    let text = fs::read_to_string(&partial).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let packets = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        (line["file"].take(), line["packets"].take())
+    };
+    let lost = lines.iter().rposition(|line| packets(line) == packets(lines[0])).unwrap();
+    assert!(lost > 1);
+    let mut others = lines.clone();
+    others.remove(lost);
+    others.insert(lost / 2, lines[0]);
+    let refused = |options: &[&str], lines: &[&str], words: &str| {
+        let path = site.path("edited.partial");
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+        let ran = report(&[&["merge"], options].concat(), &[path]);
+        assert!(ran.exits(2).stderr.contains(words), "{}", ran.stderr);
+        let hint = "(hint: name each partial record once; of an engine that may deliver a line again, take one of each)";
+        assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+    };
+    let twice = "0000.pcap come twice, from packet ";
+    refused(&[], &others, twice);
+    refused(&["--partial"], &others, twice);
+    refused(&[], &[lines.as_slice(), &[lines[0]]].concat(), "but the partial records have 30");
+    let of_files = lines.iter().filter(|line| line.starts_with("{\"schema\""));
+    let share: Vec<&str> = [lines[0], lines[0]].iter().chain(of_files).copied().collect();
+    refused(&["--some", "--format", "ndjson"], &share, twice);
+}
+
 /// Nothing that stands in a line makes the program panic.
 #[test]
 fn any_change_of_a_byte_is_survived() {

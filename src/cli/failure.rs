@@ -185,8 +185,11 @@ fn hint_for_files(error: &FilesError) -> &'static str {
         }
         FilesError::None => "`closecheck read --partial` writes them",
         FilesError::NoLine(_) => "read the capture again, `closecheck read --partial`",
-        FilesError::Incomplete { .. } => {
+        FilesError::Incomplete { segments, found, .. } if found < segments => {
             "name all partial records; --some is for all lines of some keys"
+        }
+        FilesError::Incomplete { .. } | FilesError::LineTwice { .. } => {
+            "name each partial record once; of an engine that may deliver a line again, take one of each"
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
-use super::{FileLine, Place};
+use super::{FileLine, Key, Place, TraceLine};
 use crate::decode::Timestamp;
 
 /// All files, in the order in which one pass would have been given them: by the places that they were given,
@@ -24,6 +24,16 @@ pub enum FilesError {
     /// Two lines of files are the same.
     #[error("the partial record of {} comes twice", .0.escape_debug())]
     Twice(String),
+    /// Two lines have the same packets.
+    #[error("the packets of {key} in {} come twice, from packet {frame} on", .name.escape_debug())]
+    LineTwice {
+        /// Whose packets they are.
+        key: Key,
+        /// The file's name.
+        name: String,
+        /// The number of the first one.
+        frame: u64,
+    },
     /// Packets of a file whose own line is missing.
     #[error(
         "packets of a file are there ({0}), but not the line of the file itself: a partial record is cut off"
@@ -79,6 +89,14 @@ impl Files {
             }
         }
         Ok(())
+    }
+
+    /// Why a line does not belong here that begins with the same packet as another one.
+    #[must_use]
+    pub fn twice(&self, line: &TraceLine) -> FilesError {
+        let file = self.place(&line.file).and_then(|place| self.lines.get(place));
+        let name = file.map_or(&line.file, |file| &file.name).clone();
+        FilesError::LineTwice { key: line.key, name, frame: line.frame().unwrap_or_default() }
     }
 
     /// Each file, in order.

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use super::{Key, Steps};
+use super::{Key, Step, Steps};
 use crate::decode::Timestamp;
 
 /// Name and version of the form of partial records.
@@ -157,8 +157,18 @@ impl TraceLine {
     /// When one pass comes to the first packet.
     #[must_use]
     pub fn due(&self) -> Timestamp {
-        let first = Steps::new(self.key, self.first, self.trace.as_slice()).step();
-        first.ok().flatten().map_or(self.first, |step| step.due)
+        self.step().map_or(self.first, |step| step.due)
+    }
+
+    /// The number of the first packet in its file.
+    #[must_use]
+    pub fn frame(&self) -> Option<u64> {
+        self.step().map(|step| step.segment.frame.number())
+    }
+
+    /// The first packet.
+    fn step(&self) -> Option<Step> {
+        Steps::new(self.key, self.first, self.trace.as_slice()).step().ok().flatten()
     }
 
     fn check(&self) -> Result<(), &'static str> {

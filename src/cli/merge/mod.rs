@@ -23,7 +23,7 @@ use crate::report::CaptureSummary;
 use crate::sandbox::{self, Needs};
 use crate::verdict::judge;
 use input::{Gathered, gather, open};
-use sorter::{Keyed, Sorter};
+use sorter::Sorter;
 
 /// Reads all partial records, then replays their packets.
 pub(super) fn run(plan: &MergePlan, confining: &Confining) -> Result<Status, Failure> {
@@ -63,8 +63,9 @@ pub(super) fn run(plan: &MergePlan, confining: &Confining) -> Result<Status, Fai
 /// Writes the lines that came in, in an order that does not depend on theirs.
 fn write_partial(files: &Files, traces: Sorter, form: PartialForm) -> Result<Status, Failure> {
     let mut out = PartialOut::new(form)?;
-    for line in traces.sorted().map_err(Failure::Temporary)? {
-        out.write([Line::Trace(parse(&line.map_err(Failure::Temporary)?)?)])?;
+    for line in in_order(traces, files)? {
+        let (_, line) = line?;
+        out.write([Line::Trace(line)])?;
     }
     out.write(files.lines().iter().cloned().map(Line::File))?;
     out.finish()?;
@@ -101,7 +102,7 @@ impl Merge<'_> {
     fn run(mut self, traces: Sorter, sink: &mut impl Sink) -> Result<CaptureSummary, Failure> {
         let (dropped, cut_off) = (self.files.dropped(), self.files.cut());
         let told = |mark: Option<Place>, place: Place| mark.is_some_and(|mark| mark < place);
-        let mut lines = traces.sorted().map_err(Failure::Temporary)?.peekable();
+        let mut lines = in_order(traces, self.files)?.peekable();
         let mut replay = Replay::new(self.files);
         let mut table = Table::with_limit(self.plan.max_open);
         let mut broken_off = false;
@@ -110,11 +111,11 @@ impl Merge<'_> {
                 return Err(Failure::Interrupted);
             }
             let next = replay.due().map(Timestamp::nanoseconds);
-            let is_due = |line: &io::Result<Keyed>| {
+            let is_due = |line: &Result<Due, Failure>| {
                 line.as_ref().map_or(true, |(due, _)| next.is_none_or(|next| *due <= next))
             };
             if let Some(line) = lines.next_if(is_due) {
-                let line = parse(&line.map_err(Failure::Temporary)?)?;
+                let (_, line) = line?;
                 replay.add(line).map_err(damaged)?;
                 continue;
             }
@@ -156,9 +157,27 @@ impl Merge<'_> {
     }
 }
 
-/// A line as it was sorted.
-fn parse((_, line): &Keyed) -> Result<TraceLine, Failure> {
-    serde_json::from_slice(line).map_err(|error| Failure::Temporary(error.into()))
+/// A line, and when its first packet is due.
+type Due = (i64, TraceLine);
+
+/// The lines by their first packets, which puts one that is there twice behind itself: that is an error.
+fn in_order(
+    traces: Sorter,
+    files: &Files,
+) -> Result<impl Iterator<Item = Result<Due, Failure>>, Failure> {
+    let mut before = None;
+    let sorted = traces.sorted().map_err(Failure::Temporary)?;
+    Ok(sorted.map(move |line| {
+        let (due, text) = line.map_err(Failure::Temporary)?;
+        let line: TraceLine =
+            serde_json::from_slice(&text).map_err(|error| Failure::Temporary(error.into()))?;
+        let begin = Some((line.key, line.file.clone(), line.frame()));
+        if begin == before {
+            return Err(files.twice(&line).into());
+        }
+        before = begin;
+        Ok((due, line))
+    }))
 }
 
 /// Every line was checked when it came in.
