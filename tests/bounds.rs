@@ -16,7 +16,7 @@ use closecheck::decode::{
     Endpoint, Flags, Frame, FrameId, LinkType, Outer, Segment, Seq, Timestamp, Tunnel,
 };
 use closecheck::flow::Table;
-use closecheck::partial::Recorder;
+use closecheck::partial::{Line, Recorder};
 use support::limited::{
     ACK, FIN, MIB, RST, SYN, feed, in_seconds, packet, packet_with_ack, pcap_header, read_within,
     within,
@@ -90,12 +90,11 @@ fn partial_records(files: u16, out: &mut dyn Write) -> io::Result<()> {
             });
             recorder.segment(&Segment { frame, ..segment });
         }
-        for line in recorder.take_lines() {
-            serde_json::to_writer(&mut *out, &line)?;
+        let traces: Vec<Line> = recorder.take_lines().into_iter().map(Line::Trace).collect();
+        for line in traces.into_iter().chain([Line::File(recorder.finish())]) {
+            serde_json::to_writer(&mut *out, &line.sealed()?)?;
             writeln!(out)?;
         }
-        serde_json::to_writer(&mut *out, &recorder.finish())?;
-        writeln!(out)?;
     }
     Ok(())
 }

@@ -11,6 +11,8 @@ use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
+use closecheck::partial::{Line, TraceLine};
+use data_encoding::BASE64;
 use fastrand::Rng;
 use support::edit::Capture;
 use support::fixtures::captures;
@@ -151,12 +153,17 @@ fn what_is_no_partial_record_is_refused_with_line_and_reason() {
         &edited("\"packets\":2", "\"packets\":3"),
         "line 1: its trace is damaged: it has not as many",
     );
-    refused(&edited("closecheck-partial/1", "closecheck-partial/7"), "line 2: its form is");
+    refused(&edited("closecheck-partial/2", "closecheck-partial/1"), "line 2: its form is");
     refused(&edited("\"trace\":\"", "\"trace\":\"!"), "line 1: trace is no base64");
     refused(&edited("\"trace\":\"", "\"trace\":\"AAAA"), "line 1: its trace is damaged");
     refused(&edited("\"key\":\"", "\"key\":\"x"), "line 1: the key is not two addresses");
     refused(&edited("\"key\":", "\"keys\":"), "line 1: unknown field `keys`");
     refused(&edited("\"name\":", "\"place\":1,\"name\":"), "line 2: duplicate field");
+    refused(&edited("\"check\":", "\"check\":1"), "line 1: ");
+    refused(
+        &edited("\"name\":\"", "\"name\":\"x"),
+        "line 2: its checksum is missing or of another line",
+    );
     refused(
         &edited("\"skipped\":{", "\"skipped\":{\"not-tcp\":1"),
         "line 2: its packets are not the sum",
@@ -227,6 +234,37 @@ fn any_change_of_a_byte_is_survived() {
         let ran = report(&["merge", "--format", "json"], &[path]);
         assert!([0, 2, 3].contains(&ran.code()), "{}", ran.stderr);
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    }
+}
+
+/// In the trace it is found by the checksum alone: most bits lead to another trace that could have been.
+#[test]
+fn any_change_of_a_bit_is_found() {
+    let mut site = Site::new();
+    let capture = Capture::open(&captures("stacks")[0]);
+    let files = site.cut(&capture, &[4]);
+    let partial = fs::read(site.keep(&["read", "--partial"], &files)).unwrap();
+    for text in partial.split_inclusive(|byte| *byte == b'\n') {
+        let line = Line::parse(text).unwrap();
+        for bit in 0..text.len() * 8 {
+            let mut changed = text.to_vec();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(changed) = Line::parse(&changed) {
+                // A letter of JSON's own escapes, a space for the end of the line.
+                assert_eq!(changed, line, "bit {bit}");
+            }
+        }
+        let Line::Trace(TraceLine { trace, .. }) = &line else { continue };
+        let whole: serde_json::Value = serde_json::from_slice(text).unwrap();
+        // With spaces, and the fields in the order of their names.
+        assert_eq!(Line::parse(&serde_json::to_vec_pretty(&whole).unwrap()).unwrap(), line);
+        for bit in 0..trace.len() * 8 {
+            let mut trace = trace.clone();
+            trace[bit / 8] ^= 1 << (bit % 8);
+            let mut changed = whole.clone();
+            changed["trace"] = BASE64.encode(&trace).into();
+            assert!(Line::parse(changed.to_string().as_bytes()).is_err(), "bit {bit}");
+        }
     }
 }
 

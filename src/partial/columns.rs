@@ -73,9 +73,10 @@ impl Columns {
     /// Whatever `out` says.
     pub fn add(&mut self, line: &Line, out: &mut dyn Write) -> io::Result<()> {
         match line {
-            Line::Trace(line) => self.rows.add_trace(line)?,
-            Line::File(line) => self.rows.add_file(line)?,
+            Line::Trace(line) => self.rows.add_trace(line),
+            Line::File(line) => self.rows.add_file(line),
         }
+        self.rows.add_text(serde_json::to_vec(&line.sealed()?)?);
         if self.rows.held < GROUP { Ok(()) } else { self.write_group(out) }
     }
 
@@ -148,22 +149,18 @@ impl<T> Column<T> {
 }
 
 impl Rows {
-    fn add_trace(&mut self, line: &TraceLine) -> io::Result<()> {
+    fn add_trace(&mut self, line: &TraceLine) {
         self.add_key(Some(line.key));
         self.first.add(Some(line.first.nanoseconds()));
         self.last.add(Some(line.last.nanoseconds()));
         self.packets.add(Some(i64::try_from(line.packets).unwrap_or(i64::MAX)));
-        self.add_text(serde_json::to_vec(line)?);
-        Ok(())
     }
 
-    fn add_file(&mut self, line: &FileLine) -> io::Result<()> {
+    fn add_file(&mut self, line: &FileLine) {
         self.add_key(None);
         self.first.add(line.first);
         self.last.add(line.end.map(|mark| mark.due));
         self.packets.add(Some(i64::try_from(line.packets).unwrap_or(i64::MAX)));
-        self.add_text(serde_json::to_vec(line)?);
-        Ok(())
     }
 
     fn add_key(&mut self, key: Option<Key>) {

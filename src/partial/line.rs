@@ -1,9 +1,13 @@
 //! The two kinds of lines that partial records consist of, as JSON.
+//!
+//! Each ends with a checksum of what it says: of its values as this program writes them, so that an engine may put them
+//! in another order or with other spaces, and may change nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use data_encoding::BASE64;
+use flate2::Crc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
@@ -11,10 +15,11 @@ use super::{Key, Step, Steps};
 use crate::decode::Timestamp;
 
 /// Name and version of the form of partial records.
-pub const SCHEMA: &str = "closecheck-partial/1";
+pub const SCHEMA: &str = "closecheck-partial/2";
 
 /// What a line says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Line {
     /// Packets of a 5-tuple.
     Trace(TraceLine),
@@ -42,6 +47,9 @@ pub struct TraceLine {
     /// What they are.
     #[serde(serialize_with = "base64", deserialize_with = "from_base64")]
     pub trace: Vec<u8>,
+    /// The checksum as it was read; `None` once the others were held against it.
+    #[serde(default, skip_serializing)]
+    pub check: Option<u32>,
 }
 
 /// A capture file: what of it is no packet of a 5-tuple.
@@ -78,6 +86,17 @@ pub struct FileLine {
     pub fault: Option<String>,
     /// True where a signal ended the reading.
     pub interrupted: bool,
+    /// The checksum as it was read; `None` once the others were held against it.
+    #[serde(default, skip_serializing)]
+    pub check: Option<u32>,
+}
+
+/// A line with its checksum, to be written.
+#[derive(Debug, Serialize)]
+pub struct Sealed<'a> {
+    #[serde(flatten)]
+    line: &'a Line,
+    check: u32,
 }
 
 /// The place of a packet in its file.
@@ -102,6 +121,9 @@ pub enum LineError {
     /// Packets of a file are in no counter, or in two.
     #[error("its packets are not the sum of those in connections and those left out")]
     Count,
+    /// Its values are others than those that were written.
+    #[error("its checksum is missing or of another line: it was changed since it was written")]
+    Check,
     /// The packets contradict the line or themselves.
     #[error("its trace is damaged: {0}")]
     Trace(&'static str),
@@ -128,15 +150,39 @@ impl Line {
         match probe.schema {
             Some(schema) if schema != SCHEMA => Err(LineError::Schema(schema)),
             Some(_) => {
-                let line: FileLine = serde_json::from_slice(line).map_err(json)?;
-                if line.counts_all() { Ok(Line::File(line)) } else { Err(LineError::Count) }
+                let mut line: FileLine = serde_json::from_slice(line).map_err(json)?;
+                if !line.counts_all() {
+                    return Err(LineError::Count);
+                }
+                let check = line.check.take();
+                Line::File(line).checked(check)
             }
             None => {
-                let line: TraceLine = serde_json::from_slice(line).map_err(json)?;
-                line.check().map_err(LineError::Trace)?;
-                Ok(Line::Trace(line))
+                let mut line: TraceLine = serde_json::from_slice(line).map_err(json)?;
+                line.follow().map_err(LineError::Trace)?;
+                let check = line.check.take();
+                Line::Trace(line).checked(check)
             }
         }
+    }
+
+    /// The line with its checksum.
+    ///
+    /// # Errors
+    /// Whatever the library says of what cannot be JSON.
+    pub fn sealed(&self) -> serde_json::Result<Sealed<'_>> {
+        Ok(Sealed { line: self, check: self.checksum()? })
+    }
+
+    fn checked(self, check: Option<u32>) -> Result<Line, LineError> {
+        if self.checksum().ok() == check { Ok(self) } else { Err(LineError::Check) }
+    }
+
+    /// CRC-32 of the line as JSON, without it.
+    fn checksum(&self) -> serde_json::Result<u32> {
+        let mut crc = Crc::new();
+        crc.update(&serde_json::to_vec(self)?);
+        Ok(crc.sum())
     }
 }
 
@@ -171,7 +217,8 @@ impl TraceLine {
         Steps::new(self.key, self.first, self.trace.as_slice()).step().ok().flatten()
     }
 
-    fn check(&self) -> Result<(), &'static str> {
+    /// Follows the trace to its end, and holds it against what the line says of it.
+    fn follow(&self) -> Result<(), &'static str> {
         let mut steps = Steps::new(self.key, self.first, self.trace.as_slice());
         let mut packets = 0;
         while steps.step()?.is_some() {

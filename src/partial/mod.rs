@@ -24,7 +24,7 @@ mod trace;
 
 pub use files::{Files, FilesError};
 pub use key::Key;
-pub use line::{FileLine, Line, LineError, Mark, SCHEMA, TraceLine};
+pub use line::{FileLine, Line, LineError, Mark, SCHEMA, Sealed, TraceLine};
 pub use recorder::Recorder;
 pub use replay::{Place, Replay};
 use trace::{Step, Steps, Trace};

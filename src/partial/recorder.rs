@@ -99,6 +99,7 @@ impl Recorder {
             last: trace.last(),
             packets: trace.packets,
             trace: trace.bytes,
+            check: None,
         };
         let mut lines: Vec<TraceLine> = self.traces.drain().map(|(_, trace)| line(trace)).collect();
         lines.sort_unstable_by_key(|line| (line.first, line.key));

@@ -46,10 +46,7 @@ impl PartialOut {
         if let Some(columns) = &mut self.columns {
             return self.out.write(|out| columns.add(line, out));
         }
-        self.out.write(|out| match line {
-            Line::Trace(line) => write_json_line(line, out),
-            Line::File(line) => write_json_line(line, out),
-        })
+        self.out.write(|out| write_json_line(&line.sealed()?, out))
     }
 
     pub(in crate::cli) fn reader_is_gone(&self) -> bool {
