@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// `text` with every control character (C0, DEL, C1), line separator and bidirectional override spelt
-/// out as `\u{…}`, so that a file name or an interface name cannot move the cursor, forge lines or
-/// reorder what is read; and `##[`, by which GitHub's runner knows a command anywhere in a line.
+/// `text` with every control character (C0, DEL, C1), line separator and character that formats or is not seen
+/// (bidirectional overrides, soft hyphens, tags) spelt out as `\u{…}`, so that a file name or an interface name cannot
+/// move the cursor, forge lines, reorder what is read or hide in it; and `##[`, by which GitHub's runner knows a command
+/// anywhere in a line.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
     if is_harmless(text) || !text.chars().any(is_active) && !text.contains(COMMAND) {
@@ -35,7 +36,9 @@ pub(super) fn escape_json(json: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(json.len() + 16);
     for character in json.chars() {
         if acts(character) {
-            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
         } else {
             escaped.push(character);
         }
@@ -53,25 +56,53 @@ pub(super) fn is_harmless(text: &str) -> bool {
     text.as_bytes().chunks(64).all(are_printable) && !text.contains(COMMAND)
 }
 
+/// Cc, Cf, Zl and Zp of Unicode 16.0, and what else it lets be ignored in showing (Default_Ignorable_Code_Point: fillers,
+/// variation selectors, what is kept for such).
 fn is_active(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{061c}'
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{600}'..='\u{605}'
+                | '\u{61c}'
+                | '\u{6dd}'
+                | '\u{70f}'
+                | '\u{890}'..='\u{891}'
+                | '\u{8e2}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
                 | '\u{200b}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
                 | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{110bd}'
+                | '\u{110cd}'
+                | '\u{13430}'..='\u{1343f}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
         )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::char::{any, ranges};
+    use proptest::collection::vec;
+    use proptest::prelude::Strategy;
+    use unicode_general_category::{GeneralCategory, get_general_category};
 
     #[test]
     fn nothing_that_acts_on_a_terminal_gets_through() {
         assert_eq!(escape("a\u{1b}[31m\u{9b}\u{202e}b\n"), "a\\u{1b}[31m\\u{9b}\\u{202e}b\\u{a}");
+        assert_eq!(escape("a\u{ad}b\u{e0041}\u{206a}"), "a\\u{ad}b\\u{e0041}\\u{206a}");
+        assert_eq!(escape_json("\"\u{e0041}\""), "\"\\udb40\\udc41\"");
         assert_eq!(escape("fixtures/ü.pcap"), "fixtures/ü.pcap");
     }
 
@@ -87,9 +118,37 @@ mod tests {
         }
     }
 
+    #[test]
+    fn no_character_formats_or_separates_lines() {
+        for character in '\0'..=char::MAX {
+            let does = matches!(
+                get_general_category(character),
+                GeneralCategory::Control
+                    | GeneralCategory::Format
+                    | GeneralCategory::LineSeparator
+                    | GeneralCategory::ParagraphSeparator
+            );
+            assert!(is_active(character) || !does, "{}", character.escape_unicode());
+        }
+    }
+
+    /// Any text, and in half of its characters what acts or formats.
+    fn texts() -> impl Strategy<Value = String> {
+        let active = ranges(
+            vec![
+                '\0'..='\u{ad}',
+                '\u{2000}'..='\u{206f}',
+                '\u{fff0}'..='\u{fffb}',
+                '\u{e0000}'..='\u{e0fff}',
+            ]
+            .into(),
+        );
+        vec(proptest::prop_oneof![any(), active], 0..32).prop_map(String::from_iter)
+    }
+
     proptest::proptest! {
         #[test]
-        fn in_json_the_value_stays_what_it_was(text: String) {
+        fn in_json_the_value_stays_what_it_was(text in texts()) {
             let json = serde_json::to_string_pretty(&[&text])?;
             let escaped = escape_json(&json);
             proptest::prop_assert!(!escaped.replace('\n', "").chars().any(is_active));
@@ -97,7 +156,7 @@ mod tests {
         }
 
         #[test]
-        fn no_control_character_survives(text: String) {
+        fn no_control_character_survives(text in texts()) {
             proptest::prop_assert!(!escape(&text).chars().any(is_active));
         }
     }
