@@ -203,8 +203,29 @@ fn a_file_that_goes_on_after_it_was_read_is_told_and_one_that_was_touched_is_not
     site.settle().succeeded();
     assert_eq!(site.records(), told);
     put(&mut site, &capture);
-    let words = "out1.pcap: it was written to after it had been read, and is not read again\n";
+    let words =
+        "out1.pcap: it was written to or replaced after it had been read, and is not read again\n";
     let ran = site.settle();
+    assert!(ran.exits(3).stderr.contains(words), "{}", ran.stderr);
+    assert_eq!(site.records(), told);
+    site.settle().exits(3);
+}
+
+/// As long, and with the same first packet.
+#[test]
+fn a_file_that_takes_the_place_of_one_that_was_read_and_begins_as_it_did_is_told() {
+    let mut site = Site::new();
+    let mut capture = rotated(1, 13, &site).remove(0);
+    site.complete(&capture);
+    site.settle().succeeded();
+    let told = site.records();
+    let middle = packet_boundary(&capture, capture.len() / 2) - 1;
+    capture[middle] ^= 1;
+    site.complete(&capture);
+    fs::rename(site.path("captures/out2.pcap"), site.path("captures/out1.pcap")).unwrap();
+    let ran = site.settle();
+    let words =
+        "out1.pcap: it was written to or replaced after it had been read, and is not read again\n";
     assert!(ran.exits(3).stderr.contains(words), "{}", ran.stderr);
     assert_eq!(site.records(), told);
     site.settle().exits(3);

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use flate2::Crc;
 use serde::{Deserialize, Serialize};
 
 use super::super::args::{FollowPlan, ReadPlan};
@@ -12,11 +13,11 @@ use super::super::failure::Failure;
 use super::super::pass::Losses;
 use super::folder::Savefile;
 use crate::capture::{Output, OutputError, regular};
-use crate::decode::Timestamp;
+use crate::decode::{Frame, Timestamp};
 use crate::flow::Table;
 
 /// Name and version of the form of checkpoints.
-const SCHEMA: &str = "closecheck-checkpoint/1";
+const SCHEMA: &str = "closecheck-checkpoint/2";
 /// zstd's fastest level but for the negative ones.
 const LEVEL: i32 = 1;
 /// What may stand in the file for each of its bytes, beside [`ANYHOW`]. The JSON of connections takes 10 to 20 times as
@@ -49,10 +50,36 @@ pub(super) struct Checkpoint {
 #[serde(deny_unknown_fields)]
 pub(super) struct Taken {
     pub(super) file: Savefile,
-    /// Bytes that it had.
-    pub(super) bytes: u64,
     /// The time of its first packet.
     pub(super) begins: Option<Timestamp>,
+    /// CRC-32 of its packets.
+    pub(super) packets: u32,
+}
+
+impl Taken {
+    /// A file that is still to be read.
+    pub(super) fn unread(file: Savefile) -> Taken {
+        Taken { file, begins: None, packets: 0 }
+    }
+}
+
+/// What [`Taken::packets`] is made of: all that a file tells of each packet.
+#[derive(Debug, Default)]
+pub(super) struct Packets(Crc);
+
+impl Packets {
+    pub(super) fn add(&mut self, frame: &Frame<'_>) {
+        let Frame { number: _, time, link, wire_len, data } = frame;
+        self.0.update(&time.nanoseconds().to_le_bytes());
+        self.0.update(&link.0.to_le_bytes());
+        self.0.update(&wire_len.to_le_bytes());
+        self.0.update(&data.len().to_le_bytes());
+        self.0.update(data);
+    }
+
+    pub(super) fn sum(&self) -> u32 {
+        self.0.sum()
+    }
 }
 
 /// What decides on the records.

@@ -26,7 +26,7 @@ use super::status::Status;
 use crate::capture::{Filter, Frames, Input, Merged, OpenError, ReadError, Stop};
 use crate::decode::{Fragments, Skip, Timestamp, decode};
 use crate::sandbox::Needs;
-use checkpoint::{Checkpoint, Taken};
+use checkpoint::{Checkpoint, Packets, Taken};
 use folder::{Folder, Found, Savefile, complete, parent};
 use records::Records;
 
@@ -109,13 +109,13 @@ struct Following<'a> {
 impl Following<'_> {
     /// Reads a file to its end, and makes that last; breaks off where a signal comes before.
     fn take(&mut self, found: &Found) -> Result<ControlFlow<()>, Failure> {
-        let Found { file, bytes, .. } = found;
+        let file = &found.file;
         let path = file.path(&self.follow.folder);
         if self.checkpoint.files.last().is_some_and(|newest| *file < newest.file) {
             self.lose(&path, "it is older than a file that was read before it");
         }
         self.taken.insert(file.clone());
-        self.checkpoint.files.push(Taken { file: file.clone(), bytes: *bytes, begins: None });
+        self.checkpoint.files.push(Taken::unread(file.clone()));
         self.records.begin_file(path.display().to_string());
         match self.open(file, &path) {
             Ok(Some(captures)) => {
@@ -139,19 +139,13 @@ impl Following<'_> {
         }
     }
 
-    /// True where the newest file taken is one that was read before and was not complete then, or was only touched since:
-    /// it begins at the same time. What was added is lost, since connections were judged without it.
-    fn was_read_before(&mut self, path: &Path, begins: Timestamp) -> bool {
-        let Some((newest, before)) = self.checkpoint.files.split_last_mut() else { return false };
+    /// The checksum of the packets that were read of the newest file taken before, where it is one that was not complete
+    /// then, or was only touched since: it has its name and begins at the same time.
+    fn read_before(&mut self, begins: Timestamp) -> Option<u32> {
+        let (newest, before) = self.checkpoint.files.split_last_mut()?;
         newest.begins = Some(begins);
-        let namesake = before.iter().rfind(|taken| taken.file.has_name_of(&newest.file));
-        let Some(same) = namesake.filter(|taken| taken.begins == newest.begins) else {
-            return false;
-        };
-        if same.bytes != newest.bytes {
-            self.lose(path, "it was written to after it had been read, and is not read again");
-        }
-        true
+        let namesake = before.iter().rfind(|taken| taken.file.has_name_of(&newest.file))?;
+        (namesake.begins == newest.begins).then_some(namesake.packets)
     }
 
     /// Takes note of what was there at the last look, was not read, and is lost by what is there now.
@@ -175,13 +169,18 @@ impl Following<'_> {
         let (was_cut, mut cut) = (self.checkpoint.losses.cut, 0_u64);
         let mut unknown = None;
         let mut fragments = Fragments::default();
+        let (mut packets, mut before) = (Packets::default(), None);
         loop {
             if self.stop.is_requested() {
                 captures.stop();
             }
             let Some((_, frame)) = captures.next_frame() else { break };
-            if frame.number == 1 && self.was_read_before(path, frame.time) {
-                return Ok(ControlFlow::Continue(()));
+            packets.add(&frame);
+            if frame.number == 1 {
+                before = self.read_before(frame.time);
+            }
+            if before.is_some() {
+                continue;
             }
             let filter = self.filter.as_mut();
             if !filter.map_or(Ok(true), |filter| filter.accepts(&frame))? {
@@ -216,6 +215,15 @@ impl Following<'_> {
         self.checkpoint.losses.cut = was_cut || cut > 0;
         if captures.is_stopped() {
             return Ok(ControlFlow::Break(()));
+        }
+        if let Some(newest) = self.checkpoint.files.last_mut() {
+            newest.packets = packets.sum();
+        }
+        // What was added is lost, since connections were judged without it.
+        if before.is_some_and(|before| before != packets.sum()) {
+            let words =
+                "it was written to or replaced after it had been read, and is not read again";
+            self.lose(path, words);
         }
         if let Some((count, link)) = unknown {
             let name = path.display().to_string();
