@@ -10,7 +10,7 @@ mod support;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fastrand::Rng;
 use nix::sys::signal::Signal;
@@ -209,6 +209,46 @@ fn a_file_that_goes_on_after_it_was_read_is_told_and_one_that_was_touched_is_not
     assert!(ran.exits(3).stderr.contains(words), "{}", ran.stderr);
     assert_eq!(site.records(), told);
     site.settle().exits(3);
+}
+
+/// As `tcpdump -z` has it done, while what is compressed is read: gzip and zstd keep the time.
+#[test]
+fn a_file_that_is_compressed_after_it_was_read_is_not_read_again() {
+    let mut site = Site::new();
+    let files = rotated(4, 14, &site);
+    files[..3].iter().for_each(|file| site.complete(file));
+    site.settle().succeeded();
+    site.hold(&site.moved());
+    let told = site.records();
+    for (made, suffix) in ["out1.pcap", "out3.pcap"].into_iter().zip(["gz", "zst"]) {
+        let path = site.path(&format!("captures/{made}"));
+        let compressed = path.with_extension(format!("pcap.{suffix}"));
+        let (bytes, modified) = (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified());
+        fs::write(&compressed, pack(suffix, &bytes)).unwrap();
+        date(&compressed, modified.unwrap());
+        fs::remove_file(path).unwrap();
+    }
+    site.settle().succeeded().complains("");
+    assert_eq!(site.records(), told);
+    // What comes late is told as before.
+    fs::write(site.path("captures/late.pcap"), &files[3]).unwrap();
+    date(&site.path("captures/late.pcap"), UNIX_EPOCH + Duration::from_secs(1_700_000_002));
+    let ran = site.settle();
+    let words = "late.pcap: it is older than a file that was read before it\n";
+    assert!(ran.exits(3).stderr.contains(words), "{}", ran.stderr);
+}
+
+fn date(path: &Path, modified: SystemTime) {
+    File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+}
+
+fn pack(suffix: &str, bytes: &[u8]) -> Vec<u8> {
+    if suffix == "zst" {
+        return zstd::encode_all(bytes, 1).unwrap();
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 /// As long, and with the same first packet.

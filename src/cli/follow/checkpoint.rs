@@ -54,12 +54,14 @@ pub(super) struct Taken {
     pub(super) begins: Option<Timestamp>,
     /// CRC-32 of its packets.
     pub(super) packets: u32,
+    /// It had been read, as it was then.
+    pub(super) is_again: bool,
 }
 
 impl Taken {
     /// A file that is still to be read.
     pub(super) fn unread(file: Savefile) -> Taken {
-        Taken { file, begins: None, packets: 0 }
+        Taken { file, begins: None, packets: 0, is_again: false }
     }
 }
 

@@ -34,14 +34,14 @@ impl Savefile {
         folder.join(&self.name)
     }
 
-    /// True where both have one name: the other may be what became of this one.
-    pub(super) fn has_name_of(&self, other: &Savefile) -> bool {
-        self.name == other.name
-    }
-
     /// True where this is the file, open.
     pub(super) fn is(&self, opened: &OpenInput) -> bool {
         opened.modified() == Some(self.modified)
+    }
+
+    /// True where this may be what became of that one: it has its name, or that of it compressed.
+    pub(super) fn is_same(&self, other: &Savefile) -> bool {
+        self.name == other.name || self.is_compressed(other)
     }
 
     /// True where this is that one, compressed: `out1.gz` is for `out1`, `out10` is a file of its own.
@@ -64,7 +64,7 @@ impl Found {
     /// What became of it where it is lost by what is in the folder now. One that grows is still the same; one that was
     /// compressed or renamed is there.
     pub(super) fn fate(&self, now: &[Found]) -> Option<&'static str> {
-        match now.iter().find(|found| found.file.has_name_of(&self.file)) {
+        match now.iter().find(|found| found.file.name == self.file.name) {
             Some(found) if found.bytes < self.bytes => {
                 Some("it was cut or written anew before it could be read")
             }

@@ -111,9 +111,6 @@ impl Following<'_> {
     fn take(&mut self, found: &Found) -> Result<ControlFlow<()>, Failure> {
         let file = &found.file;
         let path = file.path(&self.follow.folder);
-        if self.checkpoint.files.last().is_some_and(|newest| *file < newest.file) {
-            self.lose(&path, "it is older than a file that was read before it");
-        }
         self.taken.insert(file.clone());
         self.checkpoint.files.push(Taken::unread(file.clone()));
         self.records.begin_file(path.display().to_string());
@@ -140,12 +137,20 @@ impl Following<'_> {
     }
 
     /// The checksum of the packets that were read of the newest file taken before, where it is one that was not complete
-    /// then, or was only touched since: it has its name and begins at the same time.
+    /// then, or was only touched or compressed since: it has its name and begins at the same time.
     fn read_before(&mut self, begins: Timestamp) -> Option<u32> {
         let (newest, before) = self.checkpoint.files.split_last_mut()?;
         newest.begins = Some(begins);
-        let namesake = before.iter().rfind(|taken| taken.file.has_name_of(&newest.file))?;
-        (namesake.begins == newest.begins).then_some(namesake.packets)
+        let namesake = before.iter().rfind(|taken| newest.file.is_same(&taken.file))?;
+        newest.is_again = namesake.begins == newest.begins;
+        newest.is_again.then_some(namesake.packets)
+    }
+
+    /// True where the newest file taken is older than the one that was read before it.
+    fn is_late(&self) -> bool {
+        let Some((newest, before)) = self.checkpoint.files.split_last() else { return false };
+        let last = before.iter().rfind(|taken| !taken.is_again);
+        last.is_some_and(|last| newest.file < last.file)
     }
 
     /// Takes note of what was there at the last look, was not read, and is lost by what is there now.
@@ -178,6 +183,9 @@ impl Following<'_> {
             packets.add(&frame);
             if frame.number == 1 {
                 before = self.read_before(frame.time);
+                if before.is_none() && self.is_late() {
+                    self.lose(path, "it is older than a file that was read before it");
+                }
             }
             if before.is_some() {
                 continue;
