@@ -195,6 +195,13 @@ impl Brief {
         self.has(Brief::FRAGMENTED)
     }
 
+    /// As [`Segment::is_all_there`] says.
+    #[inline]
+    #[must_use]
+    pub fn is_all_there(&self) -> bool {
+        self.marks & (Brief::WHOLE | Brief::FRAGMENTED | Brief::UNREADABLE) == Brief::WHOLE
+    }
+
     /// What its checksum is, as far as that matters.
     #[inline]
     #[must_use]

@@ -26,8 +26,8 @@ pub enum Checksum {
     Right,
     /// Left for the network card to fill in.
     Left,
-    /// Wrong; or of an RST whose IP length is 0, which is so in packets of data alone that are left for the card to cut
-    /// up: any other is dropped as well (`ip_rcv_core`).
+    /// Wrong; or the IP length is 0, which is so in packets of data alone that are left for the card to cut up: any other
+    /// is dropped as well (`ip_rcv_core`).
     Wrong,
 }
 

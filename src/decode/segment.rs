@@ -63,7 +63,7 @@ pub struct Segment<'a> {
 }
 
 impl Segment<'_> {
-    /// True where its checksum is looked at, if all of it was captured.
+    /// True where its checksum is looked at, if all of it is there.
     #[must_use]
     pub fn has_checksum(&self) -> bool {
         checksum::matters(self.flags, self.payload_len as usize)
@@ -199,13 +199,14 @@ pub(super) fn parse<'a>(
             false => Checksum::Unchecked,
         };
         segment.checksum = checksum::in_packet(ip.checked, own);
-    } else if !ip.has_length && segment.flags.rst() {
-        segment.checksum = Checksum::Wrong;
     }
     if !ip.has_length && is_padded(frame) {
         segment.payload_len = 0;
         segment.payload = &[];
         segment.is_whole = true;
+    }
+    if !ip.has_length && segment.has_checksum() {
+        segment.checksum = Checksum::Wrong;
     }
     Ok(segment)
 }

@@ -57,7 +57,8 @@ pub(super) struct Headers {
     ip_id: u16,
     payload_len: u32,
     clock: u32,
-    /// True where its checksum is wrong: of two captures of one packet, neither or both are.
+    /// True where its checksum is wrong, or a SYN's could not be looked at: of two captures of one packet, neither or
+    /// both are.
     is_wrong: bool,
 }
 
@@ -146,7 +147,8 @@ impl Headers {
             ip_id: segment.ip_id.unwrap_or(0),
             payload_len: segment.payload_len,
             clock: segment.options.timestamp.map_or(0, |timestamp| timestamp.value),
-            is_wrong: segment.checksum == Checksum::Wrong,
+            is_wrong: segment.checksum == Checksum::Wrong
+                || (segment.flags.syn() && !segment.is_all_there()),
         }
     }
 
@@ -160,7 +162,8 @@ impl Headers {
             ip_id: brief.ip_id,
             payload_len: brief.payload_len,
             clock: brief.clock,
-            is_wrong: brief.checksum() == Checksum::Wrong,
+            is_wrong: brief.checksum() == Checksum::Wrong
+                || (brief.flags.syn() && !brief.is_all_there()),
         }
     }
 

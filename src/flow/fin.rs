@@ -34,6 +34,8 @@ pub struct Fin {
     pub(super) fits: bool,
     /// True where its supposed sender has sent a byte in its place, or bytes behind.
     pub(super) is_passed: bool,
+    /// True where its checksum could not be looked at, as those of the SYNs could.
+    pub is_unproven: bool,
 }
 
 /// A segment that acknowledges something.
@@ -195,6 +197,7 @@ impl Connection {
             is_reached: false,
             fits: self.acks_what_was_sent(from, segment),
             is_passed: offset + 1 < self.halves.at(from).next,
+            is_unproven: self.is_unproven(from, segment),
         }
     }
 

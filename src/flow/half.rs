@@ -271,7 +271,7 @@ impl Half {
         self.marks.set(Marks::PROBES, false);
     }
 
-    /// What the checksum of its first SYN was; of a copy, where that of the first was wrong.
+    /// What the checksum of its SYN was, of several copies the best: right, or left for the network card.
     pub(super) fn syn_checksum(&self) -> Checksum {
         let marks = [
             (Marks::SYN_RIGHT, Checksum::Right),
@@ -289,7 +289,7 @@ impl Half {
             self.marks.set(Marks::SYN, true);
             self.marks.set(Marks::BARE_SYN, bare);
             self.marks.0 |= Marks::of_checksum(checksum);
-        } else if self.syn_checksum() == Checksum::Wrong && checksum != Checksum::Unchecked {
+        } else if worth(checksum) > worth(self.syn_checksum()) {
             self.marks.set(Marks::SYN_CHECKSUM, false);
             self.marks.0 |= Marks::of_checksum(checksum);
         }
@@ -347,5 +347,14 @@ impl Half {
         if after != state {
             self.path.push(after);
         }
+    }
+}
+
+/// How much a SYN's checksum says of those to be expected: a wrong one, or none, may be a forger's.
+fn worth(checksum: Checksum) -> u8 {
+    match checksum {
+        Checksum::Unchecked | Checksum::Wrong => 0,
+        Checksum::Left => 1,
+        Checksum::Right => 2,
     }
 }

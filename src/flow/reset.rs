@@ -148,7 +148,7 @@ impl Connection {
             silence: if answers.is_some() { self.silence() } else { silence },
             probes: self.probes(from),
             acks_elsewhere,
-            may_be_spoilt: self.may_be_spoilt(from, segment),
+            may_be_spoilt: self.may_be_spoilt(segment) || self.is_unproven(from, segment),
             contradicted: None,
             paths: Pair::from_fn(|end| self.halves.at(end).path()),
             data_segments: End::BOTH.iter().map(|&end| self.halves.at(end).data_segments()).sum(),

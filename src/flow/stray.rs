@@ -87,18 +87,20 @@ impl Connection {
         }
     }
 
-    /// True where that may be so: its checksum is wrong and nothing is known of others, or theirs could be looked at and
-    /// its own could not, for want of a part of it.
-    pub(super) fn may_be_spoilt(&self, from: End, segment: &Segment<'_>) -> bool {
+    /// True where that may be so, and nothing is known of others.
+    pub(super) fn may_be_spoilt(&self, segment: &Segment<'_>) -> bool {
+        let is_unknown = |&end: &End| self.halves.at(end).syn_checksum() == Checksum::Unchecked;
+        segment.checksum == Checksum::Wrong && End::BOTH.iter().all(is_unknown)
+    }
+
+    /// True where the checksum of a FIN or RST could not be looked at, for want of a part of it, and that of a SYN could.
+    pub(super) fn is_unproven(&self, from: End, segment: &Segment<'_>) -> bool {
         let syns = [from, from.other()].map(|end| self.halves.at(end).syn_checksum());
-        match segment.checksum {
-            Checksum::Wrong => syns == [Checksum::Unchecked; 2],
-            Checksum::Unchecked => {
-                let known = syns.iter().find(|&&syn| syn != Checksum::Unchecked);
-                !segment.is_all_there() && matches!(known, Some(Checksum::Right | Checksum::Left))
-            }
-            Checksum::Right | Checksum::Left => false,
-        }
+        let known = syns.iter().find(|&&syn| syn != Checksum::Unchecked);
+        segment.has_checksum()
+            && !segment.is_all_there()
+            && segment.checksum == Checksum::Unchecked
+            && matches!(known, Some(Checksum::Right | Checksum::Left))
     }
 
     pub(super) fn strays(&self) -> Option<&Strays> {

@@ -117,11 +117,15 @@ impl Guarded {
     /// Ends what is left of the command, and gives all that the guard has told by then.
     pub(crate) fn end(mut self) -> Vec<Event> {
         if self.tell(&Order::End).is_ok() {
-            let _ = fcntl(&self.events, FcntlArg::F_SETFL(OFlag::empty()));
-            // At its end once the guard is.
-            let _ = self.events.fill();
+            self.hear_out();
         }
         self.take_events()
+    }
+
+    /// Takes all that the guard tells until it is gone.
+    fn hear_out(&mut self) {
+        let _ = fcntl(&self.events, FcntlArg::F_SETFL(OFlag::empty()));
+        let _ = self.events.fill();
     }
 
     fn take_events(&mut self) -> Vec<Event> {
@@ -140,6 +144,8 @@ impl AsFd for Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         drop(self.orders.take());
+        // It may wait for room to tell something.
+        self.hear_out();
         if !self.guard.wait().is_ok_and(|status| status.success()) {
             self.children.kill_all();
         }

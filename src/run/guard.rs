@@ -143,7 +143,7 @@ impl Guard {
     /// Sends the command a signal that did not come from one of its own processes.
     fn pass_on(&self, signal: Signal, sender: i32) {
         if let Some(command) = self.command
-            && !tree::descendants().iter().any(|process| process.id == sender)
+            && !tree::ids().contains(&sender)
         {
             // It may have ended a moment ago.
             let _ = kill(command, signal);

@@ -184,6 +184,8 @@ fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap>
     let hole = End::BOTH.iter().any(|&end| connection.has_hole(end) || connection.has_leap(end));
     let fin_in_doubt = matches!(verdict, Verdict::Rst | Verdict::HalfClosed | Verdict::Open)
         && End::BOTH.iter().any(|&end| may_have_closed_unseen(connection, end));
+    let unproven_fin =
+        End::BOTH.iter().any(|&end| connection.fin(end).is_some_and(|fin| fin.is_unproven));
     let unacknowledged_fin = verdict == Verdict::Fin && connection.released().is_none();
     let lone_reset = End::BOTH.iter().all(|&end| connection.halves.at(end).last().is_none());
     let doubtful_reset = connection.doubted_reset().is_some()
@@ -194,7 +196,7 @@ fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap>
         (connection.was_evicted(), Gap::Evicted),
         (fragments, Gap::Fragments),
         (hole, Gap::SequenceHole),
-        (fin_in_doubt, Gap::FinInDoubt),
+        (fin_in_doubt || unproven_fin, Gap::FinInDoubt),
         (unacknowledged_fin, Gap::LastAck),
         (lone_reset, Gap::LoneReset),
         (doubtful_reset, Gap::ResetInDoubt),

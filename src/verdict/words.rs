@@ -217,7 +217,8 @@ words! {
         Interrupted = "interrupted",
         /// Bytes were acknowledged, or followed by others, that the capture never showed.
         SequenceHole = "sequence-hole",
-        /// Something was acknowledged last that the capture never showed, so that a FIN may be missing.
+        /// Something was acknowledged last that the capture never showed, so that a FIN may be missing; or of a FIN that was
+        /// seen too little is there to look at its checksum.
         FinInDoubt = "fin-in-doubt",
         /// The table of connections was full, and this one was given up before its end.
         Evicted = "evicted",

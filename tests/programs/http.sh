@@ -8,7 +8,15 @@ case $1 in
   get) curl -sf -o /dev/null "http://127.0.0.1:$port/" ;;
   post)
     head -c 4000000 /dev/zero >body
-    curl -s -o /dev/null -H Expect: -H Content-Type: --data-binary @body "http://127.0.0.1:$port/"
+    # As the server has the beginning of the body before it looks, it closes over the rest.
+    kill -STOP "$server"
+    curl -s -o /dev/null -H Expect: -H Content-Type: --data-binary @body "http://127.0.0.1:$port/" &
+    curl=$!
+    local=0100007F:$(printf %04X "$port")
+    received() { awk -v local="$local" '$2 == local && $4 == "01" { print "0x" substr($5, 10) }' /proc/net/tcp; }
+    while [ $(($(received) + 0)) -lt 20000 ]; do sleep 0.02; done
+    kill -CONT "$server"
+    wait "$curl"
     ;;
 esac
 kill "$server"

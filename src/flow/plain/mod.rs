@@ -195,6 +195,7 @@ impl Plain {
             is_reached: true,
             fits: true,
             is_passed: false,
+            is_unproven: false,
         }
     }
 

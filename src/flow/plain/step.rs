@@ -232,6 +232,9 @@ impl Plain {
         if controls == FIN_ACK {
             let checksum = brief.checksum();
             let is_usual = matches!(checksum, Checksum::Unchecked | Checksum::Right);
+            if brief.payload_len == 0 && !brief.is_all_there() {
+                return false;
+            }
             if !is_usual && checksum != self.seals.at(from).syn_checksum {
                 return false;
             }

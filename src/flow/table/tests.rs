@@ -239,8 +239,45 @@ fn a_wrong_copy_of_a_syn_before_the_right_one_takes_no_rst_on_trust() {
     assert!(ended(&[of(syn, right), copies[0], copies[1], of(reset, right)]));
     // Where all that an end sends is wrong, addresses were changed.
     assert!(ended(&[of(syn, wrong), copies[0], of(reset, wrong)]));
-    let of_syn = [of(syn, wrong), of(syn, right)];
-    assert_eq!(with_checksums(&of_syn).halves.client.syn_checksum(), right);
+    for first in [wrong, Checksum::Unchecked] {
+        let of_syn = [of(syn, first), of(syn, right)];
+        let expected = if first == wrong { right } else { first };
+        assert_eq!(with_checksums(&of_syn).halves.client.syn_checksum(), expected);
+    }
+}
+
+#[test]
+fn of_several_copies_of_a_syn_the_best_says_what_is_to_be_expected() {
+    let copy = |checksum, millis: i64| {
+        let time = Timestamp::new(9, millis * 1_000_000);
+        Segment { checksum, time, ..segment(1000, 9, Flags::SYN, 7, 0) }
+    };
+    let kinds = [Checksum::Unchecked, Checksum::Wrong, Checksum::Left, Checksum::Right];
+    for (first, worse) in kinds.into_iter().zip(0..) {
+        for (then, better) in kinds.into_iter().zip(0..) {
+            let mut table = Table::default();
+            table.push(&copy(first, 0));
+            table.push(&copy(then, 5));
+            let connection = table.into_connections().next().unwrap();
+            let expected = if better > worse.max(1) { then } else { first };
+            let found = connection.halves.client.syn_checksum();
+            assert_eq!(found, expected, "{first:?}, then {then:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bare_fin_that_cannot_be_looked_at_is_unproven() {
+    for (is_whole, fragmented) in [(true, false), (true, true)] {
+        let mut table = Table::default();
+        let right = |segment| Segment { checksum: Checksum::Right, window: 1000, ..segment };
+        table.push(&right(segment(1000, 9, Flags::SYN, 7, 0)));
+        table.push(&right(segment(1000, 9, Flags::SYN | Flags::ACK, 50, 8)));
+        let fin = segment(1000, 9, Flags::FIN | Flags::ACK, 51, 8);
+        table.push(&Segment { is_whole, fragmented, ..fin });
+        let connection = table.into_connections().next().unwrap();
+        assert_eq!(connection.fin(End::Server).unwrap().is_unproven, fragmented);
+    }
 }
 
 #[test]
