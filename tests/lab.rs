@@ -254,6 +254,22 @@ fn two_private_namespaces_at_once_have_port_8000_each() {
 }
 
 #[test]
+fn two_on_one_loopback_at_once_are_both_right() {
+    let start = |linger| {
+        let options = format!("--isolate never --port 0 --format json --hold 2s --linger {linger}");
+        Running::start(&mut closecheck(words(&options)))
+    };
+    let mut first = start("1");
+    let mut second = start("0");
+    proc::until_established_anywhere(&mut first);
+    proc::until_established_anywhere(&mut second);
+    // Neither has come to its close yet, and each sees the other's.
+    assert!(!first.has_ended() && !second.has_ended());
+    judge(&first.end(), "1", "server", false);
+    judge(&second.end(), "0", "server", false);
+}
+
+#[test]
 fn the_article_s_screen_shows_headline_packets_both_ends_and_the_answer() {
     let ran = run(&mut closecheck(words("--isolate always --linger 1")));
     let screen = &ran.exits(0).complains("").stdout;

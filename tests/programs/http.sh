@@ -13,7 +13,7 @@ case $1 in
     curl -s -o /dev/null -H Expect: -H Content-Type: --data-binary @body "http://127.0.0.1:$port/" &
     curl=$!
     local=0100007F:$(printf %04X "$port")
-    received() { awk -v local="$local" '$2 == local && $4 == "01" { print "0x" substr($5, 10) }' /proc/net/tcp; }
+    received() { awk -v local="$local" '$2 == local && $4 == "01" { print "0x" substr($5, 10); exit }' /proc/net/tcp; }
     while [ $(($(received) + 0)) -lt 20000 ]; do sleep 0.02; done
     kill -CONT "$server"
     wait "$curl"
