@@ -398,7 +398,8 @@ fn a_flood_of_syns_takes_no_more_memory_than_the_table() {
     };
     let before = flood_up_to(0..4);
     let after = flood_up_to(4..20);
-    assert!(after < before + 4096, "{before} KiB, then {after} KiB");
+    // What is given up at one go waits to be told; of all of it there would be more than 100 MiB.
+    assert!(after < before + 12 * 1024, "{before} KiB, then {after} KiB");
     let (code, lines, said) = watch.stop();
     assert_eq!((code, lines.len()), (Some(3), 0), "{said}");
     assert!(said.contains("0 of 500,000 connections selected"), "{said}");

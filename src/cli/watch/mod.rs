@@ -89,7 +89,7 @@ impl Watch<'_, '_> {
         let deadline = plan.duration.and_then(|duration| now().checked_add(duration));
         loop {
             let taken = self.take();
-            if (taken == 0 || now() >= self.told + TICK)
+            if (taken == 0 || self.telling.has_many() || now() >= self.told + TICK)
                 && let Some(ended) = self.tick()?
             {
                 return Ok(ended);

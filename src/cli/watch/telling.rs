@@ -21,6 +21,8 @@ use crate::verdict::{Gap, judge};
 
 /// The counter of packets that were captured twice.
 const DUPLICATE: &str = "duplicate";
+/// Connections that are not kept waiting, once so many have ended, until the time to tell has come.
+const MANY: usize = 4096;
 
 /// The connections under way, and the report while it is written.
 pub(super) struct Telling<'a> {
@@ -124,6 +126,11 @@ impl<'a> Telling<'a> {
     /// Takes the connections that had begun by this frame for ones that may lack what an interface did not take.
     pub(super) fn doubt_until(&mut self, frame: u64) {
         self.losses.away_until = frame;
+    }
+
+    /// True where so many have ended that they take room, as in a flood.
+    pub(super) fn has_many(&self) -> bool {
+        self.table.finished() >= MANY
     }
 
     /// Lets time pass, and tells what has ended.
