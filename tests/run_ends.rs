@@ -200,6 +200,30 @@ else:
     }
 }
 
+/// Its memory, and the pipe through which its guard tells it how the command ended.
+#[test]
+#[ignore = "needs root"]
+fn the_command_reaches_nothing_that_closecheck_has() {
+    let public = public();
+    let script = "read -r _ _ _ closecheck _ </proc/$PPID/stat
+(: >>/proc/$closecheck/mem) 2>&1 | grep -o 'Permission denied'
+ls /proc/$closecheck/fd 2>&1 | grep -o 'Permission denied'
+exit 5";
+    for net in ["private", "host"] {
+        let mut command = clean(public.program());
+        command.args(["run", "--net", net, "--", "sh", "-c", script]);
+        if net == "private" {
+            command.uid(NOBODY).gid(NOBODY);
+        } else {
+            let id = NOBODY.to_string();
+            command.env("SUDO_UID", &id).env("SUDO_GID", &id);
+        }
+        let ran = run(command.current_dir("/"));
+        ran.exits(5);
+        assert_eq!(ran.stdout, "Permission denied\nPermission denied\n", "{net}: {}", ran.stderr);
+    }
+}
+
 /// What was there before, as the child of a shell that closecheck took the place of, is not the command's.
 #[test]
 fn a_child_from_before_is_left_alone() {

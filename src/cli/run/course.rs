@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::Signal;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use super::args::{Net, RunPlan};
 use super::demands;
@@ -45,6 +46,9 @@ pub(super) fn run(plan: &RunPlan, confining: &Confining) -> Result<Status, Failu
     let signals = Signals::take_over().map_err(Failure::Signals)?;
     let captures = vec![recorder.as_fd().as_raw_fd()];
     let needs = Needs { captures, sends: true, processes: true, ..placing(reporting.places()) };
+    // The command may be the same user's: it may not trace this process, nor reach what it has open.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(RunError::system("hide from the command"))?;
     confine(confining, dropped, &needs)?;
     command.keep_going()?;
     let mut course = Course {
