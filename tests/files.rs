@@ -157,8 +157,11 @@ fn records_and_summaries_are_added_to_nothing_that_somebody_else_has_put_there()
         let says = |words| ran.stderr.contains(words);
         assert!(ran.code() == 2 && (says(error) || says("Permission denied")), "{}", ran.stderr);
     };
-    for (plant, error) in plants {
-        let folder = public.folder(error.split(' ').next().unwrap(), 0, "1777");
+    let everyone_s = plants.map(|(plant, error)| (plant, error, 0, "1777"));
+    let link: Plant = |secret, place| fs::hard_link(secret, place).unwrap();
+    let somebody_s = (link, "a second name, in a folder that others may write to", SOMEBODY, "755");
+    for (plant, error, owner, mode) in everyone_s.into_iter().chain([somebody_s]) {
+        let folder = public.folder(error.split(' ').next().unwrap(), owner, mode);
         let place = folder.join("out");
         plant(&secret, &place);
         if fs::symlink_metadata(&place).unwrap().nlink() == 1 {

@@ -159,19 +159,29 @@ fn direct(path: &Path, is_link: bool) -> io::Result<File> {
     Ok(file)
 }
 
+/// That others than its owner may write to it: the group's and everyone's bit.
+const WRITTEN_BY_OTHERS: u32 = 0o022;
+
 /// Refuses what somebody else has put where everyone may: a pipe, a device, a file, a link to one, as Linux does of its
 /// own accord where fs.protected_symlinks, fs.protected_fifos and fs.protected_regular are set (proc_sys_fs(5)), and a
-/// regular file with a second name, which may be anybody's.
+/// regular file with a second name, which may be anybody's; to root that wherever others may have given it.
 pub(super) fn check_owner(found: &Metadata, path: &Path) -> io::Result<()> {
     const STICKY_AND_OPEN: u32 = 0o1002;
     let folder = fs::metadata(folder(path))?;
     let is_open = folder.mode() & STICKY_AND_OPEN == STICKY_AND_OPEN;
     let is_linked = found.is_file() && found.nlink() > 1;
+    let is_of_others = folder.uid() != 0 || folder.mode() & WRITTEN_BY_OTHERS != 0;
     let owners = [geteuid().as_raw(), folder.uid()];
     if is_open && (is_linked || !owners.contains(&found.uid())) {
         return Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             "it is somebody else's, in a folder that everyone may write to",
+        ));
+    }
+    if is_linked && is_of_others && geteuid().is_root() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it has a second name, in a folder that others may write to",
         ));
     }
     Ok(())
@@ -180,7 +190,6 @@ pub(super) fn check_owner(found: &Metadata, path: &Path) -> io::Result<()> {
 /// Refuses to root a link that somebody else has put, or could put, before a device or a pipe, where root may write
 /// and they may not. `/dev/stdout` is root's, in a folder of root's.
 fn check_link(found: &Metadata, path: &Path) -> io::Result<()> {
-    const WRITTEN_BY_OTHERS: u32 = 0o022;
     const STICKY: u32 = 0o1000;
     if !found.is_symlink() || !geteuid().is_root() {
         return Ok(());
