@@ -6,7 +6,7 @@
 mod support;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -368,6 +368,29 @@ fn rotation_needs_a_file_and_a_number_of_files_needs_rotation() {
         ran.exits(2);
         assert_eq!(ran.stdout, "", "{arguments}");
     }
+}
+
+/// However many packets lie there, and however long it takes, what came before the request is read.
+#[test]
+#[ignore = "needs root"]
+fn what_came_before_a_signal_is_read_whatever_came_with_it() {
+    private_network();
+    let watch = Watch::start("-i lo --expect fin");
+    let (listener, address) = listen();
+    exchange(&listener, address, false);
+    assert_eq!(ended(&watch.connection()), "fin by client");
+    watch.signal(Signal::SIGSTOP);
+    let [from, to] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+    let to_address = to.local_addr().unwrap();
+    for _ in 0..180_000 {
+        from.send_to(b"?", to_address).unwrap();
+    }
+    exchange(&listener, address, true);
+    watch.signal(Signal::SIGTERM);
+    watch.signal(Signal::SIGCONT);
+    let (code, lines, said) = watch.end();
+    assert_eq!((code, lines.len()), (Some(1), 1), "{said}");
+    assert!(lines[0].contains(r#""verdict":"rst""#), "{lines:?}");
 }
 
 /// Behind the interface of [`pair`].

@@ -2,6 +2,7 @@
 
 mod args;
 mod cases;
+mod clock;
 mod command;
 mod compare;
 mod confine;

@@ -13,9 +13,10 @@ use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::args::{FollowPlan, ReadPlan};
+use super::clock::wall_clock;
 use super::command::warn;
 use super::failure::Failure;
 use super::pass::{
@@ -70,7 +71,7 @@ pub(super) fn run(
         quiet = if waiting == before { quiet + PAUSE } else { Duration::ZERO };
         let is_settled = follow.settle.is_some_and(|settle| quiet >= settle);
         let files: Vec<Savefile> = waiting.iter().map(|found| found.file.clone()).collect();
-        let ready = if is_settled { files.len() } else { complete(&files, now()) };
+        let ready = if is_settled { files.len() } else { complete(&files, wall_clock()) };
         for found in waiting.iter().take(ready) {
             if following.take(found)?.is_break() {
                 return following.leave();
@@ -88,12 +89,6 @@ pub(super) fn run(
             return following.leave();
         }
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "files are dated in real time")]
-fn now() -> Timestamp {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::default().plus(since_1970)
 }
 
 struct Following<'a> {

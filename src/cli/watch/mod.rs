@@ -13,11 +13,13 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::args::WatchPlan;
+use super::clock::wall_clock;
 use super::command::{note, warn};
 use super::confine::{Confining, confine, placing};
 use super::failure::Failure;
 use super::status::Status;
 use crate::capture::{Delivery, Inquiry, Savefiles, Stop};
+use crate::decode::Timestamp;
 use crate::report::escape;
 use crate::sandbox::{self, Needs};
 use source::Source;
@@ -31,6 +33,9 @@ const BURST: usize = 8192;
 /// hands a batch over when its time is up, which it looks at that often.
 const LAST_BATCH: Duration =
     Delivery::BATCH.saturating_mul(2).saturating_add(Duration::from_millis(10));
+
+/// How long packets that came before a request to stop are read, however many they are.
+const LONGEST_END: Duration = Duration::from_secs(10);
 
 /// Why a watch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +74,15 @@ pub(super) fn run(plan: &WatchPlan, confining: &Confining) -> Result<Status, Fai
     confine(confining, dropped, &needs)?;
     let (name, link) = (escape(source.interface()), source.link());
     note(&format!("watching {name} ({link}), {} bytes of each packet", plan.snap_len));
-    let ended = Watch { source: &mut source, telling: &mut telling, stop, inquiry, told: now() }
-        .until_the_end(plan)?;
+    let ended = Watch {
+        source: &mut source,
+        telling: &mut telling,
+        stop,
+        inquiry,
+        told: now(),
+        newest: Timestamp::default(),
+    }
+    .until_the_end(plan)?;
     telling.finish(ended)
 }
 
@@ -82,6 +94,8 @@ struct Watch<'a, 'p> {
     inquiry: Inquiry,
     /// When the table was told the time last.
     told: Instant,
+    /// When the last packet came that was taken.
+    newest: Timestamp,
 }
 
 impl Watch<'_, '_> {
@@ -110,8 +124,11 @@ impl Watch<'_, '_> {
     }
 
     fn take(&mut self) -> u64 {
-        let Watch { source, telling, .. } = self;
-        source.read(BURST, |frame| telling.take(frame))
+        let Watch { source, telling, newest, .. } = self;
+        source.read(BURST, |frame| {
+            *newest = frame.time;
+            telling.take(frame);
+        })
     }
 
     /// Asks what was lost, then tells what has ended, which may be doubtful for that.
@@ -134,10 +151,22 @@ impl Watch<'_, '_> {
 
     /// Takes the packets that came before now.
     fn take_what_is_left(&mut self) -> Result<(), Failure> {
-        let until = now() + LAST_BATCH;
-        while now() < until {
-            if self.take() == 0 {
+        let (asked, until) = (wall_clock(), now() + LAST_BATCH);
+        let latest = until + LONGEST_END;
+        loop {
+            let taken = self.take();
+            let are_taken = taken == 0 || self.newest >= asked;
+            if are_taken && now() >= until {
+                break;
+            }
+            if now() >= latest {
+                self.telling.leave_unread();
+                break;
+            }
+            if taken == 0 {
                 self.wait_for_packets(until)?;
+            } else if self.telling.has_many() {
+                self.tick()?;
             }
         }
         self.look();

@@ -50,6 +50,7 @@ struct Losses {
     outages: Outages,
     away_until: u64,
     is_lost: bool,
+    are_unread: bool,
 }
 
 impl<'a> Telling<'a> {
@@ -126,6 +127,12 @@ impl<'a> Telling<'a> {
     /// Takes the connections that had begun by this frame for ones that may lack what an interface did not take.
     pub(super) fn doubt_until(&mut self, frame: u64) {
         self.losses.away_until = frame;
+    }
+
+    /// Gives up on packets that came and were not taken, which any connection may be missing.
+    pub(super) fn leave_unread(&mut self) {
+        self.losses.are_unread = true;
+        self.losses.dropped_until = u64::MAX;
     }
 
     /// True where so many have ended that they take room, as in a flood.
@@ -257,10 +264,11 @@ impl<'a> Telling<'a> {
     fn capture_so_far(&self, ended: Option<Ended>) -> CaptureSummary {
         let mut capture = self.capture.clone();
         let name = capture.interface.as_deref().unwrap_or_default();
-        let Losses { dropped, is_lost, .. } = self.losses;
+        let Losses { dropped, is_lost, are_unread, .. } = self.losses;
         let evicted = self.table.evicted();
         let reasons = [
             (dropped > 0, format!("{dropped} packets were dropped by the kernel")),
+            (are_unread, "packets that had come were not read any more".to_owned()),
             (is_lost, format!("{name} could not be captured on again")),
             (evicted > 0, evicted_words(self.plan.max_open, evicted)),
             (
