@@ -41,14 +41,14 @@ pub(super) struct Taken {
 
 /// The room that connections take which are over or odd, in the same kilobytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Room {
+pub(super) struct Load {
     over: usize,
     /// How many are over.
     connections: usize,
     odd: usize,
 }
 
-impl Room {
+impl Load {
     /// What those that are over may take whatever else is held, and odd ones whatever the limit is.
     const ANYWAY: usize = 4096;
     /// An open connection takes a quarter of a kilobyte.
@@ -70,14 +70,14 @@ impl Room {
     /// many connections held.
     pub(super) fn has_too_much_over(self, held: usize, notes: usize) -> bool {
         let open = held.saturating_sub(self.connections);
-        let most = Room::ANYWAY.max(open / Room::OPEN_PER_KILOBYTE);
-        self.over > most || notes > most * Room::NOTES_PER_KILOBYTE
+        let most = Load::ANYWAY.max(open / Load::OPEN_PER_KILOBYTE);
+        self.over > most || notes > most * Load::NOTES_PER_KILOBYTE
     }
 
     /// True where odd ones take more than they may: as much as the most connections that may be held, were they open.
     #[inline]
     pub(super) fn has_too_much_odd(self, limit: usize) -> bool {
-        self.odd > Room::ANYWAY.max(limit / Room::OPEN_PER_KILOBYTE)
+        self.odd > Load::ANYWAY.max(limit / Load::OPEN_PER_KILOBYTE)
     }
 }
 
@@ -94,7 +94,7 @@ pub(super) fn aged(queue: &mut VecDeque<Over>, now: Timestamp, limit: i64) -> Op
 }
 
 impl Connection {
-    /// The [room](Room) that it takes.
+    /// The [room](Taken) that it takes.
     pub(super) fn room(&self) -> Taken {
         let has_hole = || End::BOTH.iter().any(|&end| self.has_hole(end));
         let kilobytes = match &self.rare {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::duplicate::{Headers, Recent, Sender};
 use super::ends::Key;
-use super::over::{Over, Room, Taken, is_aged};
+use super::over::{Load, Over, Taken, is_aged};
 use super::slots::{Found, Slots};
 use super::step::Step;
 use super::{Connection, End, Held, Plain};
@@ -57,7 +57,7 @@ pub struct Table {
     /// Those of them that were handed out and are still held.
     told: VecDeque<Over>,
     /// What the connections take that are over and held, and the odd ones.
-    room: Room,
+    load: Load,
     /// That is more than it may be.
     is_crowded: bool,
     finished: Vec<Held>,
@@ -141,7 +141,7 @@ impl Table {
             slots: Slots::default(),
             over: VecDeque::new(),
             told: VecDeque::new(),
-            room: Room::default(),
+            load: Load::default(),
             is_crowded: false,
             finished: Vec::new(),
             clock: Timestamp::default(),

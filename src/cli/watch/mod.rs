@@ -117,8 +117,8 @@ impl Watch<'_, '_> {
             }
             let is_over = deadline.is_some_and(|deadline| now() >= deadline);
             if ready.stop || is_over {
-                self.take_what_is_left()?;
-                return Ok(if ready.stop { Ended::Stopped } else { Ended::OutOfTime });
+                let asked = if ready.stop { Ended::Stopped } else { Ended::OutOfTime };
+                return Ok(self.take_what_is_left()?.unwrap_or(asked));
             }
         }
     }
@@ -149,8 +149,8 @@ impl Watch<'_, '_> {
         self.telling.doubt_until(self.source.away_until());
     }
 
-    /// Takes the packets that came before now.
-    fn take_what_is_left(&mut self) -> Result<(), Failure> {
+    /// Takes the packets that came before now, unless they end it themselves.
+    fn take_what_is_left(&mut self) -> Result<Option<Ended>, Failure> {
         let (asked, until) = (wall_clock(), now() + LAST_BATCH);
         let latest = until + LONGEST_END;
         loop {
@@ -165,12 +165,14 @@ impl Watch<'_, '_> {
             }
             if taken == 0 {
                 self.wait_for_packets(until)?;
-            } else if self.telling.has_many() {
-                self.tick()?;
+            } else if self.telling.has_many()
+                && let Some(ended) = self.tick()?
+            {
+                return Ok(Some(ended));
             }
         }
         self.look();
-        Ok(())
+        Ok(None)
     }
 
     /// Sleeps until a signal comes, a packet where they are waited for, something of the interface, or until

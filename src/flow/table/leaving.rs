@@ -57,7 +57,7 @@ impl Table {
             entry.remove();
         }
         let Some(held) = self.slots.remove(place) else { return };
-        self.room.change(held.room(), Taken::default());
+        self.load.change(held.room(), Taken::default());
         self.finished.extend(Some(held).filter(|held| !held.was_told()));
     }
 
@@ -76,12 +76,12 @@ impl Table {
 
     /// Takes note of what a connection takes. Room is made before the next segment, as this one is its connection's.
     pub(super) fn note_room(&mut self, before: Taken, after: Taken) {
-        self.room.change(before, after);
-        self.is_crowded = self.has_too_many_over() || self.room.has_too_much_odd(self.limit);
+        self.load.change(before, after);
+        self.is_crowded = self.has_too_many_over() || self.load.has_too_much_odd(self.limit);
     }
 
     fn has_too_many_over(&self) -> bool {
-        self.room.has_too_much_over(self.slots.used(), self.over.len() + self.told.len())
+        self.load.has_too_much_over(self.slots.used(), self.over.len() + self.told.len())
     }
 
     /// Moves connections that have been over for long enough to the finished ones, and the first of the others where they
@@ -109,7 +109,7 @@ impl Table {
                 self.finish(over.hash, over.place);
             }
         }
-        while self.room.has_too_much_odd(self.limit) && self.evict_odd() {}
+        while self.load.has_too_much_odd(self.limit) && self.evict_odd() {}
         self.is_crowded = false;
     }
 
