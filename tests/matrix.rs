@@ -6,9 +6,12 @@ mod support;
 
 use std::fmt::Write;
 use std::fs::{self, DirEntry};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 use serde_json::Value;
 use support::{Public, Ran, Running, closecheck, eventually, run, words};
 
@@ -46,17 +49,45 @@ fn every_cell_is_the_same_for_nobody() {
     is_as_recorded(&run(&mut Public::new().as_nobody(words("matrix --format plain"))));
 }
 
-#[test]
-fn a_cell_that_is_killed_fails_the_matrix_in_words() {
-    let arguments = "matrix --scenario stalled-forever --closer server --linger 1 --jobs 1";
-    let running = Running::start(&mut closecheck(words(arguments)));
+/// A process that the matrix has started, once there is one.
+#[track_caller]
+fn first_cell(running: &Running) -> i32 {
     let cell = || {
         let threads = fs::read_dir(format!("/proc/{}/task", running.pid())).ok()?.flatten();
         let children = |thread: DirEntry| fs::read_to_string(thread.path().join("children")).ok();
         threads.filter_map(children).find_map(|ids| ids.split_whitespace().next()?.parse().ok())
     };
     eventually("the cell is started", || cell().is_some());
-    kill(Pid::from_raw(cell().unwrap()), Signal::SIGKILL).unwrap();
+    cell().expect("a cell that runs")
+}
+
+/// A terminal's Ctrl-C goes to the whole group of processes, `kill` to one.
+#[test]
+fn a_matrix_that_is_interrupted_reports_what_it_has_and_leaves_no_cell_behind() {
+    let arguments = "matrix --scenario stalled-forever --linger 1,2,3 --jobs 1 --format json";
+    for (signal, to_all) in
+        [(Signal::SIGINT, true), (Signal::SIGTERM, false), (Signal::SIGHUP, false)]
+    {
+        let running = Running::start(closecheck(words(arguments)).process_group(0));
+        let cell = first_cell(&running);
+        let group = Pid::from_raw(running.pid().try_into().unwrap());
+        if to_all { killpg(group, signal) } else { kill(group, signal) }.unwrap();
+        let ran = running.end();
+        let report = ran.exits(3).json();
+        assert!(!Path::new(&format!("/proc/{cell}")).exists(), "{signal}: {cell} is left");
+        let incomplete = report["incomplete"][0].as_str().unwrap_or_default();
+        let is_told = incomplete.starts_with("interrupted after ");
+        assert!(is_told && incomplete.ends_with(" of 6 cells"), "{signal}: {report:#}");
+        assert!(report["matrix"].as_array().unwrap().len() < 6, "{signal}: {report:#}");
+        ran.complains(&format!("closecheck: warning: incomplete: {incomplete}\n"));
+    }
+}
+
+#[test]
+fn a_cell_that_is_killed_fails_the_matrix_in_words() {
+    let arguments = "matrix --scenario stalled-forever --closer server --linger 1 --jobs 1";
+    let running = Running::start(&mut closecheck(words(arguments)));
+    kill(Pid::from_raw(first_cell(&running)), Signal::SIGKILL).unwrap();
     running.end().exits(2).complains(
         "closecheck: error: cannot run stalled-forever, closed by the server, linger 1: signal 9 ended its process\n",
     );
@@ -188,6 +219,18 @@ fn a_folder_that_is_not_there_is_told_before_anything_is_run() {
         file.display()
     );
     run(closecheck(["matrix", "-w"]).arg(&file)).exits(2).complains(&expected);
+}
+
+/// Who opens a named pipe to write waits for a reader.
+#[test]
+fn a_pipe_in_the_place_of_a_cells_packets_is_refused_before_anything_is_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("drained-client-0.pcap");
+    mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+    let arguments = words("matrix --scenario drained --closer client --linger 0 -w");
+    let expected =
+        format!("closecheck: error: cannot write {}: it is no regular file\n", pipe.display());
+    run(closecheck(arguments).arg(folder.path())).exits(2).complains(&expected);
 }
 
 #[test]

@@ -434,6 +434,24 @@ fn a_flood_of_syns_takes_no_more_memory_than_the_table() {
     );
 }
 
+/// They lie before the signal that would end it too early.
+#[test]
+#[ignore = "needs root"]
+fn the_connections_that_were_asked_for_may_be_the_last_that_are_read() {
+    private_network();
+    pair();
+    ip("neighbour add 10.9.1.9 lladdr 02:00:00:00:00:09 dev watched");
+    let watch = Watch::start("-i watched --max-open 2000 --count 5 tcp");
+    watch.signal(Signal::SIGSTOP);
+    syns::send(NOBODY_THERE, 0..25_000).unwrap();
+    watch.signal(Signal::SIGTERM);
+    watch.signal(Signal::SIGCONT);
+    let (code, lines, said) = watch.end();
+    assert_eq!((code, lines.len()), (Some(3), 5), "{said}");
+    assert!(said.contains("were given up before their end"), "{said}");
+    assert!(!said.contains("interrupted"), "{said}");
+}
+
 /// Asks for summaries until one has this in it.
 fn until_taken(watch: &mut Watch, packets: &str) {
     eventually(packets, || {

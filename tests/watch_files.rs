@@ -36,7 +36,7 @@ fn packets_are_written_to_files_that_change_by_size() {
 #[ignore = "needs root"]
 fn a_file_that_fails_fails_the_watch_and_takes_nothing_from_the_report() {
     private_network();
-    let watch = Watch::start("-i lo -w /dev/full");
+    let mut watch = Watch::start("-i lo -w /dev/full");
     let (listener, address) = listen();
     for _ in 0..200 {
         exchange(&listener, address, false);
@@ -44,9 +44,11 @@ fn a_file_that_fails_fails_the_watch_and_takes_nothing_from_the_report() {
     for _ in 0..200 {
         assert_eq!(ended(&watch.connection()), "fin by client");
     }
+    watch
+        .until_it_says("cannot write /dev/full: No space left on device; no more packets are kept");
     let (code, _, said) = watch.stop();
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains("cannot write /dev/full: No space left on device"), "{said}");
+    assert!(said.contains("error: cannot write /dev/full: No space left on device"), "{said}");
 }
 
 /// Where SIGXFSZ would end the watch.

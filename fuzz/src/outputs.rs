@@ -213,7 +213,7 @@ fn lab(texts: &mut Texts<'_>) -> Vec<Written> {
     let cell = String::from_utf8(cell).expect("text");
     let cell = Cell::from_record(&cell, None).expect("the record of a scenario");
     let cell = cell.captured_in(Some(texts.next()));
-    let matrix = Matrix { cells: vec![cell] };
+    let matrix = Matrix { cells: vec![cell], incomplete: vec![texts.next()] };
     let report = Report::new(capture.clone(), vec![record]);
     let mut all = Vec::new();
     for (format, language) in FORMATS {

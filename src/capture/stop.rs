@@ -100,8 +100,8 @@ impl Stop {
     /// Waits until something can be read from `file`, its end too.
     ///
     /// # Errors
-    /// [`Stopped`] once the request was made, or whatever the system says.
-    pub(super) fn wait_for(&self, file: impl AsFd) -> io::Result<()> {
+    /// One of its own once the request was made, or whatever the system says.
+    pub(crate) fn wait_for(&self, file: impl AsFd) -> io::Result<()> {
         let mut polled = [
             PollFd::new(self.as_fd(), PollFlags::POLLIN),
             PollFd::new(file.as_fd(), PollFlags::POLLIN),

@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::failure::Failure;
 use super::out::is_closed;
 use super::status::Status;
-use crate::report::{CaptureSummary, Format, escape, without_error_numbers};
+use crate::report::{Format, escape, without_error_numbers};
 
 /// Writes a line on standard error, in one piece. Where that takes nothing, the line is lost: whatever is said there,
 /// the exit status tells it too.
@@ -27,13 +27,12 @@ pub(super) fn note(text: &str) {
     say(&format!("closecheck: {}", escape(&without_error_numbers(text))));
 }
 
-/// Says on standard error what makes the capture incomplete, unless the same terminal shows it in the
-/// report.
-pub(super) fn warn_incomplete(capture: &CaptureSummary, format: Format) {
+/// Says on standard error what makes the report incomplete, unless the same terminal shows it there.
+pub(super) fn warn_incomplete(incomplete: &[String], format: Format) {
     if format == Format::Table && io::stdout().is_terminal() && io::stderr().is_terminal() {
         return;
     }
-    for reason in &capture.incomplete {
+    for reason in incomplete {
         warn(&format!("incomplete: {reason}"));
     }
 }

@@ -34,8 +34,8 @@ pub(super) fn run(plan: &ComparePlan, confining: &Confining) -> Result<Status, F
     let (of_a, of_b) = (std::mem::take(&mut a.traces), std::mem::take(&mut b.traces));
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
     let warn = |a: &CaptureSummary, b: &CaptureSummary| {
-        warn_incomplete(a, view.format);
-        warn_incomplete(&without_interruption(a, b.clone()), view.format);
+        warn_incomplete(&a.incomplete, view.format);
+        warn_incomplete(&without_interruption(a, b.clone()).incomplete, view.format);
     };
     let outcome = match plan.sought {
         Sought::Closes(options) => {

@@ -42,7 +42,7 @@ pub(super) fn run(mut plan: LabPlan, confining: &Confining) -> Result<Status, Fa
         write_lab(&report, out)?;
         drawing.map_or(Ok(()), |drawing| drawing.write(out))
     })?;
-    warn_incomplete(&outcome.report.capture, plan.report.format());
+    warn_incomplete(&outcome.report.capture.incomplete, plan.report.format());
     match written {
         Err(error) => Ok(show_failure(&error.into())),
         // An exchange that did not come to its end shows nothing of what the expectation is about.

@@ -4,14 +4,18 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use super::args::{CellPlan, DRAWN, MatrixPlan};
+use super::command::warn_incomplete;
 use super::confine::{Confining, confine, placing};
 use super::failure::Failure;
 use super::html::HtmlFile;
@@ -19,27 +23,37 @@ use super::lab::program;
 use super::out::{Target, base_view, print};
 use super::progress::Cells;
 use super::status::Status;
+use crate::capture::{OutputError, Stop};
 use crate::report::{Cell, Matrix};
 use crate::sandbox::{self, Confinement};
 
 /// The exit status of a cell that failed.
 const FAILED: i32 = 2;
+/// What asks a cell to stop.
+const REQUEST: Signal = Signal::SIGTERM;
+
+/// What a cell wrote; nothing where it was stopped before it had anything to tell.
+type Told = Option<(CellPlan, Output)>;
 
 /// Runs all cells, drops rights, and shows what the cells told.
 pub(super) fn run(plan: &MatrixPlan, confining: &Confining) -> Result<Status, Failure> {
     plan.write.as_deref().map_or(Ok(()), is_folder)?;
-    let outputs = run_all(plan, confining.wanted())?;
+    plan.cells.iter().filter_map(|&cell| capture_of(cell, plan)).try_for_each(is_free)?;
+    let stop = Stop::on_signals().map_err(Failure::Signals)?;
+    let outputs = run_all(plan, confining.wanted(), &stop)?;
     let dropped = sandbox::drop_for_good()?;
     // A page that cannot be written keeps nobody from the report.
     let html = plan.html.begin();
     let place = html.as_ref().ok().and_then(|file| file.as_ref().and_then(HtmlFile::place));
     confine(confining, dropped, &placing([place]))?;
-    let cells = plan.cells.iter().zip(&outputs).map(|(cell, output)| read(*cell, output, plan));
+    let cells = outputs.iter().map(|(cell, output)| read(*cell, output, plan));
     let cells = cells.collect::<Result<Vec<Cell>, Failure>>()?;
-    let status = status(&cells);
-    let matrix = Matrix { cells };
+    let incomplete = stop.is_requested().then(|| interrupted(&cells, plan.cells.len()));
+    let matrix = Matrix { cells, incomplete: incomplete.into_iter().flatten().collect() };
+    let status = status(&matrix);
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
     print(|out| matrix.write(&view, out))?;
+    warn_incomplete(&matrix.incomplete, plan.format);
     html?.map_or(Ok(()), |file| file.write(matrix.page()))?;
     Ok(status)
 }
@@ -53,24 +67,46 @@ fn is_folder(path: &Path) -> Result<(), Failure> {
     known.map_err(|source| Failure::Folder { path: path.to_owned(), source })
 }
 
+/// Whether a cell's packets can go there: one who comes upon a named pipe would wait for its reader.
+fn is_free(path: PathBuf) -> Result<(), Failure> {
+    match fs::metadata(&path) {
+        Ok(found) if !found.is_file() => {
+            let source = io::Error::other("it is no regular file");
+            Err(Failure::Output(OutputError::new(&path, source)))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// What a matrix lacks that was interrupted; nothing where all of its cells were through.
+fn interrupted(cells: &[Cell], planned: usize) -> Option<String> {
+    let through = cells.iter().filter(|cell| cell.as_documented().is_some()).count();
+    (through < planned).then(|| format!("interrupted after {through} of {planned} cells"))
+}
+
 /// A cell that differs from what is documented is a difference found; one of which that cannot be said
 /// leaves the matrix incomplete.
-fn status(cells: &[Cell]) -> Status {
+fn status(Matrix { cells, incomplete }: &Matrix) -> Status {
     let any = |wanted| cells.iter().any(|cell| cell.as_documented() == wanted);
     match (any(Some(false)), any(None)) {
         (true, _) => Status::NotAsExpected,
         (false, true) => Status::Incomplete,
-        (false, false) if cells.is_empty() => Status::Incomplete,
+        (false, false) if cells.is_empty() || !incomplete.is_empty() => Status::Incomplete,
         (false, false) => Status::AsExpected,
     }
 }
 
 /// Runs every cell, as many at a time as there are jobs, and gives what they wrote in their order. The first failure
-/// in that order is the matrix's.
-fn run_all(plan: &MatrixPlan, confinement: Confinement) -> Result<Vec<Output>, Failure> {
+/// in that order is the matrix's. Once it is asked to stop, those under way tell what they have come to, and no other
+/// is begun.
+fn run_all(
+    plan: &MatrixPlan,
+    confinement: Confinement,
+    stop: &Stop,
+) -> Result<Vec<(CellPlan, Output)>, Failure> {
     let program = program().map_err(Failure::Program)?;
     let next = AtomicUsize::new(0);
-    let done: Vec<Mutex<Option<Result<Output, Failure>>>> =
+    let done: Vec<Mutex<Option<Result<Told, Failure>>>> =
         plan.cells.iter().map(|_| Mutex::new(None)).collect();
     let progress = Cells::start(plan.cells.len());
     let work = || {
@@ -79,7 +115,10 @@ fn run_all(plan: &MatrixPlan, confinement: Confinement) -> Result<Vec<Output>, F
             let (Some(&cell), Some(slot)) = (plan.cells.get(place), done.get(place)) else {
                 return;
             };
-            let ran = run_one(&program, cell, plan, confinement);
+            if stop.is_requested() {
+                return;
+            }
+            let ran = run_one(&program, cell, plan, confinement, stop);
             if ran.is_err() {
                 // The rest would fail likewise.
                 next.store(plan.cells.len(), Ordering::Relaxed);
@@ -104,7 +143,7 @@ fn run_all(plan: &MatrixPlan, confinement: Confinement) -> Result<Vec<Output>, F
     });
     let results = done.into_iter().filter_map(|slot| slot.into_inner().ok().flatten());
     // A cell that was not begun because another failed is no cell; that other's failure is among these.
-    results.collect()
+    results.filter_map(Result::transpose).collect()
 }
 
 fn run_one(
@@ -112,7 +151,8 @@ fn run_one(
     cell: CellPlan,
     plan: &MatrixPlan,
     confinement: Confinement,
-) -> Result<Output, Failure> {
+    stop: &Stop,
+) -> Result<Told, Failure> {
     let CellPlan { scenario, closer, linger } = cell;
     let mut command = Command::new(program);
     command
@@ -122,19 +162,39 @@ fn run_one(
         .args(plan.ipv6.then_some("--ipv6"))
         .args(plan.html.html.is_some().then(|| format!("--{DRAWN}")))
         .args(["--sandbox", &confinement.to_string()])
-        .stdin(Stdio::null());
+        // A terminal's Ctrl-C comes to it as every other request to stop does, once.
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     if let Some(capture) = capture_of(cell, plan) {
         command.arg("-w").arg(capture);
     }
-    let output = command.output().map_err(|error: io::Error| failed(cell, &error.to_string()))?;
-    if let Some(signal) = output.status.signal() {
-        return Err(failed(cell, &format!("signal {signal} ended its process")));
+    let output = command.spawn().and_then(|child| finish(child, stop));
+    let output = output.map_err(|error| failed(cell, &error.to_string()))?;
+    match output.status.signal() {
+        // The request came before the cell could heed it.
+        Some(signal) if signal == REQUEST as i32 && stop.is_requested() => return Ok(None),
+        Some(signal) => return Err(failed(cell, &format!("signal {signal} ended its process"))),
+        None => {}
     }
     // One whose packets could not be written has a record all the same.
     if output.stdout.is_empty() || output.status.code() == Some(FAILED) {
         return Err(failed(cell, &String::from_utf8_lossy(&output.stderr)));
     }
-    Ok(output)
+    Ok(Some((cell, output)))
+}
+
+/// Waits for what a cell tells, which it does at its end, and passes the request to stop on to it.
+fn finish(child: Child, stop: &Stop) -> io::Result<Output> {
+    if let Some(told) = &child.stdout
+        && stop.wait_for(told).is_err()
+        && let Ok(id) = i32::try_from(child.id())
+    {
+        // Its end has not been asked for, so the number is its own whatever became of it.
+        let _ = kill(Pid::from_raw(id), REQUEST);
+    }
+    child.wait_with_output()
 }
 
 /// What a cell told.

@@ -47,7 +47,7 @@ pub(super) fn run(
     }
     out.finish()?;
     let capture = summary(&Files::new(lines)?)?;
-    warn_incomplete(&capture, Format::Ndjson);
+    warn_incomplete(&capture.incomplete, Format::Ndjson);
     Ok(if capture.incomplete.is_empty() { Status::AsExpected } else { Status::Incomplete })
 }
 

@@ -38,7 +38,7 @@ pub(super) fn run(plan: PricePlan, confining: &Confining) -> Result<Status, Fail
     let view = view(&plan.report, Numbers::Relative, Target::StandardOutput);
     let report = PriceReport { price: &price, capture: &capture, view };
     print(|out| report.write(out))?;
-    warn_incomplete(&capture, plan.report.format());
+    warn_incomplete(&capture.incomplete, plan.report.format());
     // Where connections are missing, those that were seen do not speak for them.
     let evidence =
         if capture.incomplete.is_empty() { Evidence::Complete } else { Evidence::Doubtful };

@@ -117,7 +117,7 @@ impl<'a> Reporting<'a> {
         let Reporting { judge, listing, mut out, format, .. } = self;
         out.write(|out| listing.finish(capture, judge.selected_from(), out))?;
         out.flush()?;
-        warn_incomplete(capture, format);
+        warn_incomplete(&capture.incomplete, format);
         // That packets were lost may be told only behind the connections that it makes doubtful.
         let lost = capture.dropped.is_some_and(|dropped| dropped > 0) || cut(capture) > 0;
         let evidence = match (lost, capture.incomplete.is_empty()) {

@@ -43,13 +43,13 @@ pub(super) fn write(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Result<()> 
     let styles = lab.view.styles;
     let Some((record, facts)) = lab.judged() else {
         writeln!(out, "{}", styles.doubtful("no connection captured"))?;
-        return write_incomplete(&lab.report.capture, styles, out);
+        return write_incomplete(&lab.report.capture.incomplete, styles, out);
     };
     write_in_colour(record.close.verdict, &headline(record), styles, out)?;
     for line in conditions(lab.report, record, facts).lines() {
         write_wrapped(line, lab.view.width.unwrap_or(usize::MAX), out)?;
     }
-    write_incomplete(&lab.report.capture, styles, out)?;
+    write_incomplete(&lab.report.capture.incomplete, styles, out)?;
     writeln!(out)?;
     packet_list::write(lab.packets, record.start, &lab.view, out)?;
     writeln!(out)?;
@@ -87,7 +87,7 @@ pub(super) fn write_plain(lab: &LabReport<'_>, out: &mut dyn Write) -> io::Resul
             writeln!(out)?;
         }
     }
-    write_incomplete(&lab.report.capture, Styles::PLAIN, out)
+    write_incomplete(&lab.report.capture.incomplete, Styles::PLAIN, out)
 }
 
 /// `FIN handshake, closed first by the server, four segments`.

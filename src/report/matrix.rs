@@ -16,6 +16,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::json::{write_line, write_pretty};
+use super::style::Styles;
+use super::table::write_incomplete;
 use super::{Format, SCHEMA, View, escape};
 use crate::decode::Endpoint;
 use crate::flow::{End, Pair};
@@ -61,6 +63,8 @@ pub struct CellError(#[from] serde_json::Error);
 pub struct Matrix {
     /// The cells.
     pub cells: Vec<Cell>,
+    /// What it lacks, in words; empty where it lacks nothing.
+    pub incomplete: Vec<String>,
 }
 
 /// The form that programs read.
@@ -70,6 +74,8 @@ struct Document<'a> {
     schema: &'static str,
     /// A connection of the lab for each cell, in the order of the table.
     matrix: Vec<&'a Value>,
+    /// What the matrix lacks, in words.
+    incomplete: &'a [String],
 }
 
 /// The parts of a record that the table shows.
@@ -286,11 +292,17 @@ impl Matrix {
     pub fn write(&self, view: &View, out: &mut dyn Write) -> io::Result<()> {
         match view.format {
             Format::Table | Format::Csv => self.write_table(view, out),
-            Format::Plain => self.cells.iter().try_for_each(|cell| write_block(cell, out)),
+            Format::Plain => {
+                self.cells.iter().try_for_each(|cell| write_block(cell, out))?;
+                write_incomplete(&self.incomplete, Styles::PLAIN, out)
+            }
             Format::Ndjson => self.cells.iter().try_for_each(|cell| write_line(&cell.record, out)),
             Format::Json => {
                 let matrix = self.cells.iter().map(|cell| &cell.record).collect();
-                write_pretty(&Document { schema: SCHEMA, matrix }, out)
+                write_pretty(
+                    &Document { schema: SCHEMA, matrix, incomplete: &self.incomplete },
+                    out,
+                )
             }
         }
     }

@@ -63,7 +63,7 @@ impl PriceReport<'_> {
         let styles = view.styles;
         writeln!(out, "{}", styles.heading(headline(price)))?;
         writeln!(out, "{}", conditions(price, capture))?;
-        write_incomplete(capture, styles, out)?;
+        write_incomplete(&capture.incomplete, styles, out)?;
         writeln!(out)?;
         write_kinds(&price.verdicts, styles, out)?;
         writeln!(out)?;
@@ -123,7 +123,7 @@ impl PriceReport<'_> {
         for finding in &price.findings {
             writeln!(out, "finding: {}", escape(finding))?;
         }
-        write_incomplete(self.capture, Styles::PLAIN, out)
+        write_incomplete(&self.capture.incomplete, Styles::PLAIN, out)
     }
 }
 

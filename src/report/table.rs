@@ -101,7 +101,7 @@ pub(super) fn write_summary(
     for line in wrap(&heading, view.width.unwrap_or(usize::MAX)) {
         writeln!(out, "{}", view.styles.heading(line))?;
     }
-    write_incomplete(capture, view.styles, out)?;
+    write_incomplete(&capture.incomplete, view.styles, out)?;
     if let Some(counters) = &capture.counters {
         writeln!(out, "counted by the kernel: {}", ends_counted(counters))?;
     }
@@ -176,13 +176,13 @@ pub(super) fn write_in_colour(
     }
 }
 
-/// What the capture lacks, a line each.
+/// What is missing, a line each.
 pub(super) fn write_incomplete(
-    capture: &CaptureSummary,
+    incomplete: &[String],
     styles: Styles,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    for reason in &capture.incomplete {
+    for reason in incomplete {
         writeln!(out, "{} {}", styles.doubtful("incomplete:"), escape(reason))?;
     }
     Ok(())

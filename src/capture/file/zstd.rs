@@ -45,14 +45,22 @@ impl Frame {
 
     /// Compares what it gave with what its header says, where that says anything.
     fn finish(&self) -> io::Result<()> {
-        match get_frame_content_size(&self.header) {
-            Ok(Some(size)) if size != self.given => {
-                let given = self.given;
-                let text = format!("a frame says that it holds {size} bytes, and holds {given}");
-                Err(io::Error::new(io::ErrorKind::InvalidData, text))
-            }
-            _ => Ok(()),
-        }
+        let said = match get_frame_content_size(&self.header) {
+            Ok(Some(size)) if size == self.given => return Ok(()),
+            Ok(Some(size)) => size.to_string(),
+            Ok(None) | Err(_) if !self.has_size() => return Ok(()),
+            // The two largest sizes are what libzstd has for one that is not there and for an error.
+            Ok(None) | Err(_) => "more than 2^64 - 3".to_owned(),
+        };
+        let text = format!("a frame says that it holds {said} bytes, and holds {}", self.given);
+        Err(io::Error::new(io::ErrorKind::InvalidData, text))
+    }
+
+    /// Whether the header has a field for the content's size (RFC 8878 3.1.1.1.1).
+    fn has_size(&self) -> bool {
+        const SIZE_FLAG: u8 = 0b1100_0000;
+        const SINGLE_SEGMENT: u8 = 0b0010_0000;
+        self.header.get(4).is_some_and(|descriptor| descriptor & (SIZE_FLAG | SINGLE_SEGMENT) != 0)
     }
 }
 

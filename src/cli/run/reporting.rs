@@ -239,7 +239,7 @@ impl Reporting<'_> {
         sink.write(|out| listing.finish(&capture, selected_from, out));
         let reported = sink.finish();
         if target != Target::StandardError || format != Format::Table {
-            warn_incomplete(&capture, format);
+            warn_incomplete(&capture.incomplete, format);
         }
         let dropped = capture.dropped != Some(0);
         let evidence = match (dropped, capture.incomplete.is_empty()) {

@@ -151,20 +151,19 @@ impl Watch<'_, '_> {
 
     /// Takes the packets that came before now, unless they end it themselves.
     fn take_what_is_left(&mut self) -> Result<Option<Ended>, Failure> {
-        let (asked, until) = (wall_clock(), now() + LAST_BATCH);
-        let latest = until + LONGEST_END;
+        let request = Request { made: wall_clock(), until: now() + LAST_BATCH };
         loop {
             let taken = self.take();
-            let are_taken = taken == 0 || self.newest >= asked;
-            if are_taken && now() >= until {
-                break;
-            }
-            if now() >= latest {
-                self.telling.leave_unread();
-                break;
+            match request.left(taken, self.newest, now()) {
+                Left::More => {}
+                Left::Nothing => break,
+                Left::Unread => {
+                    self.telling.leave_unread();
+                    break;
+                }
             }
             if taken == 0 {
-                self.wait_for_packets(until)?;
+                self.wait_for_packets(request.until)?;
             } else if self.telling.has_many()
                 && let Some(ended) = self.tick()?
             {
@@ -192,6 +191,39 @@ impl Watch<'_, '_> {
     }
 }
 
+/// A request to end, which is for the packets that came before it.
+struct Request {
+    /// By the clock that packets have their times from.
+    made: Timestamp,
+    /// When the kernel has handed over what it holds back.
+    until: Instant,
+}
+
+/// What there is to be read after a request.
+#[derive(Debug, PartialEq, Eq)]
+enum Left {
+    /// Packets from before it may yet come.
+    More,
+    /// None of them.
+    Nothing,
+    /// Packets that are not waited for any longer.
+    Unread,
+}
+
+impl Request {
+    /// What is left after so many were taken at one go, of which the last came at `newest`.
+    fn left(&self, taken: u64, newest: Timestamp, now: Instant) -> Left {
+        let are_taken = taken == 0 || newest >= self.made;
+        if are_taken && now >= self.until {
+            Left::Nothing
+        } else if now >= self.until + LONGEST_END {
+            Left::Unread
+        } else {
+            Left::More
+        }
+    }
+}
+
 struct Ready {
     stop: bool,
     inquiry: bool,
@@ -215,4 +247,30 @@ fn sleep(watched: &[BorrowedFd<'_>], until: Instant) -> Result<Vec<bool>, Failur
 #[expect(clippy::disallowed_methods, reason = "a live capture is read in real time")]
 fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_that_keep_coming_are_read_for_ten_seconds() {
+        let [before, made, after] = [9, 10, 11].map(|seconds| Timestamp::new(seconds, 0));
+        let until = now();
+        let request = Request { made, until };
+        let early = until - Duration::from_nanos(1);
+        let late = until + LONGEST_END;
+        for (taken, newest, at, left) in [
+            (0, before, early, Left::More),
+            (1, after, early, Left::More),
+            (0, before, until, Left::Nothing),
+            (1, made, until, Left::Nothing),
+            (1, before, until, Left::More),
+            (1, before, late - Duration::from_nanos(1), Left::More),
+            (1, before, late, Left::Unread),
+            (1, after, late, Left::Nothing),
+        ] {
+            assert_eq!(request.left(taken, newest, at), left, "{taken} to {newest:?}");
+        }
+    }
 }

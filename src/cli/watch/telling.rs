@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::super::args::WatchPlan;
-use super::super::command::{show_failure, warn_incomplete};
+use super::super::command::{show_failure, warn, warn_incomplete};
 use super::super::failure::Failure;
 use super::super::judge::{Evidence, Judge};
 use super::super::out::{Out, Pace, Target, view};
@@ -196,7 +196,7 @@ impl<'a> Telling<'a> {
         out.write(|out| listing.finish(&capture, judge.selected_from(), out))?;
         out.flush()?;
         if has_summary {
-            warn_incomplete(&capture, plan.report.format());
+            warn_incomplete(&capture.incomplete, plan.report.format());
         }
         if let Some(error) = file_error.or(placed.err()) {
             return Ok(show_failure(&error.into()));
@@ -220,6 +220,8 @@ impl<'a> Telling<'a> {
             Ok(Written::Yes) => {}
             Ok(Written::Full) => self.files_are_full = true,
             Err(error) => {
+                // It may be long until the end, which says it again.
+                warn(&format!("{error}; no more packets are kept"));
                 self.file_error = Some(error);
                 self.files = None;
             }

@@ -35,6 +35,9 @@ impl Matrix {
         let mut page = Page::new("closecheck matrix", "cell", Table::new(&columns));
         page.about("Ways to close under linger values, each on a loopback of its own.");
         self.summarize(&mut page);
+        for reason in &self.incomplete {
+            page.notice("incomplete", reason, Tone::Doubt);
+        }
         for cell in &self.cells {
             let cells = cells(cell, page.table());
             let detail = detail(cell, page.table());

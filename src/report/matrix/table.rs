@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Cell, HEADER, Matrix, write_block};
-use crate::report::table::write_in_colour;
+use crate::report::table::{write_in_colour, write_incomplete};
 use crate::report::text::{borderless, counted, hanging};
 use crate::report::{View, escape};
 
@@ -56,7 +56,8 @@ impl Matrix {
         writeln!(out)?;
         let lost = if has_lost { "; lost: bytes written and never read" } else { "" };
         let text = format!("{as_documented} as documented for Linux{lost}");
-        write_hanging(&format!("{cells}, "), &text, view, out)
+        write_hanging(&format!("{cells}, "), &text, view, out)?;
+        write_incomplete(&self.incomplete, styles, out)
     }
 
     /// As much of the table as fits, if that says anything.
@@ -168,7 +169,7 @@ mod tests {
         let cells = [("drained", true), ("unread", false)]
             .map(|(scenario, documented)| record(scenario, documented).to_string())
             .map(|record| Cell::from_record(&record, None).unwrap());
-        let matrix = Matrix { cells: cells.to_vec() };
+        let matrix = Matrix { cells: cells.to_vec(), incomplete: Vec::new() };
         let mut out = Vec::new();
         matrix.write_table(&View { width: Some(width), ..View::default() }, &mut out).unwrap();
         String::from_utf8(out).unwrap()

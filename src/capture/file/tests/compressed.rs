@@ -56,8 +56,13 @@ fn a_damaged_stream_ends_the_capture_with_what_came_before() {
 fn a_zstd_frame_that_holds_less_than_it_says_is_damaged_however_its_bytes_come() {
     // One segment of 257 bytes (RFC 8878 3.1.1.1), and an empty last block.
     let short = [&b"\x28\xb5\x2f\xfd\x60\x01\x00"[..], &[1, 0, 0]].concat();
+    // A window of 1 KiB and eight bytes of size, of which libzstd has the two largest for something else.
+    let [huge, largest] = [0xfe, 0xff]
+        .map(|last| [&b"\x28\xb5\x2f\xfd\xc0\x00"[..], &[last], &[0xff; 7], &[1, 0, 0]].concat());
     let capture = zstd(&two_packets());
-    for bytes in [[&capture[..], &short].concat(), [&short[..], &capture].concat()] {
+    let before_and_behind =
+        |frame: &Vec<u8>| [[&capture[..], frame].concat(), [frame, &capture[..]].concat()];
+    for bytes in [short, huge, largest].iter().flat_map(before_and_behind) {
         let whole = Frames::from_reader(Cursor::new(bytes.clone()));
         let trickled = Frames::from_reader(Trickle(Cursor::new(bytes)));
         for frames in [whole, trickled] {
