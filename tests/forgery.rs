@@ -140,10 +140,6 @@ fn a_segment_outside_of_the_window_changes_no_verdict_and_is_noted() {
                 let from = if rng.bool() { End::Client } else { End::Server };
                 // On a connection that is over, a SYN opens another.
                 let (flags, len) = kinds()[rng.usize(..if is_over { 7 } else { 9 })];
-                if flags == Flags::SYN && place == 1 {
-                    // There is no window before the first SYN is answered: either end may begin with any number.
-                    continue;
-                }
                 let line = Line {
                     from,
                     flags,
@@ -495,6 +491,25 @@ fn a_syn_ack_behind_the_end_opens_no_connection() {
         }
     }
     assert!(forged > 1000, "{forged}");
+}
+
+/// Who knows no connection answers a SYN with an RST of number 0, whatever others have said in its name.
+#[test]
+fn what_comes_before_a_refusal_does_not_make_it_another_end() {
+    let scenario = scenarios().swap_remove(0);
+    let syn = scenario.segments.first().unwrap();
+    let line = |flags, seq, len| Line { from: End::Server, flags, seq, ack: 1, len, ..syn.clone() };
+    let refusal = line(Flags::RST | Flags::ACK, 0, 0);
+    let essence =
+        |segments: &[Line]| essence(&run(segments, Setting::new(scenario.ports, 1000, 0)));
+    let refused = essence(&[syn.clone(), refusal.clone()]);
+    assert_eq!(refused, [(Verdict::Refused, Some(End::Server), None)]);
+    for (flags, len) in [(Flags::FIN | Flags::ACK, 0), (Flags::ACK, 0), (Flags::ACK, 100)] {
+        let forged = line(flags, 99_999, len);
+        assert_eq!(essence(&[syn.clone(), forged, refusal.clone()]), refused, "{flags:?}, {len}");
+    }
+    let forged = line(Flags::SYN, 99_999, 0);
+    assert_eq!(essence(&[syn.clone(), forged, refusal]), refused);
 }
 
 #[test]

@@ -245,7 +245,11 @@ impl Connection {
     pub(super) fn observe(&mut self, segment: &Segment<'_>) {
         let from = self.sender(segment);
         let silence = segment.time.since(self.end).unwrap_or_default();
+        self.observe_after(silence, from, segment);
         self.end = self.end.max(segment.time);
+    }
+
+    fn observe_after(&mut self, silence: Duration, from: End, segment: &Segment<'_>) {
         self.zeek.observe(from, segment, self.start);
         self.halves.at_mut(from).packets += 1;
         if self.is_spoilt(from, segment) {
@@ -257,6 +261,9 @@ impl Connection {
             self.bear_out_leaps(from, segment);
         }
         if segment.flags.rst() {
+            if self.refuses_against_guess(from, segment) {
+                self.forget_guess(from, segment);
+            }
             self.observe_reset(from, segment, silence);
             return;
         }
@@ -283,20 +290,23 @@ impl Connection {
     /// Takes a segment that is no RST, unless it does not fit in.
     fn observe_from(&mut self, from: End, segment: &Segment<'_>) {
         if self.is_rival(from, segment) && self.corrects_guess(from, segment) {
-            self.forget_guess(from);
+            self.forget_guess(from, segment);
         } else if self.is_rival(from, segment) {
             // Answered by a challenge ACK (RFC 5961 4.2), which leaves this connection as it is.
             self.count_ignored(segment);
             self.keep_rival(segment.without_payload());
             return;
         }
-        if self.is_of_another(from, segment) {
-            if self.rare.is_some() {
-                self.doubt_reset(from, segment);
-            }
+        let is_of_another = self.is_of_another(from, segment);
+        if self.rare.is_some() && (is_of_another || self.is_refused()) {
+            self.doubt_reset(from, segment);
+        }
+        let is_void = !segment.flags.syn() && self.is_refused();
+        if is_of_another || is_void {
             let is_bare = !segment.flags.syn() && !segment.flags.fin() && segment.payload_len == 0;
             if !is_bare {
                 self.count_ignored(segment);
+                self.keep_rival_to_one_end(segment);
             }
         } else if self.is_in_place(from, segment) {
             self.take(from, segment);

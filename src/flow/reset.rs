@@ -28,7 +28,9 @@ pub struct Reset {
     /// The segment of the other end whose acknowledgement number became this RST's sequence number, as
     /// the rule for answering a segment without a socket has it (RFC 9293 3.10.7.1).
     pub answers: Option<Last>,
-    /// Where its sequence number lies in its sender's stream; `None` where nothing else of that was seen.
+    /// Its sequence number.
+    pub(super) seq: Seq,
+    /// Where that lies in its sender's stream; `None` where nothing else of that was seen.
     pub offset: Option<i64>,
     /// True where a live socket that aborts would have used a higher sequence number: its sender had sent
     /// more (`tcp_send_active_reset` takes SND.NXT).
@@ -139,6 +141,7 @@ impl Connection {
             timestamp: (!segment.options.unreadable).then_some(segment.options.timestamp.is_some()),
             exact,
             answers,
+            seq: segment.seq,
             offset,
             lags: segment.flags.ack() && offset.is_some_and(|offset| offset < sender.next),
             before: sender.last(),
@@ -178,6 +181,11 @@ impl Connection {
             1 => Some(Probes { count: 1, first: last, last }),
             count => Some(Probes { count, first: first.unwrap_or(last), last }),
         }
+    }
+
+    /// True where the RST refused the SYN of one who had nothing else.
+    pub(super) fn is_refused(&self) -> bool {
+        self.reset().is_some_and(|reset| reset.state(reset.by.other()) == State::SynSent)
     }
 
     /// Whether the receiver of an RST acts on it: `None` where it must not, `Some(true)` where the
@@ -223,7 +231,17 @@ impl Connection {
         let Some(end_of_stream) = reset.offset else {
             let was_accepted =
                 self.halves.at(by).has_syn() && acknowledged.is_some_and(|ack| ack >= 1);
-            if from != by && was_accepted && reset.state(from) == State::SynSent {
+            let refuses = reset.state(by.other()) == State::SynSent;
+            // What stands just before its number may have been sent before it and captured behind it.
+            let carries = segment.payload_len > 0 || segment.flags.fin();
+            let lag = i64::from(reset.seq.distance_from(segment.seq));
+            let goes_on = carries && !(1..=LEAP).contains(&lag);
+            let first_byte_is_acked = acknowledged.is_some_and(|ack| ack > 1);
+            if from == by && goes_on {
+                reset.contradicted.get_or_insert(segment.frame);
+            } else if from != by && refuses && was_accepted
+                || from != by && reset.contradicted.is_some() && first_byte_is_acked
+            {
                 self.take_reset_back();
             }
             return;

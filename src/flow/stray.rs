@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::connection::WIDEST_WINDOW;
+use super::rival::Rival;
 use super::{Connection, End, Fin, Pair, State};
 use crate::decode::{Checksum, Segment, Seq, Timestamp};
 
@@ -19,8 +20,9 @@ pub(super) const LEAP: i64 = 1 << 20;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Strays {
     /// The newest SYNs that would each begin another connection, should it be answered: a few at the most, since
-    /// forged ones may come between one and its answer.
-    pub(super) rivals: Vec<Segment<'static>>,
+    /// forged ones may come between one and its answer. One of them may be [another
+    /// segment](Connection::keep_rival_to_one_end).
+    pub(super) rivals: Vec<Rival>,
     /// Of each end, an RST whose sequence number lies behind everything that its sender was seen to send, while the
     /// other end has been silent since: the expected one if the capture lacks segments before it. Of several the
     /// nearest, as a forged one is far off.
@@ -51,6 +53,17 @@ pub struct Ignored {
     pub wrong_checksums: u32,
     /// Other segments far outside of what was sent and acknowledged.
     pub others: u32,
+}
+
+impl Ignored {
+    /// The count of such segments as this, which is no RST.
+    fn of(&mut self, segment: &Segment<'_>) -> &mut u32 {
+        match (segment.flags.syn(), segment.flags.fin()) {
+            (true, _) => &mut self.syns,
+            (false, true) => &mut self.fins,
+            (false, false) => &mut self.others,
+        }
+    }
 }
 
 impl Connection {
@@ -122,6 +135,7 @@ impl Connection {
         let leaps = self.leaps_of(from, segment);
         if self.is_outside(from, segment) {
             self.count_ignored(segment);
+            self.keep_rival_to_one_end(segment);
         } else if leaps.any() {
             self.hold_back(from, segment, leaps);
         } else {
@@ -158,12 +172,13 @@ impl Connection {
 
     /// Counts a segment that is no RST and changes nothing.
     pub(super) fn count_ignored(&mut self, segment: &Segment<'_>) {
-        let flags = segment.flags;
-        self.count(|ignored| match (flags.syn(), flags.fin()) {
-            (true, _) => &mut ignored.syns,
-            (false, true) => &mut ignored.fins,
-            (false, false) => &mut ignored.others,
-        });
+        self.count(|ignored| ignored.of(segment));
+    }
+
+    /// Takes one back that was counted.
+    pub(super) fn uncount_ignored(&mut self, segment: &Segment<'_>) {
+        let count = self.strays_mut().ignored.of(segment);
+        *count = count.saturating_sub(1);
     }
 
     /// Takes what was held back, where this segment stands beside it.
@@ -287,10 +302,10 @@ impl Leaps {
 }
 
 /// The number behind a segment.
-fn behind(segment: &Segment<'_>) -> Seq {
+pub(super) fn behind(segment: &Segment<'_>) -> Seq {
     segment.seq.plus(segment.payload_len).plus(segment.flags.fin().into())
 }
 
-fn is_beside(one: Seq, other: Seq) -> bool {
+pub(super) fn is_beside(one: Seq, other: Seq) -> bool {
     i64::from(one.distance_from(other)).abs() <= LEAP
 }

@@ -204,7 +204,7 @@ impl Table {
         match self.index.find(hash, is_there).copied() {
             Some(place) => self.push_at(place, hash, segment),
             None => {
-                self.begin(hash, segment, None);
+                self.begin(hash, segment, &[]);
                 Pushed::Used
             }
         }
@@ -292,7 +292,7 @@ impl Table {
             }
             self.newest = None;
         } else {
-            self.begin(hash, &segment, None);
+            self.begin(hash, &segment, &[]);
         }
         Pushed::Used
     }
@@ -328,10 +328,10 @@ impl Table {
             self.newest = None;
             return Pushed::Duplicate;
         }
-        let rival = connection.take_rival_answered_by(segment);
-        if rival.is_some() || connection.is_reopened_by(segment) {
+        let rivals = connection.take_rivals_answered_by(segment);
+        if !rivals.is_empty() || connection.is_reopened_by(segment) {
             self.finish(hash, place);
-            self.begin(hash, segment, rival);
+            self.begin(hash, segment, &rivals);
             return Pushed::Used;
         }
         let (over_before, room_before) = (connection.over_since(), connection.room());
@@ -413,15 +413,13 @@ impl Table {
         self.slots.into_connections().filter(|held| !held.was_told())
     }
 
-    /// Begins a connection with this segment, and before it with the SYN that it answers where that was
-    /// taken for another connection's.
-    fn begin(&mut self, hash: u64, segment: &Segment<'_>, syn: Option<Segment<'static>>) {
+    /// Begins a connection with this segment, and before it with those that it answers where they were taken for
+    /// another connection's.
+    fn begin(&mut self, hash: u64, segment: &Segment<'_>, before: &[Segment<'static>]) {
         self.make_room(segment.time);
         self.begun += 1;
-        let mut connection = Connection::new(self.begun, syn.as_ref().unwrap_or(segment));
-        if let Some(syn) = &syn {
-            connection.observe(syn);
-        }
+        let mut connection = Connection::new(self.begun, before.first().unwrap_or(segment));
+        before.iter().for_each(|earlier| connection.observe(earlier));
         connection.observe(segment);
         let (id, over, end) = (connection.id, connection.over_since(), connection.sender(segment));
         let room = connection.room();
