@@ -22,15 +22,7 @@ pub(super) struct Recent {
 /// As much as fills a cache line, the newest packet first.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[repr(align(64))]
-pub(super) struct Group([Seen; REMEMBERED]);
-
-impl Group {
-    /// A number that takes a look at it to compute.
-    #[inline]
-    pub(super) fn look(&self) -> i64 {
-        self.0.first().map_or(0, |newest| newest.time.nanoseconds())
-    }
-}
+struct Group([Seen; REMEMBERED]);
 
 /// A packet that was captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,12 +95,6 @@ impl Recent {
         };
         headers.may_come_twice()
             && self.groups.get(headers.group()).is_some_and(|group| group.0.iter().any(is_same))
-    }
-
-    /// Where a packet is remembered.
-    #[inline]
-    pub(super) fn group(&self, headers: &Headers) -> Option<&Group> {
-        self.groups.get(headers.group())
     }
 
     /// Remembers a packet.

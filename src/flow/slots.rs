@@ -118,13 +118,13 @@ pub(super) enum Sight<'a> {
 }
 
 impl Sight<'_> {
-    /// A number that takes a look at it to compute.
+    /// Takes a look at it.
     #[inline]
-    pub(super) fn look(&self) -> i64 {
+    pub(super) fn look(&self) {
         match self {
-            Sight::Plain(slot, beyond) => slot.as_ref().map_or(0, |plain| plain.look(*beyond)),
-            Sight::Whole(slot) => slot.as_ref().map_or(0, Connection::look),
-            Sight::Nothing => 0,
+            Sight::Plain(Some(plain), beyond) => plain.look(*beyond),
+            Sight::Whole(Some(connection)) => connection.look(),
+            Sight::Plain(None, _) | Sight::Whole(None) | Sight::Nothing => {}
         }
     }
 }

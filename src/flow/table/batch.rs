@@ -1,14 +1,10 @@
 //! Segments taken many at a time. Memory is slow to answer, but answers several questions at once: so the table looks for
 //! all connections before it takes the first segment, and waits once for all.
 
-use std::hint::black_box;
-
 use super::leaving::KEPT;
 use super::{Pushed, Table};
 use crate::decode::{Brief, Timestamp};
-use crate::flow::duplicate::Headers;
 use crate::flow::over::is_aged;
-use crate::flow::slots::Sight;
 
 /// Segments whose connections are looked for at once.
 const AT_ONCE: usize = 32;
@@ -24,7 +20,7 @@ impl Table {
             if let Some((last, _)) = some.last() {
                 self.look_at_due(last.time);
             }
-            for ((brief, hash), place) in some.iter().zip(places) {
+            for ((brief, hash), &place) in some.iter().zip(&places) {
                 pushed(self.push_brief(brief, *hash, place));
             }
         }
@@ -42,26 +38,19 @@ impl Table {
         places
     }
 
-    /// Looks at what the segments will take, so that it is near when they are pushed. First it is only found out where
-    /// all of that is: as little as can be lies between one look and the next.
+    /// Looks at what the segments will take, so that it is near when they are pushed.
     fn look_at(&self, segments: &[(Brief, u64)], places: &[Option<u32>; AT_ONCE]) {
-        let mut sights = [Sight::Nothing; AT_ONCE];
-        let mut groups = [None; AT_ONCE];
-        for (((brief, _), place), (sight, group)) in
-            segments.iter().zip(places).zip(sights.iter_mut().zip(&mut groups))
-        {
-            *sight = place.map_or(Sight::Nothing, |place| self.slots.sight(place, brief.is_v6()));
-            *group = self.recent.group(&Headers::of_brief(brief));
+        for ((brief, _), place) in segments.iter().zip(places) {
+            if let Some(place) = *place {
+                self.slots.sight(place, brief.is_v6()).look();
+            }
         }
-        let sum = sights.iter().fold(0, |sum, sight| sum ^ sight.look());
-        let of_groups = groups.iter().flatten().fold(0, |sum, group| sum ^ group.look());
-        black_box(sum ^ of_groups);
     }
 
     /// Looks at the connections that are let go by then.
     fn look_at_due(&self, time: Timestamp) {
         for over in self.over.iter().take_while(|over| is_aged(over, time, KEPT)) {
-            black_box(self.slots.sight(over.place, true).look());
+            self.slots.sight(over.place, true).look();
         }
     }
 }

@@ -1,7 +1,6 @@
 //! How connections leave the table: over for long enough, never answered, or given up for want of room.
 
 use std::hash::BuildHasher;
-use std::hint::black_box;
 use std::time::Duration;
 
 use super::Table;
@@ -129,7 +128,7 @@ impl Table {
         let is_stale = |found: Found<'_>| age(found.end()).is_some_and(|age| age >= ATTEMPTED);
         for _ in 0..places.min(self.slots.places()) {
             let Some(place) = self.next_place() else { return };
-            black_box(self.slots.sight_of_attempt(place.saturating_add(AHEAD)).look());
+            self.slots.sight_of_attempt(place.saturating_add(AHEAD)).look();
             if self.slots.attempt(place).is_some_and(is_stale) {
                 self.finish_by_place(place);
             }
