@@ -231,26 +231,26 @@ impl Table {
                 self.newest = None;
                 return Pushed::Used;
             }
-            return self.push_to_plain(brief, hash, sender);
+            return self.push_to_plain(brief, hash, place, from);
         }
         self.push_unusual(brief, hash)
     }
 
     /// Takes a segment of a plain connection which may be more than progress.
     #[inline(never)]
-    fn push_to_plain(&mut self, brief: &Brief, hash: u64, sender: Sender) -> Pushed {
-        let Sender { place, end, .. } = sender;
-        let headers = Headers::of_brief(brief);
+    fn push_to_plain(&mut self, brief: &Brief, hash: u64, place: u32, end: End) -> Pushed {
+        let Some(plain) = self.slots.plain_mut(place) else { return Pushed::Used };
+        let sender = Sender { place, end, packets: plain.packets(end) };
         self.newest = None;
-        if self.recent.has(&headers, brief.time, sender) {
+        let may_be_copy = plain.knows(end, brief);
+        if may_be_copy && self.recent.has(&Headers::of_brief(brief), brief.time, sender) {
             return Pushed::Duplicate;
         }
-        let Some(plain) = self.slots.plain_mut(place) else { return Pushed::Used };
         let was_attempt = plain.is_only_attempted();
         if !plain.take(end, brief) {
             return self.push_at(place, hash, &brief.segment());
         }
-        self.recent.remember(&headers, brief.time, sender);
+        self.recent.remember(&Headers::of_brief(brief), brief.time, sender);
         if let Some(since) = plain.over_since() {
             let (id, room) = (plain.id(), plain.room());
             let over = Over { since, noted: self.clock, id, place, hash };
@@ -266,21 +266,18 @@ impl Table {
     /// Takes a segment that begins a connection, or that no plain connection takes.
     #[inline(never)]
     fn push_unusual(&mut self, brief: &Brief, hash: u64) -> Pushed {
-        let segment = brief.segment();
         let slots = &self.slots;
         let is_there = |&place: &u32| match slots.get(place) {
-            Some(Found::Whole(connection)) => connection.is_of(&segment),
+            Some(Found::Whole(connection)) => connection.is_of(&brief.segment()),
             Some(Found::Plain(plain)) => plain.sender_of(brief).is_some(),
             None => false,
         };
         if let Some(place) = self.index.find(hash, is_there).copied() {
             // It began after the places were sought, or another stood before it.
             let plain = self.slots.plain_mut(place);
-            let end = plain.and_then(|plain| Some((plain.sender_of(brief)?, plain)));
-            return match end.map(|(end, plain)| Sender { place, end, packets: plain.packets(end) })
-            {
-                Some(sender) => self.push_to_plain(brief, hash, sender),
-                None => self.push_at(place, hash, &segment),
+            return match plain.and_then(|plain| plain.sender_of(brief)) {
+                Some(end) => self.push_to_plain(brief, hash, place, end),
+                None => self.push_at(place, hash, &brief.segment()),
             };
         }
         if let Some(plain) = Plain::begin(self.begun + 1, brief) {
@@ -292,7 +289,7 @@ impl Table {
             }
             self.newest = None;
         } else {
-            self.begin(hash, &segment, &[]);
+            self.begin(hash, &brief.segment(), &[]);
         }
         Pushed::Used
     }

@@ -63,7 +63,8 @@ impl Plain {
     }
 
     /// Takes what an open connection takes most: bytes in order, or an acknowledgement of some that were not
-    /// acknowledged before. False, and nothing taken, for anything else, which [`take`](Plain::take) may take.
+    /// acknowledged before; also the one that opens it. False, and nothing taken, for anything else, which
+    /// [`take`](Plain::take) may take.
     #[inline]
     pub(in super::super) fn take_progress(&mut self, from: End, brief: &Brief) -> bool {
         let Some(idle) = brief.time.nanoseconds().checked_sub(self.end.nanoseconds()) else {
@@ -72,7 +73,8 @@ impl Plain {
         let (way, peer) = (self.ways.at(from), self.ways.at(from.other()));
         let next = way.next.plus(brief.payload_len);
         let acked = brief.ack.0.wrapping_sub(peer.acked.0);
-        let is_progress = self.phase == Phase::Open
+        let is_first = self.phase == Phase::SynAck && from == End::Client && acked > 0;
+        let is_progress = (self.phase == Phase::Open || is_first)
             && brief.flags.0 & CONTROLS == ACK
             && brief.seq == way.next
             && acked <= peer.next.0.wrapping_sub(peer.acked.0)
@@ -82,12 +84,22 @@ impl Plain {
             && brief.ttl == *self.ttls.at(from)
             && self.is_usual(from, brief, idle);
         if is_progress {
+            self.phase = Phase::Open;
             self.ways.at_mut(from.other()).acked = brief.ack;
             self.ways.at_mut(from).next = next;
             self.note_bytes(from, brief.payload_len);
             self.note_newest(from, brief, idle);
         }
         is_progress
+    }
+
+    /// True for an acknowledgement of nothing new. Of anything else that [`take`](Plain::take) takes, no copy was
+    /// taken before.
+    #[inline]
+    pub(in super::super) fn knows(&self, from: End, brief: &Brief) -> bool {
+        brief.payload_len == 0
+            && brief.flags.0 & CONTROLS == ACK
+            && brief.ack == self.ways.at(from.other()).acked
     }
 
     /// True where nothing about a segment that came after so many nanoseconds is beyond what is held of a plain
@@ -147,9 +159,10 @@ impl Plain {
             return false;
         }
         let is_taken = match self.phase {
-            Phase::Open | Phase::Fin(_) | Phase::FinAcked(_) => self.take_stream(from, brief),
             Phase::Syn => self.take_syn_ack(from, brief),
-            Phase::SynAck => from == End::Client && self.take_first_ack(brief),
+            Phase::SynAck | Phase::Open | Phase::Fin(_) | Phase::FinAcked(_) => {
+                self.take_stream(from, brief)
+            }
             Phase::BothFins(by) => from == by && self.take_last_ack(by, brief),
             Phase::Over(_) => false,
         };
@@ -181,16 +194,6 @@ impl Plain {
         is_usual
     }
 
-    fn take_first_ack(&mut self, brief: &Brief) -> bool {
-        let is_usual = brief.flags.0 & CONTROLS == ACK
-            && brief.ack == self.ways.server.next
-            && self.take_stream(End::Client, brief);
-        if is_usual {
-            self.phase = Phase::Open;
-        }
-        is_usual
-    }
-
     /// Takes what carries bytes in order or none, acknowledges what was seen, and may close.
     #[inline]
     fn take_stream(&mut self, from: End, brief: &Brief) -> bool {
@@ -212,7 +215,15 @@ impl Plain {
             return false;
         }
         let acks_fin = match self.phase {
-            Phase::Syn | Phase::SynAck | Phase::Open => false,
+            Phase::Open => false,
+            // The client's first acknowledgement opens the connection.
+            Phase::SynAck => {
+                if from == End::Server || controls == FIN_ACK || brief.ack != peer.next {
+                    return false;
+                }
+                self.phase = Phase::Open;
+                false
+            }
             // Its sender sends no more, and neither end closes twice.
             Phase::Fin(by) | Phase::FinAcked(by) if from == by => {
                 if brief.payload_len > 0 || controls == FIN_ACK {
@@ -227,7 +238,7 @@ impl Plain {
                 }
                 true
             }
-            Phase::BothFins(_) | Phase::Over(_) => return false,
+            Phase::Syn | Phase::BothFins(_) | Phase::Over(_) => return false,
         };
         if controls == FIN_ACK {
             let checksum = brief.checksum();

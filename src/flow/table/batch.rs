@@ -13,6 +13,8 @@ impl Table {
     /// Takes the next segments of the capture, each with its [hash](super::Keys::of), as [`push`](Table::push) does, and
     /// says what becomes of each. Their connections are held in little room and with little work as long as they go
     /// the common way. Such a one is not shown by [`newest`](Table::newest) and [`current`](Table::current).
+    // Apart, so that the processor has all its registers for it.
+    #[inline(never)]
     pub fn push_batch(&mut self, segments: &[(Brief, u64)], mut pushed: impl FnMut(Pushed)) {
         for some in segments.chunks(AT_ONCE) {
             let places = self.seek(some);
