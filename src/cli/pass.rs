@@ -312,6 +312,7 @@ impl Traces {
 
     /// The packets of a connection that is reported now.
     pub(super) fn take(&mut self, connection: u64) -> Option<Trace> {
+        self.keep?;
         self.traces.remove(&connection)
     }
 }

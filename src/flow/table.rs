@@ -376,10 +376,11 @@ impl Table {
         self.finished.drain(..)
     }
 
-    /// The same, put behind others.
+    /// The same in exchange for room for the next ones, which is cleared.
     #[inline]
-    pub fn move_held(&mut self, to: &mut Vec<Held>) {
-        to.append(&mut self.finished);
+    pub fn exchange_held(&mut self, mut room: Vec<Held>) -> Vec<Held> {
+        room.clear();
+        std::mem::replace(&mut self.finished, room)
     }
 
     /// How many there are.

@@ -366,7 +366,7 @@ fn sort(mut table: Table, mut to_sort: Taker<Batch>, sorted: &Giver<GivenBatch>)
         if table.finished() < WORTH_A_BATCH && next.lost.is_empty() && to_sort.has_more_in_hand() {
             continue;
         }
-        table.move_held(&mut next.given);
+        next.given = table.exchange_held(next.given);
         let (packets, read) = (next.packets, next.read);
         let Ok(used) = sorted.give(next) else { return counts };
         next = GivenBatch { packets, read, ..used.unwrap_or_default() };

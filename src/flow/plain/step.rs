@@ -118,8 +118,7 @@ impl Plain {
     #[inline]
     fn note_newest(&mut self, from: End, brief: &Brief, idle: i64) {
         // Below 250.
-        self.silence =
-            if idle < SECOND { 0 } else { u8::try_from(idle / SECOND).unwrap_or(u8::MAX) };
+        self.silence = u8::try_from(idle / SECOND).unwrap_or(u8::MAX);
         let way = self.ways.at_mut(from);
         way.packets += 1;
         way.last_frame = brief.frame.on_page();

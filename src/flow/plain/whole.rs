@@ -149,7 +149,9 @@ impl Plain {
 
     /// Zeek's letters in their order.
     fn history(&self) -> Vec<u8> {
-        let mut history = b"S".to_vec();
+        // Two, and six at most behind them.
+        let mut history = Vec::with_capacity(8);
+        history.push(b'S');
         if self.phase != Phase::Syn {
             history.push(b'h');
         }

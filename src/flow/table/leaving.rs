@@ -57,7 +57,9 @@ impl Table {
         }
         let Some(held) = self.slots.remove(place) else { return };
         self.load.change(held.room(), Taken::default());
-        self.finished.extend(Some(held).filter(|held| !held.was_told()));
+        if !held.was_told() {
+            self.finished.push(held);
+        }
     }
 
     fn finish_by_place(&mut self, place: u32) {
