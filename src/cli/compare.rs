@@ -32,6 +32,10 @@ pub(super) fn run(plan: &ComparePlan, confining: &Confining) -> Result<Status, F
     let keep = html.is_some().then_some(PACKETS);
     let (mut a, mut b) = (gather(a, keep)?, gather(b, keep)?);
     let (of_a, of_b) = (std::mem::take(&mut a.traces), std::mem::take(&mut b.traces));
+    if plan.sought.rests_on_times() {
+        a.summary.require_times();
+        b.summary.require_times();
+    }
     let view = base_view(plan.format, plan.color, Target::StandardOutput);
     let warn = |a: &CaptureSummary, b: &CaptureSummary| {
         warn_incomplete(&a.incomplete, view.format);

@@ -339,8 +339,9 @@ fn describe(capture: &mut CaptureSummary, inputs: &[Input], passed: &Passed) {
     add_cut(capture);
     add_unknown_links(capture, captures.sources().flat_map(Frames::links));
     for (index, source) in captures.sources().enumerate() {
-        warn_of_times(&name(inputs, index), source);
+        capture.doubtful_times.extend(doubtful_times(&name(inputs, index), source));
     }
+    capture.doubtful_times.iter().for_each(|words| warn(words));
 }
 
 /// The names of link types, each once, in the order of their numbers.
@@ -403,16 +404,20 @@ pub(super) fn evicted_words(max_open: NonZeroUsize, evicted: u64) -> String {
     format!("{} (--max-open {max_open})", without_room(evicted))
 }
 
-/// Warns of packets whose times are not what the capture says.
+/// Warns of packets whose times are not what was measured.
 pub(super) fn warn_of_times(name: &str, source: &Frames) {
-    if source.clamped_times() > 0 {
-        let count = source.clamped_times();
-        warn(&format!("{name}: {count} times of packets before 1677 or after 2262 were clamped"));
-    }
-    if source.missing_times() > 0 {
-        let count = source.missing_times();
-        warn(&format!("{name}: {count} packets without a time were given that of the one before"));
-    }
+    doubtful_times(name, source).for_each(|words| warn(&words));
+}
+
+/// Why the times of packets are not what was measured, in words.
+fn doubtful_times(name: &str, source: &Frames) -> impl Iterator<Item = String> {
+    let (clamped, missing) = (source.clamped_times(), source.missing_times());
+    let words = [
+        (clamped, "times of packets before 1677 or after 2262 were clamped"),
+        (missing, "packets without a time were given that of the one before"),
+    ];
+    let told = move |(count, words)| (count > 0).then(|| format!("{name}: {count} {words}"));
+    words.into_iter().filter_map(told)
 }
 
 /// The name of one of several captures, counted from 0.

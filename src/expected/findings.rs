@@ -39,6 +39,8 @@ pub struct Holding<'a> {
     connections: Option<(u64, u64)>,
     seen: u64,
     rules: Vec<Held<'a>>,
+    /// Why times tell nothing.
+    doubtful_times: &'a [String],
 }
 
 #[derive(Debug)]
@@ -96,7 +98,14 @@ impl<'a> Holding<'a> {
             connections: rules.connections,
             seen: 0,
             rules: rules.rules.iter().map(held).collect(),
+            doubtful_times: &[],
         }
+    }
+
+    /// For connections of a capture whose times are not what was measured, for these reasons, if there are any.
+    #[must_use]
+    pub fn doubting_times(self, reasons: &'a [String]) -> Holding<'a> {
+        Holding { doubtful_times: reasons, ..self }
     }
 
     /// Takes the next connection and the judgement that its record was made from, and says whether every rule
@@ -105,7 +114,7 @@ impl<'a> Holding<'a> {
         self.seen += 1;
         let mut is_met = true;
         for held in &mut self.rules {
-            is_met &= held.take(record, close);
+            is_met &= held.take(record, close, self.doubtful_times);
         }
         is_met
     }
@@ -131,7 +140,7 @@ fn count_differs(expected: u64, seen: u64) -> String {
 }
 
 impl Held<'_> {
-    fn take(&mut self, record: &Record, close: &Close) -> bool {
+    fn take(&mut self, record: &Record, close: &Close, doubtful_times: &[String]) -> bool {
         let id = record.id;
         if !self.rule.is_about(&record.server) {
             if record.orientation == Orientation::Guess && self.rule.is_about(&record.client) {
@@ -144,9 +153,9 @@ impl Held<'_> {
         self.considered += 1;
         let checks = [
             self.rule.close.as_ref().map(|rule| ("close", judged(rule.check(close), close))),
-            self.rule
-                .max_close
-                .map(|most| ("max-close-seconds", within(most.as_secs_f64(), record))),
+            self.rule.max_close.map(|most| {
+                ("max-close-seconds", within(most.as_secs_f64(), record, doubtful_times))
+            }),
             self.rule.max_at_risk.map(|most| ("max-at-risk", at_risk(most, record))),
             self.rule.forged.map(|expected| ("forged", forged(expected, close))),
         ];
@@ -189,7 +198,10 @@ fn judged(outcome: Judged, close: &Close) -> (Outcome, String) {
     }
 }
 
-fn within(most: f64, record: &Record) -> (Outcome, String) {
+fn within(most: f64, record: &Record, doubtful_times: &[String]) -> (Outcome, String) {
+    if !doubtful_times.is_empty() {
+        return (Outcome::Undecided, doubtful_times.join("; "));
+    }
     match (record.close.seconds, doubt(&record.close.gaps, Gap::may_change_verdict)) {
         (_, Some(gap)) => (Outcome::Undecided, gap.text().to_owned()),
         (Some(seconds), None) if seconds > most => {

@@ -159,6 +159,7 @@ fn summarise_capture(setting: &Setting, seen: &Seen, live: &Live) -> CaptureSumm
         counters: None,
         link_types: vec![live.link().to_string()],
         incomplete: Vec::new(),
+        doubtful_times: Vec::new(),
     }
 }
 

@@ -72,9 +72,18 @@ pub struct CaptureSummary {
     pub link_types: Vec<String>,
     /// What makes the capture incomplete, in words.
     pub incomplete: Vec<String>,
+    /// Why the times of packets are not what was measured, in words. No verdict rests on them; a rule or a comparison
+    /// of times is undecided then.
+    #[serde(skip)]
+    pub doubtful_times: Vec<String>,
 }
 
 impl CaptureSummary {
+    /// Makes the capture incomplete where its times are not what was measured, as it is for a comparison of times.
+    pub fn require_times(&mut self) {
+        self.incomplete.append(&mut self.doubtful_times);
+    }
+
     /// Counts a packet that was not used.
     pub(crate) fn skip(&mut self, reason: &'static str) {
         *self.skipped.entry(reason).or_insert(0) += 1;

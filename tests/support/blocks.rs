@@ -7,6 +7,8 @@ use super::edit::Packet;
 pub(crate) enum Block {
     /// A packet, with the packets that were lost before it where the block says so (epb_dropcount).
     Packet { packet: Packet, lost: Option<u64> },
+    /// A packet without its time.
+    Simple(Packet),
     /// What the interface has dropped so far (isb_ifdrop).
     Statistics { dropped: u64 },
     /// A header, and the interface once more.
@@ -19,6 +21,9 @@ pub(crate) fn file(link: u32, blocks: &[Block]) -> Vec<u8> {
     for written in blocks {
         match written {
             Block::Packet { packet, lost } => bytes.extend(packet_block(packet, *lost)),
+            Block::Simple(packet) => {
+                bytes.extend(block(3, &[words(&[packet.wire_len]), padded(&packet.data)].concat()));
+            }
             Block::Statistics { dropped } => {
                 let body = [vec![0; 12], option(5, &dropped.to_le_bytes())].concat();
                 bytes.extend(block(5, &body));

@@ -101,6 +101,16 @@ pub(in super::super) enum Sought {
     TwoEnds,
 }
 
+impl Sought {
+    /// True where it is looked for by the times of packets.
+    pub(in super::super) fn rests_on_times(&self) -> bool {
+        match self {
+            Sought::Closes(options) => options.times.is_some(),
+            Sought::TwoEnds => true,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(in super::super) struct ComparePlan {
     pub(in super::super) a: Source,

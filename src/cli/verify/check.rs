@@ -153,15 +153,25 @@ impl Check<'_> {
         let inputs = [Input::File(capture.to_owned())];
         let pass = Pass::open(&inputs, None, Table::LIMIT, self.stop)?;
         let mut judged = Judged {
-            holding: rules.map(Holding::new),
             connections: Vec::new(),
-            unexpected: HashSet::new(),
+            closes: Vec::new(),
             traces: Traces::new(Some(PACKETS)),
             open: self.draws.then(Streams::default),
             streams: HashMap::new(),
         };
         let summary = pass.run(&mut judged)?;
-        let Judged { holding, connections, unexpected, streams, .. } = judged;
+        let Judged { connections, closes, streams, .. } = judged;
+        let mut unexpected = HashSet::new();
+        // What times are worth is known at the end of the capture.
+        let mut holding =
+            rules.map(|rules| Holding::new(rules).doubting_times(&summary.doubtful_times));
+        if let Some(holding) = &mut holding {
+            for ((record, _), close) in connections.iter().zip(&closes) {
+                if !holding.take(record, close) {
+                    unexpected.insert(record.id);
+                }
+            }
+        }
         let findings = holding.map(Holding::conclude).unwrap_or_default();
         Ok(Read { summary, connections, streams, unexpected, findings })
     }
@@ -213,17 +223,17 @@ fn ambiguous(captures: &[PathBuf]) -> Case {
 }
 
 /// What a capture gives while it is read.
-struct Judged<'a> {
-    holding: Option<Holding<'a>>,
+struct Judged {
     connections: Vec<(Record, Trace)>,
-    unexpected: HashSet<u64>,
+    /// The judgements that their records were made from.
+    closes: Vec<Close>,
     traces: Traces,
     /// Wireshark's numbers, where they are wanted, of connections that go on and of those that are over.
     open: Option<Streams>,
     streams: HashMap<u64, (u64, u64)>,
 }
 
-impl Sink for Judged<'_> {
+impl Sink for Judged {
     fn takes_packets(&self) -> bool {
         true
     }
@@ -239,14 +249,11 @@ impl Sink for Judged<'_> {
         let connection = held.whole();
         let record = Record::new(&connection, close.clone(), None);
         let id = connection.id;
-        let holding = self.holding.as_mut();
-        if holding.is_some_and(|holding| !holding.take(&record, &close)) {
-            self.unexpected.insert(id);
-        }
         let streams = self.open.as_mut().and_then(|streams| streams.take(id));
         self.streams.extend(streams.map(|streams| (id, streams)));
         let packets = self.traces.take(id).unwrap_or_else(|| Trace::new(PACKETS));
         self.connections.push((record, packets));
+        self.closes.push(close);
         Ok(ControlFlow::Continue(()))
     }
 }
