@@ -9,6 +9,7 @@ mod support;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -324,7 +325,7 @@ fn what_was_seen_and_is_gone_before_it_is_read_is_told_then_and_at_every_end() {
         (
             |path| {
                 fs::remove_file(path).unwrap();
-                std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+                symlink("/dev/zero", path).unwrap();
             },
             gone,
         ),
@@ -348,6 +349,31 @@ fn what_was_seen_and_is_gone_before_it_is_read_is_told_then_and_at_every_end() {
         let expected = format!("closecheck: warning: incomplete: captures/out2.pcap: {words}\n");
         assert!(said.exits(3).stderr.contains(&expected), "{place}: {}", said.stderr);
         site.settle().exits(3);
+    }
+}
+
+#[test]
+fn what_is_no_file_is_told_once_and_the_files_are_read() {
+    type Make = fn(&Path);
+    let irregular = "it is no regular file";
+    let makes: [(Make, &str); 3] = [
+        (|path| symlink(path, path).unwrap(), "Too many levels of symbolic links"),
+        (|path| symlink("/dev/zero", path).unwrap(), irregular),
+        (|path| nix::unistd::mkfifo(path, Mode::S_IRWXU).unwrap(), irregular),
+    ];
+    for (make, words) in makes {
+        let mut site = Site::new();
+        fs::create_dir(site.path("captures/folder")).unwrap();
+        for file in rotated(3, 8, &site) {
+            site.complete(&file);
+        }
+        make(&site.path("captures/x.pcap"));
+        let said = site.follow("--settle 600ms").end();
+        let expected = "closecheck: warning: incomplete: captures/x.pcap: cannot be read: ";
+        assert_eq!(said.exits(3).stderr, format!("{expected}{words}\n"));
+        assert!(site.records().lines().count() > 500);
+        fs::remove_file(site.path("captures/x.pcap")).unwrap();
+        assert_eq!(site.settle().exits(3).stderr, "");
     }
 }
 

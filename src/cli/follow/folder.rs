@@ -1,5 +1,6 @@
 //! The files of a rotating capture in the folder where they appear.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -84,12 +85,23 @@ impl Found {
     }
 }
 
+/// What stands in the folder at one look.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// The files, in order.
+    pub(super) files: Vec<Found>,
+    /// What else is there and is told now, since nothing can be read of it.
+    pub(super) unreadable: Vec<(PathBuf, io::Error)>,
+}
+
 /// The folder, open, so that it can be listed when nothing else can be opened any more.
 pub(super) struct Folder {
     path: PathBuf,
     entries: Dir,
     /// Names of files in it that are no captures.
     own: Vec<OsString>,
+    /// Names of what was told to be no file.
+    told: HashSet<OsString>,
 }
 
 impl Folder {
@@ -102,31 +114,41 @@ impl Folder {
             |file: &&Path| identity(parent(file)).is_ok_and(|identity| identity == itself);
         let own = own.into_iter().filter(is_here).filter_map(Path::file_name);
         let own = own.map(OsStr::to_owned).collect();
-        Ok(Folder { path: path.to_owned(), entries, own })
+        Ok(Folder { path: path.to_owned(), entries, own, told: HashSet::new() })
     }
 
-    /// The files in it, in order. Those whose names begin with a dot are left out.
-    pub(super) fn files(&mut self) -> io::Result<Vec<Found>> {
-        let mut files = Vec::new();
+    /// Looks at what is in it, but for folders and for what has a name that begins with a dot.
+    pub(super) fn look(&mut self) -> io::Result<Look> {
+        let mut look = Look::default();
         for entry in self.entries.iter() {
             let entry = entry?;
             let name = OsStr::from_bytes(entry.file_name().to_bytes()).to_owned();
             if name.as_bytes().starts_with(b".") || self.own.contains(&name) {
                 continue;
             }
-            // What is gone by now was taken away by who writes the files.
-            let Ok(found) = fs::metadata(self.path.join(&name)) else { continue };
-            if found.is_file() {
-                let modified = (found.mtime(), found.mtime_nsec());
-                files.push(Found {
-                    file: Savefile { modified, name_length: name.len(), name },
-                    bytes: found.len(),
-                    identity: (found.dev(), found.ino()),
-                });
+            let path = self.path.join(&name);
+            let error = match fs::metadata(&path) {
+                Ok(found) if found.is_dir() => continue,
+                Ok(found) if found.is_file() => {
+                    let modified = (found.mtime(), found.mtime_nsec());
+                    look.files.push(Found {
+                        file: Savefile { modified, name_length: name.len(), name },
+                        bytes: found.len(),
+                        identity: (found.dev(), found.ino()),
+                    });
+                    continue;
+                }
+                Ok(_) => io::Error::other("it is no regular file"),
+                // What is gone by now was taken away by who writes the files.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => error,
+            };
+            if self.told.insert(name) {
+                look.unreadable.push((path, error));
             }
         }
-        files.sort();
-        Ok(files)
+        look.files.sort();
+        Ok(look)
     }
 }
 

@@ -10,9 +10,10 @@ mod folder;
 mod records;
 
 use std::collections::HashSet;
+use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{FollowPlan, ReadPlan};
@@ -26,9 +27,10 @@ use super::progress::Waiting;
 use super::status::Status;
 use crate::capture::{Filter, Frames, Input, Merged, OpenError, ReadError, Stop};
 use crate::decode::{Fragments, Skip, Timestamp, decode};
+use crate::report::without_error_numbers;
 use crate::sandbox::Needs;
 use checkpoint::{Checkpoint, Packets, Taken};
-use folder::{Folder, Found, Savefile, complete, parent};
+use folder::{Folder, Found, Look, Savefile, complete, parent};
 use records::Records;
 
 /// Time between two looks into the folder.
@@ -65,8 +67,9 @@ pub(super) fn run(
     let mut following = Following { follow, max_open, stop, filter, checkpoint, records, taken };
     let (mut quiet, mut before) = (Duration::ZERO, Vec::new());
     loop {
-        let mut waiting = folder.files().map_err(failed)?;
+        let Look { files: mut waiting, unreadable } = folder.look().map_err(failed)?;
         following.miss(&before, &waiting)?;
+        following.pass_over(unreadable)?;
         waiting.retain(|found| !following.taken.contains(&found.file));
         quiet = if waiting == before { quiet + PAUSE } else { Duration::ZERO };
         let is_settled = follow.settle.is_some_and(|settle| quiet >= settle);
@@ -159,6 +162,19 @@ impl Following<'_> {
             self.lose(path, words);
         }
         if lost.is_empty() { Ok(()) } else { self.commit() }
+    }
+
+    /// Takes note of what is in the folder and can never be read.
+    fn pass_over(&mut self, unreadable: Vec<(PathBuf, io::Error)>) -> Result<(), Failure> {
+        if unreadable.is_empty() {
+            return Ok(());
+        }
+        self.checkpoint.cut_off = true;
+        for (path, error) in unreadable {
+            let words = error.to_string();
+            self.lose(&path, &format!("cannot be read: {}", without_error_numbers(&words)));
+        }
+        self.commit()
     }
 
     fn read(&mut self, path: &Path, mut captures: Merged) -> Result<ControlFlow<()>, Failure> {
