@@ -221,14 +221,8 @@ fn a_file_that_is_compressed_after_it_was_read_is_not_read_again() {
     site.settle().succeeded();
     site.hold(&site.moved());
     let told = site.records();
-    for (made, suffix) in ["out1.pcap", "out3.pcap"].into_iter().zip(["gz", "zst"]) {
-        let path = site.path(&format!("captures/{made}"));
-        let compressed = path.with_extension(format!("pcap.{suffix}"));
-        let (bytes, modified) = (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified());
-        fs::write(&compressed, pack(suffix, &bytes)).unwrap();
-        date(&compressed, modified.unwrap());
-        fs::remove_file(path).unwrap();
-    }
+    compress(&site, "out1.pcap", "gz");
+    compress(&site, "out3.pcap", "zst");
     site.settle().succeeded().complains("");
     assert_eq!(site.records(), told);
     // What comes late is told as before.
@@ -237,6 +231,51 @@ fn a_file_that_is_compressed_after_it_was_read_is_not_read_again() {
     let ran = site.settle();
     let words = "late.pcap: it is older than a file that was read before it\n";
     assert!(ran.exits(3).stderr.contains(words), "{}", ran.stderr);
+}
+
+/// Nor does it have a place among the files, which evidence names by them.
+#[test]
+fn a_file_that_is_compressed_while_nobody_follows_takes_no_number() {
+    let mut site = Site::new();
+    let mut files = rotated(6, 15, &site);
+    let without_packets = files[0][..24].to_vec();
+    files.insert(1, without_packets);
+    let running = site.follow("");
+    eventually("it begins", || site.checkpoint().is_some());
+    for file in &files[..4] {
+        let before = site.checkpoint();
+        site.complete(file);
+        eventually("a file is taken", || site.moved().len() == 1 || site.checkpoint() != before);
+    }
+    running.signal(Signal::SIGTERM);
+    running.end().succeeded();
+    compress(&site, "out1.pcap", "gz");
+    compress(&site, "out2.pcap", "zst");
+    for round in [4..6, 6..7] {
+        let running = site.follow("");
+        for file in &files[round] {
+            let before = site.checkpoint();
+            site.complete(file);
+            eventually("a file is taken", || site.checkpoint() != before);
+        }
+        running.signal(Signal::SIGTERM);
+        running.end().succeeded();
+    }
+    site.settle().succeeded().complains("");
+    for (name, bytes) in site.moved().iter().zip(&files) {
+        fs::write(site.path(name), bytes).unwrap();
+    }
+    site.hold(&site.moved());
+}
+
+/// As gzip and zstd do, which keep the time.
+fn compress(site: &Site, made: &str, suffix: &str) {
+    let path = site.path(&format!("captures/{made}"));
+    let compressed = path.with_extension(format!("pcap.{suffix}"));
+    let (bytes, modified) = (fs::read(&path).unwrap(), fs::metadata(&path).unwrap().modified());
+    fs::write(&compressed, pack(suffix, &bytes)).unwrap();
+    date(&compressed, modified.unwrap());
+    fs::remove_file(path).unwrap();
 }
 
 fn date(path: &Path, modified: SystemTime) {

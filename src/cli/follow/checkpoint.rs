@@ -54,7 +54,7 @@ pub(super) struct Taken {
     pub(super) begins: Option<Timestamp>,
     /// CRC-32 of its packets.
     pub(super) packets: u32,
-    /// It had been read, as it was then.
+    /// It had been read before, and has no place of its own.
     pub(super) is_again: bool,
 }
 
@@ -106,6 +106,11 @@ impl Asked {
 }
 
 impl Checkpoint {
+    /// The files that have a place among those of the records, in order.
+    pub(super) fn placed(&self) -> impl Iterator<Item = &Taken> {
+        self.files.iter().filter(|taken| !taken.is_again)
+    }
+
     /// The one that was stored, if there is one.
     pub(super) fn open(
         plan: &ReadPlan,

@@ -50,8 +50,8 @@ pub(super) fn run(
     let found = Checkpoint::open(plan, follow)?;
     records.go_on_behind(found.as_ref().map(|found| found.written))?;
     let checkpoint = found.unwrap_or_else(|| Checkpoint::first(plan, follow));
-    for taken in &checkpoint.files {
-        records.begin_file(taken.file.path(&follow.folder).display().to_string());
+    for (place, taken) in checkpoint.placed().enumerate() {
+        records.begin_file(place, taken.file.path(&follow.folder).display().to_string());
     }
     checkpoint.store(&follow.checkpoint)?;
     let filter = plan.filter.as_deref().map(Filter::prepare);
@@ -110,11 +110,12 @@ impl Following<'_> {
         let file = &found.file;
         let path = file.path(&self.follow.folder);
         self.taken.insert(file.clone());
+        let place = self.checkpoint.placed().count();
         self.checkpoint.files.push(Taken::unread(file.clone()));
-        self.records.begin_file(path.display().to_string());
+        self.records.begin_file(place, path.display().to_string());
         match self.open(file, &path) {
             Ok(Some(captures)) => {
-                if self.read(&path, captures)?.is_break() {
+                if self.read(&path, place, captures)?.is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -135,10 +136,10 @@ impl Following<'_> {
     }
 
     /// The checksum of the packets that were read of the newest file taken before, where it is one that was not complete
-    /// then, or was only touched or compressed since: it has its name and begins at the same time.
-    fn read_before(&mut self, begins: Timestamp) -> Option<u32> {
+    /// then, or was only touched or compressed since: it has its name and begins at the same time, or has no packet either.
+    fn read_before(&mut self, begins: Option<Timestamp>) -> Option<u32> {
         let (newest, before) = self.checkpoint.files.split_last_mut()?;
-        newest.begins = Some(begins);
+        newest.begins = begins;
         let namesake = before.iter().rfind(|taken| newest.file.is_same(&taken.file))?;
         newest.is_again = namesake.begins == newest.begins;
         newest.is_again.then_some(namesake.packets)
@@ -177,8 +178,12 @@ impl Following<'_> {
         self.commit()
     }
 
-    fn read(&mut self, path: &Path, mut captures: Merged) -> Result<ControlFlow<()>, Failure> {
-        let place = self.checkpoint.files.len() - 1;
+    fn read(
+        &mut self,
+        path: &Path,
+        place: usize,
+        mut captures: Merged,
+    ) -> Result<ControlFlow<()>, Failure> {
         if let Some(filter) = &mut self.filter {
             filter.require(captures.sources().flat_map(Frames::links))?;
         }
@@ -193,7 +198,7 @@ impl Following<'_> {
             let Some((_, frame)) = captures.next_frame() else { break };
             packets.add(&frame);
             if frame.number == 1 {
-                before = self.read_before(frame.time);
+                before = self.read_before(Some(frame.time));
                 if before.is_none() && self.is_late() {
                     self.lose(path, "it is older than a file that was read before it");
                 }
@@ -234,6 +239,9 @@ impl Following<'_> {
         self.checkpoint.losses.cut = was_cut || cut > 0;
         if captures.is_stopped() {
             return Ok(ControlFlow::Break(()));
+        }
+        if captures.sources().all(|source| source.packets() == 0) {
+            before = self.read_before(None);
         }
         if let Some(newest) = self.checkpoint.files.last_mut() {
             newest.packets = packets.sum();

@@ -60,8 +60,9 @@ impl<'a> Records<'a> {
         Err(self.failed(io::Error::other(words)))
     }
 
-    /// Takes note of the capture that comes next.
-    pub(super) fn begin_file(&mut self, name: String) {
+    /// Takes note of the capture that comes next, in the place of one that was there before where that was no other.
+    pub(super) fn begin_file(&mut self, place: usize, name: String) {
+        self.files.truncate(place);
         self.files.push(name);
     }
 
