@@ -92,6 +92,16 @@ impl Reset {
         self.paths.at(end).last()
     }
 
+    /// True where it refused the SYN of this end, which had heard nothing: RFC 9293 has no state of its own for one that
+    /// sends a FIN with its SYN.
+    #[must_use]
+    pub fn refused(&self, end: End) -> bool {
+        self.by != end
+            && self.has_ack
+            && self.offset.is_none()
+            && matches!(self.state(end), State::SynSent | State::FinWait1)
+    }
+
     /// How far its time to live is from the nearest that its sender used before; `None` without others.
     #[must_use]
     pub fn ttl_distance(&self) -> Option<u8> {
@@ -192,7 +202,8 @@ impl Connection {
     /// sequence number is certainly the expected one.
     fn reset_takes_effect(&self, from: End, segment: &Segment<'_>) -> Option<bool> {
         let (sender, receiver) = (self.halves.at(from), self.halves.at(from.other()));
-        if receiver.state() == State::SynSent && !sender.has_syn() {
+        let has_heard_nothing = receiver.has_syn() && sender.origin().is_none();
+        if !sender.has_syn() && (receiver.state() == State::SynSent || has_heard_nothing) {
             // In SYN-SENT only an RST that acknowledges the SYN counts (RFC 9293 3.10.7.3).
             let acks_syn = segment.flags.ack()
                 && receiver
@@ -231,7 +242,7 @@ impl Connection {
         let Some(end_of_stream) = reset.offset else {
             let was_accepted =
                 self.halves.at(by).has_syn() && acknowledged.is_some_and(|ack| ack >= 1);
-            let refuses = reset.state(by.other()) == State::SynSent;
+            let refuses = reset.refused(by.other());
             // What stands just before its number may have been sent before it and captured behind it.
             let carries = segment.payload_len > 0 || segment.flags.fin();
             let lag = i64::from(reset.seq.distance_from(segment.seq));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Cause, Confidence, Evidence, Gap, Opening, Pattern, Rule, Shape, Stage, Verdict};
 use super::{evidence, patterns, reset};
-use crate::flow::{Connection, End, Held, Orientation, Release, Reset, State};
+use crate::flow::{Connection, End, Held, Orientation, Release, Reset};
 
 /// How a connection ended.
 #[derive(Clone, Debug, PartialEq)]
@@ -152,15 +152,10 @@ impl Close {
 
 fn opening(connection: &Connection) -> Opening {
     let (client, server) = (&connection.halves.client, &connection.halves.server);
-    let answered = |reset: &Reset| {
-        reset.by == End::Server
-            && reset.state(End::Client) == State::SynSent
-            && reset.has_ack
-            && reset.offset.is_none()
-    };
+    let refused = |reset: &Reset| reset.refused(End::Client);
     match (client.has_syn(), server.has_syn()) {
         // Whatever the server sent afterwards, the client never took it up.
-        (true, _) if connection.reset().is_some_and(answered) => Opening::Refused,
+        (true, _) if connection.reset().is_some_and(refused) => Opening::Refused,
         (true, true) if server.syn_was_bare() => Opening::Simultaneous,
         (_, true) if server.acked >= 1 => Opening::Handshake,
         (_, true) => Opening::SynAck,
