@@ -1,8 +1,8 @@
 //! A connection with all of its packets, as comparing takes it.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hasher};
 
+use super::digest::Digest;
 use crate::decode::{Flags, Options, Segment, Seq, Timestamp};
 use crate::flow::{Connection, End, Pair};
 use crate::report::Record;
@@ -59,15 +59,14 @@ pub struct Step {
     /// The options of a SYN.
     pub syn: Option<Box<Options>>,
     /// The captured part of the payload: its length and a digest.
-    payload: (usize, u64),
+    payload: (u32, Digest),
 }
 
 impl Step {
     /// The facts of `segment`, which `from` sent.
     #[must_use]
     pub fn new(segment: &Segment<'_>, from: End) -> Step {
-        let mut digest = DefaultHasher::new();
-        digest.write(segment.payload);
+        let captured = u32::try_from(segment.payload.len()).unwrap_or(u32::MAX);
         Step {
             frame: segment.frame.number(),
             time: segment.time,
@@ -79,7 +78,7 @@ impl Step {
             payload_len: segment.payload_len,
             clock: segment.options.timestamp.map(|timestamp| timestamp.value),
             syn: segment.flags.syn().then(|| Box::new(segment.options)),
-            payload: (segment.payload.len(), digest.finish()),
+            payload: (captured, Digest::of(segment.payload)),
         }
     }
 
@@ -91,7 +90,7 @@ impl Step {
     }
 
     /// The captured part of the payload: its length and a digest.
-    pub(super) fn payload(&self) -> (usize, u64) {
+    pub(super) fn payload(&self) -> (u32, Digest) {
         self.payload
     }
 

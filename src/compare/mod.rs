@@ -9,6 +9,7 @@
 mod closes;
 mod conversation;
 mod difference;
+mod digest;
 mod document;
 pub mod ends;
 mod level;

@@ -1,12 +1,14 @@
 //! What did not arrive as it was sent, direction by direction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::super::Step;
+use super::payload::{self, Reason};
 use super::stream::{Carriers, Range, Stream, difference, split};
 use super::{Clock, Track};
 use crate::decode::{Flags, Options, Seq, Timestamp};
 use crate::flow::{End, Pair};
+use crate::report::counted;
 
 words! {
     /// What became of something on the way, the worst first.
@@ -234,16 +236,24 @@ impl<'a> Way<'a> {
         self.compare_payloads();
     }
 
-    /// The same range with other bytes, where both captures have all of them.
+    /// Other bytes in the same place, and what cannot be compared.
     fn compare_payloads(&mut self) {
-        let (mut sent, mut got) = (by_place(&self.sent.data), by_place(&self.got.data));
-        for (range, _) in self.got.data.clone() {
-            let Some((sent, got)) = sent.remove(&range).zip(got.remove(&range)) else { continue };
-            let altered = with_other_payload(&sent, got);
-            if !altered.is_empty() {
-                let detail = Some("other bytes".to_owned());
-                self.report_bytes(Kind::Altered, range, &sent.into(), &altered.into(), detail);
-            }
+        let found = payload::compare(&self.sent, &self.got);
+        let sent = Carriers::of(&found.altered, &self.sent.data);
+        let got = Carriers::of(&found.altered, &found.brought);
+        for (range, (sent, got)) in found.altered.iter().zip(sent.iter().zip(&got)) {
+            let detail = Some("other bytes".to_owned());
+            self.report_bytes(Kind::Altered, *range, sent, got, detail);
+        }
+        for (reason, ranges) in &found.open {
+            let bytes = bytes_text(ranges);
+            let (at, text) = match reason {
+                Reason::GotCut => (self.sender.other(), format!("part of {bytes}")),
+                Reason::SentCut => (self.sender, format!("part of {bytes}")),
+                Reason::Copies => (self.sender, format!("one content for all copies of {bytes}")),
+                Reason::Edges => (self.sender, format!("the edges of the segments with {bytes}")),
+            };
+            self.hole(at, &format!("{text}, which cannot be compared"));
         }
     }
 
@@ -354,16 +364,15 @@ fn by_place<'a, P: Copy + Ord>(placed: &[(P, &'a Step)]) -> BTreeMap<P, Vec<&'a 
     places
 }
 
-/// Those of `got` whose bytes are not those of any that was sent. Nothing is known where one of these was captured
-/// to another length.
-fn with_other_payload<'a>(sent: &[&Step], mut got: Vec<&'a Step>) -> Vec<&'a Step> {
-    let payloads: BTreeSet<(usize, u64)> = sent.iter().map(|step| step.payload()).collect();
-    let lengths: BTreeSet<usize> = payloads.iter().map(|(length, _)| *length).collect();
-    got.retain(|step| {
-        let payload = step.payload();
-        lengths.iter().eq([&payload.0]) && !payloads.contains(&payload)
-    });
-    got
+/// From the first to the last of the ranges, and how many there are.
+fn bytes_text(ranges: &[Range]) -> String {
+    let first = ranges.first().map_or(0, |range| range.0);
+    let behind = ranges.last().map_or(0, |range| range.1);
+    let pieces = match ranges.len() {
+        0 | 1 => String::new(),
+        count => format!(" in {}", counted(count as u64, "piece")),
+    };
+    format!("bytes {first} to {}{pieces}", behind - 1)
 }
 
 /// Number, acknowledgement number and flags of an RST.

@@ -2,7 +2,8 @@
 //!
 //! Packets are not compared one by one, since a network card may cut up what its host sent in one piece, or
 //! put together what came in several, and since anything may be sent twice. Compared are the ranges of
-//! sequence numbers that were sent and that arrived, and each SYN, FIN and RST by its number.
+//! sequence numbers that were sent and that arrived, their bytes in whatever segments, and each SYN, FIN and RST by
+//! its number.
 //!
 //! What is not told, since nothing was lost with it: a packet of which a copy arrived, an acknowledgement before
 //! a later one that did, and a keep-alive probe.
@@ -10,9 +11,13 @@
 mod clock;
 pub(super) mod document;
 mod finding;
+mod known;
 mod page;
 mod pairing;
+mod payload;
+mod piece;
 pub(super) mod plain;
+mod sent;
 mod stream;
 pub(super) mod table;
 mod track;

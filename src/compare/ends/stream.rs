@@ -84,16 +84,7 @@ impl<'a> Stream<'a> {
 
     /// What takes up sequence numbers of payload, put together and in order.
     pub(super) fn covered(&self) -> Vec<Range> {
-        let mut ranges: Vec<Range> = self.data.iter().map(|(range, _)| *range).collect();
-        ranges.sort_unstable();
-        let mut covered: Vec<Range> = Vec::new();
-        for (start, end) in ranges {
-            match covered.last_mut() {
-                Some(last) if start <= last.1 => last.1 = last.1.max(end),
-                Some(_) | None => covered.push((start, end)),
-            }
-        }
-        covered
+        merged(self.data.iter().map(|(range, _)| *range).collect())
     }
 
     /// The highest acknowledgement number in any of the sender's packets but RSTs.
@@ -161,6 +152,25 @@ impl<'a> From<Vec<&'a Step>> for Carriers<'a> {
     fn from(listed: Vec<&'a Step>) -> Carriers<'a> {
         Carriers { listed, unlisted: 0 }
     }
+}
+
+/// Ranges put together and in order.
+pub(super) fn merged(mut ranges: Vec<Range>) -> Vec<Range> {
+    ranges.sort_unstable();
+    let mut merged: Vec<Range> = Vec::new();
+    for (start, end) in ranges {
+        match merged.last_mut() {
+            Some(last) if start <= last.1 => last.1 = last.1.max(end),
+            Some(_) | None => merged.push((start, end)),
+        }
+    }
+    merged
+}
+
+/// True where one of the ranges, in order and apart, has something in common with another.
+pub(super) fn overlap(ranges: &[Range], (start, end): Range) -> bool {
+    let next = ranges.partition_point(|range| range.1 <= start);
+    ranges.get(next).is_some_and(|range| range.0 < end)
 }
 
 /// The parts of ranges before `at` and those from there on.
