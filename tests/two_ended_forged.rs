@@ -140,3 +140,38 @@ fn payload_that_was_cut_off_leaves_it_open() {
     let altered = compared_within(141, &sent, &got).exits(1).json();
     assert_eq!(found(&altered)[0], "altered data from client 1-200");
 }
+
+/// The packets with another one in the place.
+fn with(packets: &[Packet], place: usize, forged: &Packet) -> Vec<Packet> {
+    let mut packets = packets.to_vec();
+    packets.insert(place, forged.clone());
+    packets
+}
+
+#[test]
+fn a_syn_forged_into_a_connection_is_told_and_nothing_else() {
+    let honest = with_data(&[data(1, &[b'a'; 200])]);
+    // Behind the handshake, the data, its acknowledgement and the FIN; in the window, behind and before it.
+    for place in 3..=6 {
+        for seq in [70, 231, 100_000, 0x9000_0000] {
+            let syn = Packet(true, SYN, seq, 0, vec![]);
+            let ran = compared(&honest, &with(&honest, place, &syn));
+            let found = found(&ran.exits(1).json());
+            assert_eq!(found, ["forged syn from client"], "{place}, {seq}");
+            let answer = Packet(false, SYN | ACK, seq, 201, vec![]);
+            let ran = compared(&with(&honest, place, &answer), &honest);
+            let found = self::found(&ran.exits(1).json());
+            assert_eq!(found, ["forged syn from server"], "{place}, {seq}");
+        }
+    }
+}
+
+#[test]
+fn a_syn_with_another_number_that_never_came_is_lost() {
+    let honest = with_data(&[data(1, &[b'a'; 200])]);
+    let syn = Packet(true, SYN, 231, 0, vec![]);
+    let ran = compared(&with(&honest, 4, &syn), &honest);
+    assert_eq!(found(&ran.exits(1).json()), ["lost syn from client"]);
+    let both = with(&honest, 4, &syn);
+    compared(&both, &both).succeeded();
+}

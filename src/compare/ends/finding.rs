@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::super::Step;
 use super::payload::{self, Reason};
 use super::stream::{Carriers, Range, Stream, difference, split};
+use super::track::origin;
 use super::{Clock, Track};
 use crate::decode::{Flags, Options, Seq, Timestamp};
 use crate::flow::{End, Pair};
@@ -96,9 +97,7 @@ pub(super) fn find(
     holes: &mut Vec<Hole>,
 ) {
     let (ours, theirs) = (tracks.at(sender).as_ref(), tracks.at(sender.other()).as_ref());
-    let syn = |track: Option<&Track>| track.and_then(|track| track.syn(sender));
-    let told = |track: Option<&Track>| track.and_then(|track| track.origin(sender));
-    let origin = syn(ours).or(syn(theirs)).or(told(ours)).or(told(theirs)).unwrap_or_default();
+    let origin = origin(sender, tracks);
     let sent = Stream::of(ours, sender, origin);
     let got = Stream::of(theirs, sender, origin);
     let acked = sent.acked.max(got.acked);
@@ -206,14 +205,29 @@ impl<'a> Way<'a> {
             (None, Some(_)) if self.sent.has_any() => self.hole(self.sender, "the SYN"),
             (None, Some(_)) => self.report(Kind::Forged, What::Syn, &[], &got, None),
             (Some(first), Some(_)) => {
-                let same = |step: &&&Step| step.seq == first.seq && step.flags == first.flags;
-                let Some(arrived) = got.iter().find(same) else { return };
-                let changes = changed_options(first, arrived);
-                if !changes.is_empty() {
-                    let detail = Some(changes.join(", "));
-                    self.report(Kind::Altered, What::Syn, &[first], &[arrived], detail);
+                let same = |step: &&&Step| step.flags == first.flags;
+                if let Some(arrived) = got.iter().find(same) {
+                    let changes = changed_options(first, arrived);
+                    if !changes.is_empty() {
+                        let detail = Some(changes.join(", "));
+                        self.report(Kind::Altered, What::Syn, &[first], &[arrived], detail);
+                    }
                 }
             }
+        }
+        self.compare_other_syns();
+    }
+
+    /// Those with another number than the stream began with.
+    fn compare_other_syns(&mut self) {
+        let mark = |step: &Step| (step.seq.0, step.flags.ack());
+        let sent = grouped(&self.sent.other_syns, mark);
+        let got = grouped(&self.got.other_syns, mark);
+        for (_, steps) in sent.iter().filter(|(mark, _)| !got.contains_key(mark)) {
+            self.report(Kind::Lost, What::Syn, steps, &[], None);
+        }
+        for (_, steps) in got.iter().filter(|(mark, _)| !sent.contains_key(mark)) {
+            self.report(Kind::Forged, What::Syn, &[], steps, None);
         }
     }
 

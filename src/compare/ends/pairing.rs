@@ -3,7 +3,7 @@
 //! Sequence numbers go through address translation unchanged. Every SYN, FIN and piece of data begins at one
 //! and ends before another, and where a piece is cut up, its two edges remain. Connections are the same where
 //!
-//! 1. both captures have the client's SYN: its number is the same, and so is the SYN-ACK's if both have that;
+//! 1. both captures have a SYN of the client: a number is the same, and so is one of the SYN-ACKs' if both have any;
 //! 2. one lacks the SYN: addresses and ports are the same and an edge is, or two edges of each direction are.
 //!
 //! Of several, the one with the same addresses and then with the most edges in common is taken.
@@ -110,12 +110,12 @@ fn turn_to(known: &HashSet<Edge>, track: &mut Track) {
 #[derive(Debug, Default)]
 struct Traits {
     edges: HashSet<Edge>,
-    syns: Pair<Option<Seq>>,
+    syns: Pair<HashSet<Seq>>,
 }
 
 impl Traits {
     fn of(track: &Track) -> Traits {
-        Traits { edges: edges(track), syns: Pair::from_fn(|end| track.syn(end)) }
+        Traits { edges: edges(track), syns: Pair::from_fn(|end| track.syns(end).collect()) }
     }
 
     /// How many edges of each direction both have.
@@ -198,12 +198,15 @@ fn addresses(track: &Track) -> [Endpoint; 2] {
 }
 
 fn fits(
-    a: &Pair<Option<Seq>>,
-    b: &Pair<Option<Seq>>,
+    a: &Pair<HashSet<Seq>>,
+    b: &Pair<HashSet<Seq>>,
     same_addresses: bool,
     shared: Pair<u64>,
 ) -> bool {
-    let same_syn = |end| a.at(end).zip(*b.at(end)).map(|(a, b)| a == b);
+    let same_syn = |end| {
+        let (a, b) = (a.at(end), b.at(end));
+        (!a.is_empty() && !b.is_empty()).then(|| !a.is_disjoint(b))
+    };
     match (same_syn(End::Client), same_syn(End::Server)) {
         (Some(client), server) => client && server != Some(false),
         (None, Some(false)) => false,

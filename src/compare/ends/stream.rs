@@ -23,8 +23,10 @@ pub(super) type Range = (i64, i64);
 pub(super) struct Stream<'a> {
     /// Everything with payload, with the range that it takes up.
     pub(super) data: Vec<(Range, &'a Step)>,
-    /// The SYNs.
+    /// The SYNs, with the number that the stream begins with.
     pub(super) syns: Vec<&'a Step>,
+    /// SYNs with another number: neither they nor their payload are of this stream.
+    pub(super) other_syns: Vec<&'a Step>,
     /// The FINs, each with its own place.
     pub(super) fins: Vec<(i64, &'a Step)>,
     /// The RSTs.
@@ -59,6 +61,10 @@ impl<'a> Stream<'a> {
     fn take(&mut self, step: &'a Step, origin: Seq, edge: &mut i64) {
         if step.flags.rst() {
             self.resets.push(step);
+            return;
+        }
+        if step.flags.syn() && step.seq != origin {
+            self.other_syns.push(step);
             return;
         }
         let syn = i64::from(step.flags.syn());

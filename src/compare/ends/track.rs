@@ -1,6 +1,6 @@
 //! All packets between two sockets, as one capture has them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::{Conversation, Step};
 use crate::decode::{Endpoint, Seq};
@@ -21,20 +21,29 @@ pub struct Track {
 }
 
 impl Track {
-    /// The sequence number of an end's SYN, if the capture has it.
-    pub(super) fn syn(&self, end: End) -> Option<Seq> {
-        self.steps.iter().find(|step| step.from == end && step.flags.syn()).map(|step| step.seq)
+    /// The sequence numbers of an end's SYNs. All but one are forged, or were given up for another.
+    pub(super) fn syns(&self, end: End) -> impl Iterator<Item = Seq> {
+        self.steps
+            .iter()
+            .filter(move |step| step.from == end && step.flags.syn())
+            .map(|step| step.seq)
     }
 
-    /// Where an end's numbers begin: at its SYN, or at the first that the capture tells, less one.
-    pub(super) fn origin(&self, end: End) -> Option<Seq> {
-        let told = || {
-            self.steps.iter().find_map(|step| match step.from == end {
-                true => Some(step.seq),
-                false => step.ack,
-            })
-        };
-        self.syn(end).or_else(|| told().map(|seq| seq.plus(u32::MAX)))
+    /// The acknowledgement numbers of an end's SYNs.
+    fn answers(&self, end: End) -> impl Iterator<Item = Seq> {
+        self.steps
+            .iter()
+            .filter(move |step| step.from == end && step.flags.syn())
+            .filter_map(|step| step.ack)
+    }
+
+    /// Where an end's numbers begin by the first that the capture tells.
+    fn told(&self, end: End) -> Option<Seq> {
+        let told = self.steps.iter().find_map(|step| match step.from == end {
+            true => Some(step.seq),
+            false => step.ack,
+        });
+        told.map(|seq| seq.plus(u32::MAX))
     }
 
     /// The same with client and server exchanged.
@@ -44,6 +53,23 @@ impl Track {
         self.steps.iter_mut().for_each(|step| step.from = step.from.other());
         self
     }
+}
+
+/// Where the numbers of an end begin: at its SYN, rather at one that both captures have and that was answered, or
+/// else at the first that a capture tells, less one. Its own capture is asked first.
+pub(super) fn origin(sender: End, tracks: &Pair<Option<Track>>) -> Seq {
+    let captures = [tracks.at(sender).as_ref(), tracks.at(sender.other()).as_ref()];
+    let numbers = captures.map(|track| -> HashSet<Seq> {
+        track.into_iter().flat_map(|track| track.syns(sender)).collect()
+    });
+    let all = || captures.into_iter().flatten();
+    let answers: HashSet<Seq> = all().flat_map(|track| track.answers(sender.other())).collect();
+    let is_worse = |syn: &Seq| {
+        let is_shared = numbers.iter().all(|numbers| numbers.contains(syn));
+        (!is_shared, !answers.contains(&syn.plus(1)))
+    };
+    let syn = all().flat_map(|track| track.syns(sender)).min_by_key(is_worse);
+    syn.or_else(|| all().find_map(|track| track.told(sender))).unwrap_or_default()
 }
 
 /// Puts together what belongs to one connection: what begins without a SYN goes on where the one before it
