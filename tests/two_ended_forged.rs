@@ -8,12 +8,15 @@ mod support;
 use std::fs;
 
 use serde_json::Value;
-use support::limited::{ACK, FIN, SYN, packet_with_ack, pcap_header};
+use support::limited::{ACK, FIN, RST, SYN, packet_with_ack, pcap_header};
 use support::{Ran, closecheck, run};
 
 /// A packet: whether the client sends it, its flags, numbers and payload.
 #[derive(Clone)]
 struct Packet(bool, u16, u32, u32, Vec<u8>);
+
+/// Microseconds between two packets. One that comes again within a millisecond was captured twice.
+const PACE: u64 = 2000;
 
 /// The client's first number is 0, the server's 5000.
 fn opening() -> Vec<Packet> {
@@ -39,15 +42,19 @@ fn release(count: u32) -> Vec<Packet> {
     ]
 }
 
-/// A capture of these, of which each packet has at most so many bytes.
-fn capture(packets: &[Packet], most: usize) -> Vec<u8> {
+/// A capture of these, of which each packet has at most so many bytes. It was running before, as a refused connection
+/// shows.
+fn capture(packets: &[(u64, Packet)], most: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     pcap_header(&mut bytes).unwrap();
-    // A packet that comes again within a millisecond was captured twice.
-    for (time, Packet(from_client, flags, seq, ack, payload)) in (0..).step_by(2000).zip(packets) {
+    for (time, packet) in (0..).zip([(true, SYN, 0), (false, RST | ACK, 1)]) {
+        let (from_client, flags, ack) = packet;
+        packet_with_ack(1, time, from_client, (flags, 0, ack, 0), &mut bytes).unwrap();
+    }
+    for (time, Packet(from_client, flags, seq, ack, payload)) in packets {
         let start = bytes.len();
         let segment = (*flags, *seq, *ack, payload.len());
-        packet_with_ack(0, time, *from_client, segment, &mut bytes).unwrap();
+        packet_with_ack(0, *time, *from_client, segment, &mut bytes).unwrap();
         bytes.truncate(bytes.len() - payload.len());
         bytes.extend(payload);
         let kept = most.min(40 + payload.len());
@@ -60,7 +67,7 @@ fn capture(packets: &[Packet], most: usize) -> Vec<u8> {
 const WHOLE: usize = 65_535;
 
 /// What the program says of what the ends captured, each packet with at most so many bytes.
-fn compared_within(most: usize, client: &[Packet], server: &[Packet]) -> Ran {
+fn compared_within(most: usize, client: &[(u64, Packet)], server: &[(u64, Packet)]) -> Ran {
     let here = tempfile::tempdir().unwrap();
     fs::write(here.path().join("client.pcap"), capture(client, most)).unwrap();
     fs::write(here.path().join("server.pcap"), capture(server, most)).unwrap();
@@ -68,16 +75,19 @@ fn compared_within(most: usize, client: &[Packet], server: &[Packet]) -> Ran {
     run(command.args(["client.pcap", "server.pcap"]).current_dir(here.path()))
 }
 
-fn compared(client: &[Packet], server: &[Packet]) -> Ran {
+fn compared(client: &[(u64, Packet)], server: &[(u64, Packet)]) -> Ran {
     compared_within(WHOLE, client, server)
 }
 
-/// What was found of the only connection, in words.
+/// What was found, in words, but for what arrived.
 fn found(report: &Value) -> Vec<String> {
     let connections = report["connections"].as_array().unwrap();
-    assert_eq!(connections.len(), 1, "{report:#}");
+    let of = |key: &'static str| {
+        connections.iter().flat_map(move |connection| connection[key].as_array().unwrap())
+    };
     let word = |value: &Value, key: &str| value[key].as_str().unwrap().to_owned();
-    let findings = connections[0]["findings"].as_array().unwrap().iter().map(|finding| {
+    let differs = |finding: &&Value| finding["kind"] != "arrived";
+    let findings = of("findings").filter(differs).map(|finding| {
         let [kind, what, from] = ["kind", "what", "from"].map(|key| word(finding, key));
         let bytes = match &finding["bytes"] {
             Value::Null => String::new(),
@@ -85,14 +95,15 @@ fn found(report: &Value) -> Vec<String> {
         };
         format!("{kind} {what} from {from}{bytes}")
     });
-    let holes = connections[0]["holes"].as_array().unwrap().iter();
-    let holes = holes.map(|hole| format!("{} lacks {}", word(hole, "at"), word(hole, "text")));
+    let holes =
+        of("holes").map(|hole| format!("{} lacks {}", word(hole, "at"), word(hole, "text")));
     findings.chain(holes).collect()
 }
 
 /// A connection in which the client sends 200 bytes in these segments.
-fn with_data(segments: &[Packet]) -> Vec<Packet> {
-    [opening(), segments.to_vec(), release(200)].concat()
+fn with_data(segments: &[Packet]) -> Vec<(u64, Packet)> {
+    let packets = [opening(), segments.to_vec(), release(200)].concat();
+    (1..).map(|number| number * PACE).zip(packets).collect()
 }
 
 #[test]
@@ -141,10 +152,10 @@ fn payload_that_was_cut_off_leaves_it_open() {
     assert_eq!(found(&altered)[0], "altered data from client 1-200");
 }
 
-/// The packets with another one in the place.
-fn with(packets: &[Packet], place: usize, forged: &Packet) -> Vec<Packet> {
+/// The packets with another one in the place, and no later for that.
+fn with(packets: &[(u64, Packet)], place: usize, forged: &Packet) -> Vec<(u64, Packet)> {
     let mut packets = packets.to_vec();
-    packets.insert(place, forged.clone());
+    packets.insert(place, (packets[place].0 - PACE / 2, forged.clone()));
     packets
 }
 
@@ -174,4 +185,22 @@ fn a_syn_with_another_number_that_never_came_is_lost() {
     assert_eq!(found(&ran.exits(1).json()), ["lost syn from client"]);
     let both = with(&honest, 4, &syn);
     compared(&both, &both).succeeded();
+}
+
+/// Each forgery comes to one end only, before the SYN, behind it, or behind its answer.
+#[test]
+fn a_syn_forged_into_a_handshake_is_told_and_nothing_else() {
+    let honest = with_data(&[data(1, &[b'a'; 200])]);
+    for seq in [70, 100_000, 0x9000_0000] {
+        for place in 0..=2 {
+            let syn = Packet(true, SYN, seq, 0, vec![]);
+            let ran = compared(&honest, &with(&honest, place, &syn));
+            let found = found(&ran.exits(1).json());
+            assert_eq!(found, ["forged syn from client"], "{place}, {seq}");
+            let answer = Packet(false, SYN | ACK, seq, 1, vec![]);
+            let ran = compared(&with(&honest, place, &answer), &honest);
+            let found = self::found(&ran.exits(1).json());
+            assert_eq!(found, ["forged syn from server"], "{place}, {seq}");
+        }
+    }
 }

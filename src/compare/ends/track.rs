@@ -72,26 +72,50 @@ pub(super) fn origin(sender: End, tracks: &Pair<Option<Track>>) -> Seq {
     syn.or_else(|| all().find_map(|track| track.told(sender))).unwrap_or_default()
 }
 
-/// Puts together what belongs to one connection: what begins without a SYN goes on where the one before it
-/// on the same ports ended.
+/// Puts together what belongs to one connection: what begins without a SYN, or with the answer to a SYN of the one
+/// before it on the same ports and to none of its own, goes on where that ended.
 pub(super) fn merge(conversations: Vec<Conversation>) -> Vec<Track> {
     let mut tracks: Vec<Track> = Vec::new();
-    let mut newest: HashMap<[Endpoint; 2], usize> = HashMap::new();
+    let mut newest: HashMap<[Endpoint; 2], Newest> = HashMap::new();
     for conversation in conversations {
         let track = track(conversation);
         let Pair { client, server } = track.endpoints;
         let key = [client.min(server), client.max(server)];
-        let opens = track.steps.iter().any(|step| step.flags.syn());
-        let before = newest.get(&key).and_then(|&index| tracks.get_mut(index));
-        match before.filter(|_| !opens) {
-            Some(before) => append(before, track),
+        let syns: Vec<Seq> = track.syns(End::Client).collect();
+        let before = newest.get_mut(&key).filter(|before| before.is_continued_by(&track));
+        match before.and_then(|before| Some((tracks.get_mut(before.place)?, &mut before.syns))) {
+            Some((before, known)) => {
+                append(before, track);
+                known.extend(syns);
+            }
             None => {
-                newest.insert(key, tracks.len());
+                let syns = syns.into_iter().collect();
+                newest.insert(key, Newest { place: tracks.len(), client, syns });
                 tracks.push(track);
             }
         }
     }
     tracks
+}
+
+/// The newest connection on its ports.
+struct Newest {
+    place: usize,
+    client: Endpoint,
+    /// The numbers of the client's SYNs.
+    syns: HashSet<Seq>,
+}
+
+impl Newest {
+    fn is_continued_by(&self, track: &Track) -> bool {
+        let Some(answer) = track.answers(End::Server).next() else {
+            return !track.steps.iter().any(|step| step.flags.syn());
+        };
+        let answered = answer.plus(u32::MAX);
+        self.client == track.endpoints.client
+            && self.syns.contains(&answered)
+            && !track.syns(End::Client).any(|syn| syn == answered)
+    }
 }
 
 fn append(before: &mut Track, track: Track) {
