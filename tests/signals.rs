@@ -277,11 +277,17 @@ fn a_named_pipe_is_read_from_its_first_writer_on_to_its_end() {
 
 #[test]
 fn a_signal_ends_a_read_that_is_busy_with_a_plain_file() {
-    // A tebibyte of packets of no bytes, of which the disk has none.
+    // Four gibibytes of long packets, of which the disk has the headers alone: it takes seconds to read them.
+    const LENGTH: u32 = 1 << 18;
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("endless.pcap");
+    let path = folder.path().join("long.pcap");
     fs::write(&path, &one_over_and_one_open()[..24]).unwrap();
-    OpenOptions::new().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+    let file = OpenOptions::new().write(true).open(&path).unwrap();
+    let header = [1, 0, LENGTH, LENGTH].map(u32::to_le_bytes).concat();
+    for place in 0..1 << 14 {
+        file.write_all_at(&header, 24 + place * (16 + u64::from(LENGTH))).unwrap();
+    }
+    file.set_len(24 + (1 << 14) * (16 + u64::from(LENGTH))).unwrap();
     let mut running = Running::start(read().arg(&path));
     proc::until_signals_are_taken_over(&mut running);
     let ran = signalled(running, Signal::SIGTERM, "plain file");
