@@ -513,6 +513,24 @@ fn what_comes_before_a_refusal_does_not_make_it_another_end() {
 }
 
 #[test]
+fn a_syn_in_the_servers_name_before_the_clients_does_not_turn_the_ends_round() {
+    for scenario in scenarios() {
+        let whole = judged(&scenario, &scenario.segments);
+        let mut segments = scenario.segments.clone();
+        let syn = segments.first().unwrap().clone();
+        let checksum = Checksum::Unchecked;
+        segments.insert(
+            0,
+            Line { from: End::Server, seq: 700_000, len: 0, id: OTHER, checksum, ..syn },
+        );
+        let after = judged(&scenario, &segments);
+        // It may stand for an attempt of its own.
+        let is_told = |told: &_| essence(&after).contains(told);
+        assert!(essence(&whole).iter().all(is_told), "{}: {:?}", scenario.name, essence(&after));
+    }
+}
+
+#[test]
 fn what_acknowledges_no_syn_splits_no_connection_before_the_syn_ack() {
     let (mut forged, mut rng) = (0, Rng::with_seed(7));
     // How much of a SYN with data (RFC 7413) is acknowledged, its SYN-ACK alone says.

@@ -246,7 +246,9 @@ impl Connection {
             // What stands just before its number may have been sent before it and captured behind it.
             let carries = segment.payload_len > 0 || segment.flags.fin();
             let lag = i64::from(reset.seq.distance_from(segment.seq));
-            let goes_on = carries && !(1..=LEAP).contains(&lag);
+            // Nor does it speak against an RST that its sender has begun anew since.
+            let began_anew = self.halves.at(by).has_syn();
+            let goes_on = carries && !began_anew && !(1..=LEAP).contains(&lag);
             let first_byte_is_acked = acknowledged.is_some_and(|ack| ack > 1);
             if from == by && goes_on {
                 reset.contradicted.get_or_insert(segment.frame);
@@ -323,6 +325,9 @@ impl Connection {
     fn take_reset_back(&mut self) {
         let rare = self.rare();
         let Some(reset) = rare.reset.take() else { return };
+        if reset.offset.is_none() && !reset.refused(reset.by.other()) {
+            rare.strays.get_or_insert_default().lost_reset = true;
+        }
         let fins = [&mut rare.fins.client, &mut rare.fins.server];
         fins.into_iter().flatten().for_each(|fin| fin.came_after_reset = false);
         for end in End::BOTH {

@@ -1,5 +1,7 @@
 //! Segments that may be of another connection on the same ports, and what shows that they are.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::stray::{LEAP, behind, is_beside};
@@ -8,6 +10,9 @@ use crate::decode::{Segment, Seq, Timestamp};
 
 /// Segments that are kept for the case that they are answered.
 const RIVALS: usize = 4;
+/// How long after the newest SYN of an attempt another one with another number may be forged: Linux waits no longer for an
+/// answer to its last one (tcp(7), tcp_syn_retries; RFC 6298 2.5).
+const WAITED: Duration = Duration::from_secs(64);
 
 /// A segment that may begin another connection.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -25,8 +30,11 @@ impl Rival {
 }
 
 impl Connection {
-    /// True where this SYN begins another connection on the same ports instead of belonging here: once this one is over,
-    /// unless it is the first one's retransmission (RFC 9293 3.10.7.4: "TIME-WAIT state: [...] accept a new SYN").
+    /// True where this SYN begins another connection on the same ports instead of belonging here, unless it is the first
+    /// one's retransmission:
+    ///
+    /// 1. Once this one is over (RFC 9293 3.10.7.4: "TIME-WAIT state: [...] accept a new SYN").
+    /// 2. Where nobody has answered the first for a minute.
     ///
     /// Any other waits for [its answer](Connection::take_rivals_answered_by), be it that the first was not answered
     /// either: one of the two may be forged. So does a SYN-ACK, which answers a SYN that the capture may lack.
@@ -38,7 +46,11 @@ impl Connection {
         }
         let half = self.halves.at(from);
         let is_first = half.has_syn() && half.origin() == Some(segment.seq);
-        !is_first && self.is_over()
+        let first_rival = self.strays().and_then(|strays| strays.rivals.first());
+        let newest = first_rival.map_or(self.end, |rival| rival.end_before);
+        let has_waited = segment.time.since(newest).is_some_and(|waited| waited >= WAITED);
+        let is_given_up = half.has_syn() && self.is_only_attempted() && has_waited;
+        !is_first && (self.is_over() || is_given_up)
     }
 
     /// True where a SYN has another number than its sender's stream began with.
@@ -47,8 +59,8 @@ impl Connection {
             && self.halves.at(from).origin().is_some_and(|origin| origin != segment.seq)
     }
 
-    /// True for a SYN-ACK that acknowledges the other end's SYN and nothing that was not sent with it, where no SYN of its sender was seen, or one
-    /// that nobody acknowledged: what came before, and told another number of this end, cannot have been of this
+    /// True for a SYN-ACK that acknowledges the other end's SYN and nothing that was not sent with it, where no SYN of its
+    /// sender was seen, or the server's and nobody acknowledged it: what came before, and told another number of this end, cannot have been of this
     /// connection.
     pub(super) fn corrects_guess(&self, from: End, segment: &Segment<'_>) -> bool {
         let (sender, opener) = (self.halves.at(from), self.halves.at(from.other()));
@@ -56,7 +68,8 @@ impl Connection {
         let is_all = opener.last().is_some_and(|last| last.ack.is_none());
         let acceptable = 1..=if is_all { opener.next } else { 1 };
         segment.flags.ack()
-            && (!sender.has_syn() || sender.syn_was_bare() && sender.acked < 1)
+            && (!sender.has_syn()
+                || from == End::Server && sender.syn_was_bare() && sender.acked < 1)
             && opener.syn_was_bare()
             && opener.offset(segment.ack).is_some_and(|ack| acceptable.contains(&ack))
             && !self.is_over()
@@ -67,7 +80,8 @@ impl Connection {
     /// one who knows no connection (RFC 9293 3.10.7.1), whatever others have sent in its sender's name.
     pub(super) fn refuses_against_guess(&self, from: End, segment: &Segment<'_>) -> bool {
         let opener = self.halves.at(from.other());
-        self.halves.at(from).origin().is_some()
+        from == End::Server
+            && self.halves.at(from).origin().is_some()
             && segment.seq == Seq(0)
             && opener.last().is_some_and(|last| last.ack.is_none())
             && self.corrects_guess(from, segment)
@@ -104,8 +118,13 @@ impl Connection {
     /// Keeps a segment that is no SYN and does not fit to what one end alone has said so far: that may be forged, in the
     /// midst of another connection.
     pub(super) fn keep_rival_to_one_end(&mut self, segment: &Segment<'_>) {
-        let carries = segment.payload_len > 0 || segment.flags.fin();
-        if carries && segment.flags.ack() && self.is_of_one_end() {
+        let is_beside = |end: End, seq: Seq| {
+            let half = self.halves.at(end);
+            half.offset(seq).is_none_or(|offset| (offset - half.next).abs() <= LEAP)
+        };
+        let from = self.sender(segment);
+        let is_elsewhere = !is_beside(from, segment.seq) || !is_beside(from.other(), segment.ack);
+        if segment.payload_len > 0 && segment.flags.ack() && is_elsewhere && self.is_of_one_end() {
             self.strays_mut().rivals.retain(|rival| rival.segment.flags.syn());
             self.keep_rival(segment.without_payload());
         }

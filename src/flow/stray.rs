@@ -31,6 +31,8 @@ pub(super) struct Strays {
     pub(super) later_fins: Pair<Option<Fin>>,
     /// An RST behind the one that ended the connection, for the case that this one is taken back.
     pub(super) later_reset: Option<Box<Segment<'static>>>,
+    /// An RST was taken back of which it is not known where in its sender's stream it stood.
+    pub(super) lost_reset: bool,
     /// The newest segment of each end that is held back.
     leaps: Pair<Option<Box<Segment<'static>>>>,
     pub(super) ignored: Ignored,
@@ -71,6 +73,12 @@ impl Connection {
     #[must_use]
     pub fn ignored(&self) -> Ignored {
         self.strays().map_or_else(Ignored::default, |strays| strays.ignored)
+    }
+
+    /// True where an RST had no effect that may have been of a connection before.
+    #[must_use]
+    pub fn has_lost_reset(&self) -> bool {
+        self.strays().is_some_and(|strays| strays.lost_reset)
     }
 
     /// True where a segment of this end may belong to the connection only if the capture lacks much before it, and

@@ -183,7 +183,21 @@ fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap>
         End::BOTH.iter().any(|&end| connection.fin(end).is_some_and(|fin| fin.is_unproven));
     let unacknowledged_fin = verdict == Verdict::Fin && connection.released().is_none();
     let lone_reset = End::BOTH.iter().all(|&end| connection.halves.at(end).last().is_none());
+    let ignored = connection.ignored();
+    // Where it was not seen how it began, what has no effect by the numbers may be what is true, and the rest forged.
+    let is_guess = !connection.is_over()
+        && match opening {
+            Opening::Midstream => true,
+            Opening::Syn => hole || ignored.syns + ignored.fins + ignored.others > 0,
+            Opening::SynAck => !connection.halves.client.has_syn(),
+            Opening::Simultaneous => {
+                End::BOTH.iter().all(|&end| connection.halves.at(end).acked < 1)
+            }
+            Opening::Handshake | Opening::Refused => false,
+        };
     let doubtful_reset = connection.doubted_reset().is_some()
+        || connection.has_lost_reset()
+        || (is_guess && ignored.resets > 0)
         || connection.reset().is_some_and(|reset| (!reset.exact && hole) || reset.may_be_spoilt);
     let fragments = End::BOTH.iter().any(|&end| connection.halves.at(end).is_fragmented());
     [
@@ -191,7 +205,7 @@ fn gaps(connection: &Connection, opening: Opening, verdict: Verdict) -> Vec<Gap>
         (connection.was_evicted(), Gap::Evicted),
         (fragments, Gap::Fragments),
         (hole, Gap::SequenceHole),
-        (fin_in_doubt || unproven_fin, Gap::FinInDoubt),
+        (fin_in_doubt || unproven_fin || (is_guess && ignored.fins > 0), Gap::FinInDoubt),
         (unacknowledged_fin, Gap::LastAck),
         (lone_reset, Gap::LoneReset),
         (doubtful_reset, Gap::ResetInDoubt),
