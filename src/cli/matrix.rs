@@ -29,8 +29,8 @@ use crate::sandbox::{self, Confinement};
 
 /// The exit status of a cell that failed.
 const FAILED: i32 = 2;
-/// What asks a cell to stop.
-const REQUEST: Signal = Signal::SIGTERM;
+/// What asks to stop, be it the matrix or a cell.
+const REQUESTS: [Signal; 3] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP];
 
 /// What a cell wrote; nothing where it was stopped before it had anything to tell.
 type Told = Option<(CellPlan, Output)>;
@@ -173,8 +173,11 @@ fn run_one(
     let output = command.spawn().and_then(|child| finish(child, stop));
     let output = output.map_err(|error| failed(cell, &error.to_string()))?;
     match output.status.signal() {
-        // The request came before the cell could heed it.
-        Some(signal) if signal == REQUEST as i32 && stop.is_requested() => return Ok(None),
+        // It came before the cell could heed it; from a terminal, before the cell was in a group of its own.
+        Some(signal) if REQUESTS.iter().any(|&request| signal == request as i32) => {
+            stop.request();
+            return Ok(None);
+        }
         Some(signal) => return Err(failed(cell, &format!("signal {signal} ended its process"))),
         None => {}
     }
@@ -192,7 +195,7 @@ fn finish(child: Child, stop: &Stop) -> io::Result<Output> {
         && let Ok(id) = i32::try_from(child.id())
     {
         // Its end has not been asked for, so the number is its own whatever became of it.
-        let _ = kill(Pid::from_raw(id), REQUEST);
+        let _ = kill(Pid::from_raw(id), Signal::SIGTERM);
     }
     child.wait_with_output()
 }
